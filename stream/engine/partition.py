@@ -1,0 +1,74 @@
+"""Core. What the engine asks of a fold: one object per input partition, pure, without clock or socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+Header = tuple[str, bytes]
+
+
+class Record(Protocol):
+    """One Kafka record as aiokafka hands it over; ``timestamp`` is epoch milliseconds."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[Header]: ...
+
+
+class Output(NamedTuple):
+    """A record to write; ``partition=None`` lets the key decide (Kafka's murmur2)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header] = ()
+    partition: int | None = None
+
+
+class Flush(NamedTuple):
+    """What one checkpoint writes in one transaction, besides the input offsets."""
+
+    outputs: Sequence[Output]
+    dirty: Mapping[bytes, bytes | None]
+    """Changed state by key since the last flush; ``None`` deletes the key."""
+
+
+class Partition(Protocol):
+    """One input partition's live state.
+
+    The engine calls ``restore`` for every state record of the checkpoint, then ``rebuild`` with input records
+    older than the checkpoint (scoring off), then ``apply`` with each fetched batch, one call at a time. A crash
+    between two flushes rolls all of it back to the last one.
+    """
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """Take back one state record written by ``flush``."""
+        ...
+
+    def rebuild_since(self) -> float | None:
+        """Return the epoch second from which inputs must be re-read to derive unsaved state, or ``None``."""
+        ...
+
+    def rebuild(self, records: Iterable[Record]) -> None:
+        """Derive unsaved state from records at or below the checkpoint's offsets; nothing is counted or sent."""
+        ...
+
+    def apply(self, records: Sequence[Record]) -> bool:
+        """Fold one batch of one topic; return whether its outputs are urgent (a page waits for them)."""
+        ...
+
+    def flush(self) -> Flush:
+        """Return outputs and changed state since the last call, and forget them."""
+        ...

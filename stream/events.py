@@ -1,0 +1,110 @@
+"""Core. The facts that travel through Tidewatch: predictions, outcomes, rollouts, findings.
+
+These records are the public contract: their JSON form is what producers send and what receivers read, and
+the documents in ``docs/contract/`` are generated from them. Fields are only ever added.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+ALL = "all"
+"""The slice that holds every prediction of a model version."""
+
+
+class Instant(float):
+    """A point in event time, in epoch seconds (UTC).
+
+    On the wire it is an RFC 3339 string with an offset, or a number of epoch seconds or milliseconds;
+    ``stream.wire`` converts it once, at the edge.
+    """
+
+    __slots__ = ()
+
+
+Label = bool | int | float | str
+"""A class label (text, bool or number), or a regression value (number)."""
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+SliceName = Annotated[str, Meta(min_length=1, max_length=64)]
+SliceValue = bool | int | Annotated[str, Meta(max_length=128)]
+Slices = Annotated[dict[SliceName, SliceValue], Meta(max_length=16)]
+Features = Annotated[dict[SliceName, float | bool | Annotated[str, Meta(max_length=256)] | None], Meta(max_length=500)]
+ClassScores = Annotated[dict[str, Probability], Meta(max_length=1000)]
+
+Task = Literal["classification", "regression"]
+
+
+class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="prediction"):
+    """What a model said, once per served prediction. Its Kafka key is ``model``.
+
+    ``scores`` is the probability of the positive class, or one probability per class. A numeric ``prediction``
+    without ``scores`` is a regression; everything else is a classification.
+    """
+
+    prediction_id: Identifier
+    model: Identifier
+    version: Identifier
+    at: Instant
+    prediction: Label
+    scores: ClassScores | Probability | None = None
+    slices: Slices = {}
+    features: Features = {}
+
+
+class Outcome(Struct, frozen=True, kw_only=True, tag_field="type", tag="outcome"):
+    """What really happened, once it is known. A later outcome for the same prediction corrects it."""
+
+    prediction_id: Identifier
+    model: Identifier
+    at: Instant
+    outcome: Label
+
+
+class Rollout(Struct, frozen=True, kw_only=True, tag_field="type", tag="rollout"):
+    """A version of a model changed its stage. ``traffic_share`` is within 0..1."""
+
+    model: Identifier
+    version: Identifier
+    at: Instant
+    stage: Literal["shadow", "canary", "live", "retired"]
+    trained_until: Instant | None = None
+    traffic_share: Probability | None = None
+
+
+Event = Prediction | Outcome | Rollout
+
+
+class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"):
+    """A judged change of one model version in one slice; the only thing the alerts side acts on.
+
+    ``id`` is the same for the opening and the closing of one episode, and computed from content: a replay of
+    the same events gives the same ids. ``before`` and ``after`` are values of ``metric`` (accuracy within 0..1,
+    mae in the unit of the prediction). Instants are epoch seconds of event time, except ``proven_at``: the Kafka
+    timestamp of the record that proved the change, ``None`` when there was no Kafka (replay of a file).
+    """
+
+    id: str
+    state: Literal["open", "closed"]
+    severity: Literal["page", "ticket"]
+    model: str
+    version: str
+    slice: str
+    metric: Literal["accuracy", "mae"]
+    direction: Literal["worse"]
+    before: float
+    after: float
+    before_count: int
+    after_count: int
+    onset_at: float
+    detected_at: float
+    events_since_onset: int
+    episode: int
+    examples: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+    closed_at: float | None = None
+    proven_at: float | None = None
+    summary: str = ""

@@ -1,0 +1,186 @@
+"""Edge. Settings from the environment first, then from a TOML file, then defaults; every fault at once.
+
+``TIDEWATCH_KAFKA_BROKERS=a:9092,b:9092`` is ``[kafka] brokers = ["a:9092", "b:9092"]``. The file is named by
+``--config`` or ``TIDEWATCH_CONFIG``. See ``docs/settings.md`` for the whole list.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class SettingsError(Exception):
+    """The settings can't be used; the message lists every fault. Mend them and start again."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Section):
+    """How to reach the cluster."""
+
+    brokers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = (
+        "localhost:9092",
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+
+    @model_validator(mode="after")
+    def _sasl_needs_a_user(self) -> KafkaSettings:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.password()):
+            raise ValueError(
+                f"security_protocol {self.security_protocol}: want sasl_username and sasl_password(_file)"
+            )
+        return self
+
+    def password(self) -> str | None:
+        """Return the SASL password from the value or its file, without a trailing newline."""
+        if self.sasl_password is not None:
+            return self.sasl_password.get_secret_value()
+        if self.sasl_password_file is not None:
+            return self.sasl_password_file.read_text(encoding="utf-8").rstrip("\n")
+        return None
+
+
+class TopicSettings(_Section):
+    """Names and shape of the topics; a name left out is ``prefix`` + its own word."""
+
+    prefix: str = "tidewatch."
+    predictions: str = ""
+    outcomes: str = ""
+    rollouts: str = ""
+    checkpoints: str = ""
+    findings: str = ""
+    incidents: str = ""
+    dead_letters: str = ""
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
+    replication: Annotated[int, Field(ge=1, le=15)] = 1
+    retention_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        prefix = values.get("prefix", "tidewatch.")
+        names = ("predictions", "outcomes", "rollouts", "checkpoints", "findings", "incidents", "dead_letters")
+        return {name: f"{prefix}{name.replace('_', '-')}" for name in names} | values
+
+    def inputs(self) -> tuple[str, str, str]:
+        """Return the three input topics, which must have the same number of partitions."""
+        return self.predictions, self.outcomes, self.rollouts
+
+
+class WorkerSettings(_Section):
+    """The stream worker (``tidewatch worker``)."""
+
+    group: str = "tidewatch-worker"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 6066
+    checkpoint_interval_s: Annotated[float, Field(gt=0)] = 2.0
+    batch_size: Annotated[int, Field(ge=1, le=50_000)] = 1_000
+    label_horizon_s: Annotated[float, Field(gt=0)] = 3 * 86_400.0
+    pending_budget: Annotated[int, Field(ge=1)] = 1_000_000
+    slice_budget: Annotated[int, Field(ge=1)] = 200
+    future_tolerance_s: Annotated[float, Field(ge=0)] = 3_600.0
+    past_tolerance_s: Annotated[float, Field(gt=0)] = 400 * 86_400.0
+    series_budget: Annotated[int, Field(ge=1)] = 20_000
+    restore_timeout_s: Annotated[float, Field(gt=0)] = 900.0
+
+
+class PagerSettings(_Section):
+    """The alerts worker (``tidewatch pager``)."""
+
+    group: str = "tidewatch-pager"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 6067
+    checkpoint_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    owners: Path | None = None
+    restore_timeout_s: Annotated[float, Field(gt=0)] = 300.0
+
+
+class MonitorSettings(_Section):
+    """When a change is worth a finding."""
+
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-4
+    warmup: Annotated[int, Field(ge=10)] = 200
+    minimum_increase: Annotated[float, Field(ge=0)] = 0.2
+
+
+class Settings(BaseSettings):
+    """Everything a Tidewatch process is told from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TIDEWATCH_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        frozen=True,
+        extra="forbid",
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    topics: TopicSettings = Field(default_factory=lambda: TopicSettings.model_validate({}))
+    worker: WorkerSettings = WorkerSettings()
+    pager: PagerSettings = PagerSettings()
+    monitor: MonitorSettings = MonitorSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file; no dotenv, no secrets directory."""
+        path = os.environ.get("TIDEWATCH_CONFIG")
+        return (init_settings, env_settings) + ((TomlConfigSettingsSource(settings_cls, path),) if path else ())
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the settings, with ``path`` as the file if given.
+
+    Raises:
+        SettingsError: the file can't be read, or any field is wrong; lists all of them.
+    """
+    if path is not None:
+        os.environ["TIDEWATCH_CONFIG"] = str(path)
+    named = os.environ.get("TIDEWATCH_CONFIG")
+    if named and not Path(named).is_file():
+        raise SettingsError(f"settings file {named}: no such file")
+    try:
+        return Settings()
+    except tomllib.TOMLDecodeError as fault:
+        raise SettingsError(f"settings file {named}: {fault}") from None
+    except ValidationError as faults:
+        raise SettingsError("\n".join(_describe(fault) for fault in faults.errors())) from None
+
+
+def _describe(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"]) or "settings"
+    secret = "password" in where or isinstance(fault["input"], dict)
+    return f"settings: {where}{'' if secret else ' ' + repr(fault['input'])}: {fault['msg']}"

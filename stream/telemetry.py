@@ -1,0 +1,158 @@
+"""Shell. Every Prometheus metric of the stream worker: name, help, unit and labels, in this one place.
+
+Counters with fixed label values start at zero, so a rate exists before the first event. Figures of models are
+not kept here: ``ModelFigures`` is a view of live state, made at each scrape and cut at a budget, visibly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+EVENT_TYPES = ("prediction", "outcome", "rollout")
+JOIN_REASONS = (
+    "matched",
+    "late",
+    "corrected",
+    "duplicate_prediction",
+    "duplicate_outcome",
+    "unmatched_prediction",
+    "unmatched_outcome",
+    "mismatched",
+    "evicted",
+)
+DEAD_LETTER_REASONS = (
+    "null_value",
+    "oversize",
+    "bad_json",
+    "not_a_number",
+    "unknown_type",
+    "missing_field",
+    "wrong_type",
+    "out_of_range",
+    "absurd_time",
+)
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+DELAYS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 86_400, 3 * 86_400, 7 * 86_400)
+
+
+class Telemetry:
+    """The stream worker's own metrics, registered in ``registry``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, label: str = "", values: Iterable[str] = ()) -> Counter:
+            made = Counter(name, text, [label] if label else [], registry=registry)
+            for value in values:
+                made.labels(value)
+            return made
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        self.events = counter("tidewatch_events", "Events folded, by type.", "type", EVENT_TYPES)
+        self.joined = counter("tidewatch_joined", "What became of events in the join.", "reason", JOIN_REASONS)
+        self.dead_letters = counter(
+            "tidewatch_dead_letters", "Records refused, by reason.", "reason", DEAD_LETTER_REASONS
+        )
+        self.misrouted = counter(
+            "tidewatch_misrouted", "Records found in a partition that is not their model's, and forwarded."
+        )
+        self.findings = counter("tidewatch_findings", "Findings, by state.", "state", ("open", "closed"))
+        self.label_delay = Histogram(
+            "tidewatch_label_delay_seconds",
+            "Event time from prediction to its outcome.",
+            buckets=DELAYS,
+            registry=registry,
+        )
+        self.checkpoint_seconds = Histogram(
+            "tidewatch_checkpoint_duration_seconds",
+            "Time to write one partition's checkpoint.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.checkpoint_bytes = counter("tidewatch_checkpoint_bytes", "State bytes written to checkpoints.")
+        self.checkpoint_at = gauge(
+            "tidewatch_checkpoint_timestamp_seconds", "When the last checkpoint was acknowledged.", "partition"
+        )
+        self.restore_seconds = gauge(
+            "tidewatch_restore_duration_seconds", "Time of the last restore of a partition.", "partition"
+        )
+        self.lag = gauge(
+            "tidewatch_consumer_lag_records", "Records waiting in Kafka, not folded yet.", "topic", "partition"
+        )
+        self.watermark = gauge(
+            "tidewatch_watermark_timestamp_seconds", "Newest event time folded.", "partition"
+        )
+        self.pending = gauge(
+            "tidewatch_pending_predictions", "Predictions that wait for their outcome.", "partition"
+        )
+        self.partitions = gauge("tidewatch_partitions_assigned", "Input partitions that this worker owns.")
+
+
+class ModelRow(NamedTuple):
+    """One series as a scrape shows it. Undefined values are ``nan`` and make a gap."""
+
+    model: str
+    version: str
+    slice: str
+    metric: str
+    """``accuracy`` or ``mae``."""
+    rollout: float
+    """The metric since the version's first event."""
+    recent: float
+    """The metric over the newest events."""
+    predictions: int
+    outcomes: int
+    degraded: bool
+    newest_at: float
+
+
+class ModelFigures(Collector):
+    """Model figures at scrape time. ``rows`` yields most important first; past ``budget`` rows are cut."""
+
+    def __init__(self, rows: Callable[[], Iterable[ModelRow]], budget: int) -> None:
+        self._rows = rows
+        self._budget = budget
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance: the families exist only while there are models."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families, and how many series the budget cut."""
+        names = ["model", "version", "slice"]
+        accuracy = GaugeMetricFamily(
+            "tidewatch_model_accuracy_ratio", "Share of right predictions.", labels=[*names, "window"]
+        )
+        mae = GaugeMetricFamily(
+            "tidewatch_model_mae", "Mean absolute error, in the prediction's unit.", labels=[*names, "window"]
+        )
+        predictions = CounterMetricFamily("tidewatch_model_predictions", "Predictions.", labels=names)
+        outcomes = CounterMetricFamily("tidewatch_model_outcomes", "Joined outcomes.", labels=names)
+        degraded = GaugeMetricFamily(
+            "tidewatch_model_degraded", "1 while a finding is open on this series.", labels=names
+        )
+        newest = GaugeMetricFamily(
+            "tidewatch_model_newest_event_timestamp_seconds", "Newest event time of the series.", labels=names
+        )
+        dropped = 0
+        for number, row in enumerate(self._rows()):
+            if number >= self._budget:
+                dropped += 1
+                continue
+            labels = [row.model, row.version, row.slice]
+            family = accuracy if row.metric == "accuracy" else mae
+            family.add_metric([*labels, "rollout"], row.rollout)
+            family.add_metric([*labels, "recent"], row.recent)
+            predictions.add_metric(labels, row.predictions)
+            outcomes.add_metric(labels, row.outcomes)
+            degraded.add_metric(labels, float(row.degraded))
+            newest.add_metric(labels, row.newest_at)
+        yield from (accuracy, mae, predictions, outcomes, degraded, newest)
+        yield GaugeMetricFamily(
+            "tidewatch_series_dropped", "Series left out of this scrape by the budget.", value=dropped
+        )
