@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 Header = tuple[str, bytes]
@@ -72,3 +72,17 @@ class Partition(Protocol):
     def flush(self) -> Flush:
         """Return outputs and changed state since the last call, and forget them."""
         ...
+
+    def committed(self) -> None:
+        """Learn that all that ``flush`` returned so far is durable: now the outside world may see it."""
+        ...
+
+    def close(self) -> None:
+        """Learn that the partition is taken away; nothing done from here on counts."""
+        ...
+
+
+class PartitionFactory(Protocol):
+    """Makes the empty state of one partition; ``urge()`` asks the engine for a checkpoint soon."""
+
+    def __call__(self, number: int, urge: Callable[[], None]) -> Partition: ...
