@@ -107,7 +107,7 @@ class WorkerSettings(_Section):
     slice_budget: Annotated[int, Field(ge=1)] = 200
     future_tolerance_s: Annotated[float, Field(ge=0)] = 3_600.0
     past_tolerance_s: Annotated[float, Field(gt=0)] = 400 * 86_400.0
-    series_budget: Annotated[int, Field(ge=1)] = 20_000
+    series_budget: Annotated[int, Field(ge=1)] = 2_000
     restore_timeout_s: Annotated[float, Field(gt=0)] = 900.0
 
 

@@ -1,4 +1,4 @@
-"""Shell. Every Prometheus metric of the stream worker: name, help, unit and labels, in this one place.
+"""Shell. Every Prometheus metric of the stream worker, besides the engine's: name, help, unit, labels.
 
 Counters with fixed label values start at zero, so a rate exists before the first event. Figures of models are
 not kept here: ``ModelFigures`` is a view of live state, made at each scrape and cut at a budget, visibly.
@@ -36,7 +36,6 @@ DEAD_LETTER_REASONS = (
     "out_of_range",
     "absurd_time",
 )
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 DELAYS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 86_400, 3 * 86_400, 7 * 86_400)
 
 
@@ -68,29 +67,12 @@ class Telemetry:
             buckets=DELAYS,
             registry=registry,
         )
-        self.checkpoint_seconds = Histogram(
-            "tidewatch_checkpoint_duration_seconds",
-            "Time to write one partition's checkpoint.",
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.checkpoint_bytes = counter("tidewatch_checkpoint_bytes", "State bytes written to checkpoints.")
-        self.checkpoint_at = gauge(
-            "tidewatch_checkpoint_timestamp_seconds", "When the last checkpoint was acknowledged.", "partition"
-        )
-        self.restore_seconds = gauge(
-            "tidewatch_restore_duration_seconds", "Time of the last restore of a partition.", "partition"
-        )
-        self.lag = gauge(
-            "tidewatch_consumer_lag_records", "Records waiting in Kafka, not folded yet.", "topic", "partition"
-        )
         self.watermark = gauge(
             "tidewatch_watermark_timestamp_seconds", "Newest event time folded.", "partition"
         )
         self.pending = gauge(
             "tidewatch_pending_predictions", "Predictions that wait for their outcome.", "partition"
         )
-        self.partitions = gauge("tidewatch_partitions_assigned", "Input partitions that this worker owns.")
 
 
 class ModelRow(NamedTuple):

@@ -1,0 +1,125 @@
+"""Shell. A Faust transport that carries one message per fetched batch, and leaves offsets to checkpoints.
+
+Stock Faust spends its time per message, not per byte: one task, one lock and one acknowledgement each. Here a
+message's value is the list of records that one fetch brought for one partition. Its acknowledgements are only
+used to know when the agent is idle: the offsets to go on from are those in the checkpoint (see ``checkpoint``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+import faust
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP, ConsumerMessage, Message
+from mode.utils.futures import notify
+
+
+class Keeper(Protocol):
+    """Who keeps the state that the offsets belong to."""
+
+    async def restore(self, assigned: set[TP]) -> Mapping[TP, int]:
+        """Take over the partitions; return the offset that each input is to be read from."""
+        ...
+
+    async def checkpoint(self) -> Mapping[TP, int]:
+        """Make the state durable; return the offsets to go on from. Nothing new: empty."""
+        ...
+
+    def release(self) -> None:
+        """Forget all partitions: they are being taken away."""
+        ...
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc]
+    """Hands the fetched batch to the agent as it is; decoding belongs to the fold."""
+
+    def loads_key(self, app: Any, message: Message, **_: Any) -> Any:
+        """Return no key: a batch has many."""
+        return None
+
+    def loads_value(self, app: Any, message: Message, **_: Any) -> Any:
+        """Return the list of records."""
+        return message.value
+
+
+class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that fetches; reads only what was committed, so that aborted checkpoints stay unseen."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust ties this to its own exactly_once mode, which we don't use (research: it loses state).
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: Faust's check compares two different clocks; liveness is the engine's."""
+
+
+class Consumer(stock.Consumer):  # type: ignore[misc]
+    """Delivers batches; commits only what a checkpoint made durable."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def _keeper(self) -> Keeper:
+        return cast(Keeper, self.app.keeper)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Yield one message per partition and fetch."""
+        generation = self.app.consumer_generation_id
+        records, active = await self._wait_next_records(timeout)
+        if not records or self.should_stop or not self.flow_active:
+            return
+        for tp, batch in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if batch and (active is None or tp in active or tp in self._buffered_partitions):
+                yield tp, self._batch_message(tp, batch)
+
+    def _batch_message(self, tp: TP, batch: Sequence[ConsumerRecord]) -> ConsumerMessage:
+        message = self._to_message(tp, batch[-1])
+        message.value = batch
+        return message
+
+    async def perform_seek(self) -> None:
+        """Restore the state of what was assigned, and read on from there: flow resumes right after this."""
+        offsets = await self._keeper.restore(self.assignment())
+        for tp, offset in offsets.items():
+            await self._seek(tp, offset)
+            self._read_offset[tp] = None
+            self._committed_offset[tp] = offset
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Checkpoint first; then tell the group, for lag monitors only."""
+        offsets = await self._keeper.checkpoint()
+        owned = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
+        if not owned or not await self._commit(owned):
+            return False
+        self._committed_offset.update(owned)
+        self.app.monitor.on_tp_commit(owned)
+        return True
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish the batch in hand and checkpoint while the partitions are still ours; then forget them."""
+        await super().on_partitions_revoked(revoked)
+        self._keeper.release()
+
+    def ack(self, message: Message) -> bool:
+        """Note that the agent is done with a batch; offsets come from the state, not from here."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+        return True
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Do nothing: batches, transactions and compaction leave holes by nature."""
+
+
+class Transport(stock.Transport):  # type: ignore[misc]
+    """The aiokafka transport with this module's consumer."""
+
+    Consumer = Consumer
