@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 IMPURE = frozenset(
-    ["faust", "mode", "aiokafka", "httpx", "prometheus_client", "asyncio", "time", "random", "os", "logging"]
+    ["faust", "mode", "aiokafka", "httpx", "prometheus_client", "asyncio", "time", "random", "os", "logging"],
 )
 """What a Core module never imports: clocks, sockets, randomness, the environment, logs."""
 OPEN_TO_ALERTS = ("stream.events", "stream.wire", "stream.settings", "stream.engine")
 HTTPX_ROOMS = ("alerts/http.py", "stream/demo/")
 BANNED_NAMES = frozenset(
-    ["util", "utils", "helper", "helpers", "manager", "managers", "common", "data", "info", "misc"]
+    ["util", "utils", "helper", "helpers", "manager", "managers", "common", "data", "info", "misc"],
 )
 TAGS = ("Core.", "Edge.", "Shell.")
 MODULE_LINES = 300
