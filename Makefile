@@ -1,0 +1,75 @@
+# `make` lists the targets. Only Python >= 3.11 and make are needed; the first run downloads, later ones do not.
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# the first of these that is new enough, unless PYTHON says otherwise
+PYTHON ?= $(shell for one in python3 python3.13 python3.12 python3.11; do \
+	$$one -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$one && break; done || true)
+RUN := .venv/bin
+ARGS ?=
+
+# $(call install,SET): what it says goes to stderr, so that `make demo ARGS=--json` prints JSON only
+define install
+	@test -n "$(PYTHON)" || { echo "tidewatch: no Python >= 3.11 found; install one, or: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) requirements/install.py $(1) >&2
+endef
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: ## watch a model get worse and the right team be paged (ARGS="--json", ARGS="--stream elec2")
+	$(call install,demo)
+	@$(RUN)/tidewatch demo $(ARGS)
+
+.PHONY: test
+test: ## run the tests on a real Kafka (ARGS="tests/unit -k join")
+	$(call install,dev)
+	@$(RUN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: ## check style and types
+	$(call install,dev)
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+
+.PHONY: check
+check: lint test ## lint, then test
+
+.PHONY: ci
+ci: ## what the build server runs
+	@bash .ci/run
+
+.PHONY: format
+format: ## let ruff mend what it can
+	$(call install,dev)
+	@$(RUN)/ruff check --fix-only --quiet .
+	@$(RUN)/ruff format .
+
+.PHONY: contract
+contract: ## write docs/contract anew from the types
+	$(call install,dev)
+	@$(RUN)/python -m stream.contract
+
+.PHONY: dashboards
+dashboards: ## write the Grafana dashboards anew
+	$(call install,dev)
+	@$(RUN)/python grafana/generate.py
+
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(RUN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml requirements/build.in
+
+.PHONY: lock
+lock: ## write the locked requirements anew (ARGS=--upgrade for the newest)
+	$(call install,dev)
+	@$(COMPILE) --extra demo --group dev $(ARGS) -o requirements/dev.txt >/dev/null
+	@$(COMPILE) --extra demo -c requirements/dev.txt -o requirements/demo.txt >/dev/null
+	@$(COMPILE) -c requirements/dev.txt -o requirements/base.txt >/dev/null
+
+.PHONY: clean
+clean: ## remove .venv and caches
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	@find stream alerts tests grafana -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,202 @@
+"""Core. What each topic must look like, and what is wrong with the ones that a cluster has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Literal, NamedTuple
+
+from stream.settings import Settings
+
+COMPACTED_RECORD_BYTES = 8 << 20
+"""Largest state record: a busy model's state is far above Kafka's default of 1 MiB."""
+DEAD_LETTER_BYTES = 2 << 20
+"""A dead letter carries the whole refused record and its reason."""
+FINDINGS_RETENTION_S = 90 * 86_400.0
+"""Findings are few, and the history that incidents are explained with."""
+RECORD_BYTES = 1_048_588
+"""Kafka's own default of ``max.message.bytes``."""
+COMPACTED = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.1",  # a restore reads the whole topic: keep it short
+    "segment.bytes": str(64 << 20),  # the active segment is never compacted
+}
+
+
+class Shape(NamedTuple):
+    """The wanted form of one topic."""
+
+    name: str
+    partitions: int
+    replication: int
+    policy: Literal["compact", "delete"]
+    configuration: Mapping[str, str]
+    keeps_s: float = 0.0
+    """Records younger than this must still be there."""
+    counts: Literal["as inputs", "one", "any"] = "as inputs"
+    """Which partition counts are right: that of the inputs, one, or any."""
+
+
+class Described(NamedTuple):
+    """One topic as the cluster has it."""
+
+    partitions: int
+    replication: int
+    configuration: Mapping[str, str]
+
+
+class Fault(NamedTuple):
+    """Something wrong with one topic, and the act that mends it. A warning does not stop a worker."""
+
+    topic: str
+    what: str
+    mend: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.severity}: topic {self.topic}: {self.what}\n    mend: {self.mend}"
+
+
+def shapes(settings: Settings) -> tuple[Shape, ...]:
+    """Return the wanted form of all topics, inputs first."""
+    topics = settings.topics
+    many, copies = topics.partitions, topics.replication
+    durable = {"min.insync.replicas": str(copies - 1)} if copies > 2 else {}
+    compacted = durable | COMPACTED | {"max.message.bytes": str(COMPACTED_RECORD_BYTES)}
+    letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(DEAD_LETTER_BYTES)}
+    findings_s = max(FINDINGS_RETENTION_S, topics.retention_s)
+    horizon_s = settings.worker.label_horizon_s
+    return (
+        *(
+            Shape(name, many, copies, "delete", durable | _deleted(topics.retention_s), horizon_s)
+            for name in topics.inputs()
+        ),
+        Shape(topics.checkpoints, many, copies, "compact", compacted),
+        Shape(topics.findings, 1, copies, "delete", durable | _deleted(findings_s), counts="one"),
+        Shape(topics.incidents, 1, copies, "compact", compacted, counts="one"),
+        Shape(topics.dead_letters, many, copies, "delete", letters, counts="any"),
+    )
+
+
+def settings_faults(settings: Settings) -> list[Fault]:
+    """Return what is wrong before any cluster is asked: inputs kept shorter than labels are awaited."""
+    kept_s, horizon_s = settings.topics.retention_s, settings.worker.label_horizon_s
+    if kept_s >= horizon_s:
+        return []
+    return [
+        Fault(
+            ", ".join(settings.topics.inputs()),
+            f"topics.retention_s {kept_s:g}: want at least worker.label_horizon_s {horizon_s:g}",
+            f"set TIDEWATCH_TOPICS_RETENTION_S={horizon_s:g}, or a shorter TIDEWATCH_WORKER_LABEL_HORIZON_S",
+        )
+    ]
+
+
+def faults(
+    settings: Settings, cluster: Mapping[str, Described], names: Collection[str] | None = None
+) -> list[Fault]:
+    """Compare the cluster's topics with their shapes, for ``names`` or all; empty = all is right."""
+    wanted = [shape for shape in shapes(settings) if names is None or shape.name in names]
+    mender = _Mender(",".join(settings.kafka.brokers))
+    found = []
+    for shape in wanted:
+        described = cluster.get(shape.name)
+        if described is None:
+            found.append(Fault(shape.name, "does not exist", "run: tidewatch topics create"))
+            continue
+        found += _count_faults(shape, described, _target(settings, cluster), mender)
+        found += _policy_faults(shape, described, mender)
+        found += _retention_faults(shape, described, mender)
+        found += _size_faults(shape, described, mender)
+    return found
+
+
+def stopping(found: Collection[Fault]) -> list[Fault]:
+    """Return the faults that a worker must not start with."""
+    return [fault for fault in found if fault.severity == "error"]
+
+
+class _Mender(NamedTuple):
+    """Writes the commands of Kafka's own tools."""
+
+    brokers: str
+
+    def configure(self, topic: str, change: str) -> str:
+        return (
+            f"kafka-configs.sh --bootstrap-server {self.brokers} --alter"
+            f" --entity-type topics --entity-name {topic} --add-config {change}"
+        )
+
+    def grow(self, topic: str, partitions: int) -> str:
+        return (
+            f"kafka-topics.sh --bootstrap-server {self.brokers} --alter --topic {topic}"
+            f" --partitions {partitions}   (before producers write: keys move to other partitions)"
+        )
+
+
+def _deleted(retention_s: float) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(round(retention_s * 1000))}
+
+
+def _target(settings: Settings, cluster: Mapping[str, Described]) -> int:
+    """Return the partition count to mend towards: partitions can be added, never taken away."""
+    same = (*settings.topics.inputs(), settings.topics.checkpoints)
+    return max([settings.topics.partitions, *(cluster[name].partitions for name in same if name in cluster)])
+
+
+def _count_faults(shape: Shape, described: Described, target: int, mender: _Mender) -> list[Fault]:
+    found = []
+    have, want = described.partitions, shape.partitions
+    if shape.counts == "one" and have != 1:
+        mend = (
+            "give settings topics.findings or topics.incidents another name and run: tidewatch topics create"
+        )
+        found.append(Fault(shape.name, f"{have} partitions: want 1, for one order of all records", mend))
+    elif shape.counts == "as inputs" and have < target:
+        what = f"{have} partitions: want {target}; inputs and checkpoints must have the same number"
+        found.append(Fault(shape.name, what, mender.grow(shape.name, target)))
+    elif shape.counts == "as inputs" and have != want:
+        what = f"{have} partitions: want {want} (topics.partitions)"
+        found.append(Fault(shape.name, what, f"set TIDEWATCH_TOPICS_PARTITIONS={have}"))
+    if described.replication < shape.replication:
+        what = f"replication {described.replication}: want {shape.replication}"
+        found.append(Fault(shape.name, what, "move it with kafka-reassign-partitions.sh", "warning"))
+    return found
+
+
+def _policy_faults(shape: Shape, described: Described, mender: _Mender) -> list[Fault]:
+    policy = described.configuration.get("cleanup.policy", "delete")
+    if policy == shape.policy:
+        return []
+    harm = (
+        "records that are needed would be deleted"
+        if shape.policy == "compact"
+        else "only the newest record of a model would be kept"
+    )
+    what = f"cleanup.policy {policy}: want {shape.policy}, else {harm}"
+    return [Fault(shape.name, what, mender.configure(shape.name, f"cleanup.policy={shape.policy}"))]
+
+
+def _retention_faults(shape: Shape, described: Described, mender: _Mender) -> list[Fault]:
+    if shape.policy == "compact" or not shape.keeps_s:
+        return []
+    found = []
+    kept_ms = int(described.configuration.get("retention.ms", "-1"))
+    needed_ms = round(shape.keeps_s * 1000)
+    if 0 <= kept_ms < needed_ms:
+        what = f"retention.ms {kept_ms}: want at least {needed_ms}, the label horizon"
+        found.append(Fault(shape.name, what, mender.configure(shape.name, f"retention.ms={needed_ms}")))
+    size = int(described.configuration.get("retention.bytes", "-1"))
+    if size >= 0:
+        what = f"retention.bytes {size}: may delete predictions before the label horizon of {needed_ms} ms"
+        mend = mender.configure(shape.name, "retention.bytes=-1")
+        found.append(Fault(shape.name, what, mend, "warning"))
+    return found
+
+
+def _size_faults(shape: Shape, described: Described, mender: _Mender) -> list[Fault]:
+    wanted = int(shape.configuration.get("max.message.bytes", "0"))
+    largest = int(described.configuration.get("max.message.bytes", str(RECORD_BYTES)))
+    if largest >= wanted:
+        return []
+    what = f"max.message.bytes {largest}: want {wanted}"
+    return [Fault(shape.name, what, mender.configure(shape.name, f"max.message.bytes={wanted}"))]

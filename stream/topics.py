@@ -1,0 +1,172 @@
+"""Shell. Makes and checks the topics of a cluster (``tidewatch topics create`` and ``check``)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from stream.engine.connection import client_options
+from stream.settings import Settings, load
+from stream.shapes import Described, Fault, Shape, faults, settings_faults, shapes, stopping
+
+if TYPE_CHECKING:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+T = TypeVar("T")
+VISIBLE_TIMEOUT_S = 30.0
+_ALREADY_EXISTS = 36
+
+
+class ClusterError(Exception):
+    """The cluster can't be asked or refused; the message says what was tried."""
+
+
+class Report(NamedTuple):
+    """What became of the topics; ``faults`` is empty when all are right."""
+
+    created: tuple[str, ...]
+    right: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+
+async def check(settings: Settings, names: Collection[str] | None = None) -> list[Fault]:
+    """Return the faults of the cluster's topics, for ``names`` or all; changes nothing.
+
+    Raises:
+        ClusterError: the cluster can't be asked.
+    """
+    async with _admin(settings) as admin:
+        cluster = await describe(admin, [shape.name for shape in shapes(settings)])
+    return settings_faults(settings) + faults(settings, cluster, names)
+
+
+async def create(settings: Settings) -> Report:
+    """Create the topics that do not exist; existing ones are compared and never altered.
+
+    Raises:
+        ClusterError: the cluster can't be asked, or refused to create a topic.
+    """
+    unfit = settings_faults(settings)
+    if unfit:
+        return Report((), (), tuple(unfit))
+    wanted = shapes(settings)
+    names = [shape.name for shape in wanted]
+    async with _admin(settings) as admin:
+        before = await describe(admin, names)
+        created = await _create(admin, [shape for shape in wanted if shape.name not in before])
+        after = await _describe_all(admin, names)
+    found = faults(settings, after)
+    wrong = {fault.topic for fault in found}
+    right = tuple(name for name in names if name not in created and name not in wrong)
+    return Report(created, right, tuple(found))
+
+
+async def describe(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, Described]:
+    """Return those of ``names`` that the cluster has; nothing is created by asking."""
+    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+    found = {topic["topic"]: topic for topic in await admin.describe_topics() if topic["topic"] in names}
+    if not found:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in sorted(found)]
+    configurations: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(resources):
+        configurations |= {entry[3]: {item[0]: item[1] for item in entry[4]} for entry in response.resources}
+    return {name: _described(topic, configurations.get(name, {})) for name, topic in found.items()}
+
+
+def _described(topic: Mapping[str, Any], configuration: Mapping[str, str]) -> Described:
+    partitions = topic["partitions"]
+    replication = min((len(one["replicas"]) for one in partitions), default=0)
+    return Described(len(partitions), replication, configuration)
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: Collection[Shape]) -> tuple[str, ...]:
+    from aiokafka.admin import NewTopic
+    from aiokafka.errors import for_code
+
+    if not wanted:
+        return ()
+    response = await admin.create_topics(
+        [NewTopic(one.name, one.partitions, one.replication, None, dict(one.configuration)) for one in wanted]
+    )
+    created = []
+    for name, code, message in response.topic_errors:
+        if code not in (0, _ALREADY_EXISTS):  # another process may create at the same time
+            raise ClusterError(f"topic {name}: not created: {message or for_code(code).__name__}")
+        if not code:
+            created.append(name)
+    return tuple(created)
+
+
+async def _describe_all(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, Described]:
+    """Describe, once the broker asked sees every topic: a creation reaches the brokers one by one."""
+    deadline = time.monotonic() + VISIBLE_TIMEOUT_S
+    while True:
+        seen = await describe(admin, names)
+        if len(seen) == len(names) or time.monotonic() > deadline:
+            return seen
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    try:
+        await admin.start()
+        yield admin
+    except (KafkaError, TimeoutError) as fault:
+        brokers = ",".join(settings.kafka.brokers)
+        raise ClusterError(f"kafka.brokers {brokers!r}: {fault or type(fault).__name__}") from fault
+    finally:
+        await admin.close()
+
+
+@click.group()
+def topics() -> None:
+    """Create the topics of a cluster, or check them."""
+
+
+@topics.command("create")
+def create_command() -> None:
+    """Create the topics that are missing; never alter one that exists."""
+    report = _run(create(load()))
+    for name in report.created:
+        click.echo(f"created        {name}")
+    for name in report.right:
+        click.echo(f"already right  {name}")
+    _finish(report.faults)
+
+
+@topics.command("check")
+def check_command() -> None:
+    """Say what is wrong with the topics and what mends it; change nothing."""
+    settings = load()
+    found = _run(check(settings))
+    if not found:
+        click.echo(f"all {len(shapes(settings))} topics are right")
+    _finish(found)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it warns of is raised, and told once
+    try:
+        return asyncio.run(work)
+    except ClusterError as fault:
+        raise click.ClickException(str(fault)) from fault
+
+
+def _finish(found: Collection[Fault]) -> None:
+    for fault in found:
+        click.echo(str(fault))
+    if stopping(found):
+        raise SystemExit(1)

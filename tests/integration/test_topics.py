@@ -1,0 +1,142 @@
+import asyncio
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from stream import topics
+from stream.topics import ClusterError, check, create
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+
+
+async def make(brokers: str, name: str, partitions: int, configuration: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, partitions, 1, None, configuration)])
+    finally:
+        await admin.close()
+
+
+def test_create_makes_all_topics_and_then_check_finds_nothing(kafka):
+    settings = kafka.settings()
+    report = asyncio.run(create(settings))
+    assert len(report.created) == 7
+    assert report.right == ()
+    assert report.faults == ()
+    assert asyncio.run(check(settings)) == []
+
+
+def test_creating_twice_changes_nothing_and_says_so(kafka):
+    settings = kafka.settings()
+    first = asyncio.run(create(settings))
+    second = asyncio.run(create(settings))
+    assert second.created == ()
+    assert second.right == first.created
+
+
+def test_a_check_creates_nothing(kafka):
+    settings = kafka.settings()
+    for _ in range(2):
+        assert [fault.what for fault in asyncio.run(check(settings))] == ["does not exist"] * 7
+
+
+def test_a_wrong_topic_is_named_with_its_mend_and_left_alone(kafka):
+    settings = kafka.settings(topics={"partitions": 2})
+    name = settings.topics.checkpoints
+    asyncio.run(make(kafka.brokers, name, 2, {"cleanup.policy": "delete", "max.message.bytes": str(8 << 20)}))
+    report = asyncio.run(create(settings))
+    assert name not in report.created
+    assert len(report.created) == 6
+    (fault,) = report.faults
+    assert fault.topic == name
+    assert "cleanup.policy delete: want compact" in fault.what
+    assert f"--entity-name {name} --add-config cleanup.policy=compact" in fault.mend
+    assert asyncio.run(check(settings)) == [fault]
+
+
+def test_inputs_with_fewer_partitions_are_named(kafka):
+    settings = kafka.settings(topics={"partitions": 2})
+    asyncio.run(make(kafka.brokers, settings.topics.outcomes, 1, {}))
+    (fault,) = asyncio.run(create(settings)).faults
+    assert fault.topic == settings.topics.outcomes
+    assert fault.what.startswith("1 partitions: want 2")
+
+
+def test_a_topic_kept_shorter_than_the_label_horizon_is_an_error(kafka):
+    settings = kafka.settings()
+    asyncio.run(make(kafka.brokers, settings.topics.predictions, 2, {"retention.ms": "60000"}))
+    (fault,) = asyncio.run(create(settings)).faults
+    assert fault.severity == "error"
+    assert fault.what.startswith("retention.ms 60000: want at least 259200000")
+
+
+def test_only_the_topics_that_are_asked_for_are_checked(kafka):
+    settings = kafka.settings()
+    found = asyncio.run(check(settings, [settings.topics.findings]))
+    assert [fault.topic for fault in found] == [settings.topics.findings]
+
+
+def test_too_many_copies_are_refused_with_the_brokers_words(kafka):
+    settings = kafka.settings(topics={"replication": 15})
+    with pytest.raises(ClusterError, match="not created"):
+        asyncio.run(create(settings))
+
+
+def test_a_cluster_that_does_not_answer_is_named(kafka):
+    nobody = replace(kafka, brokers="127.0.0.1:1")
+    with pytest.raises(ClusterError, match=r"kafka\.brokers '127\.0\.0\.1:1'"):
+        asyncio.run(check(nobody.settings()))
+
+
+PROGRAM = """
+from importlib.metadata import EntryPoint
+from stream.cli import group
+group({"topics": EntryPoint("topics", "stream.topics:topics", "tidewatch.commands")})()
+"""
+
+
+def run(kafka, *arguments: str, **overrides) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        env=os.environ | kafka.environment(**overrides) | {"PYTHONPATH": ROOT},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_command_exits_with_0_1_or_2(kafka):
+    missing = run(kafka, "topics", "check")
+    assert (missing.returncode, missing.stdout.count("run: tidewatch topics create")) == (1, 7)
+    made = run(kafka, "topics", "create")
+    assert (made.returncode, made.stdout.count("created  ")) == (0, 7)
+    again = run(kafka, "topics", "create")
+    assert (again.returncode, again.stdout.count("already right")) == (0, 7)
+    right = run(kafka, "topics", "check")
+    assert (right.returncode, right.stdout) == (0, "all 7 topics are right\n")
+    assert run(kafka, "topics", "mend").returncode == 2
+
+
+def test_the_command_says_in_one_line_that_no_broker_answers(kafka):
+    failed = run(replace(kafka, brokers="127.0.0.1:1"), "topics", "check")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("Error: kafka.brokers '127.0.0.1:1'")
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_setting_that_keeps_inputs_too_short_creates_nothing(kafka):
+    settings = kafka.settings(topics={"retention_s": 60})
+    report = asyncio.run(create(settings))
+    assert report.created == ()
+    assert "want at least worker.label_horizon_s" in report.faults[0].what
+    assert asyncio.run(_names(kafka)) == []
+
+
+async def _names(kafka) -> list[str]:
+    async with topics._admin(kafka.settings()) as admin:
+        return [name for name in await admin.list_topics() if name.startswith(kafka.prefix)]

@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.engine.connection import client_options
+from stream.settings import KafkaSettings, Settings, SettingsError, TopicSettings, load
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch):
+    import os
+
+    for name in os.environ:
+        if name.startswith("TIDEWATCH_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TIDEWATCH_CONFIG", "")
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_anything_the_defaults_are_used():
+    assert load() == Settings()
+
+
+def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
+    file = write(tmp_path / "t.toml", '[kafka]\nbrokers = ["file:1"]\n[topics]\npartitions = 16\n')
+    monkeypatch.setenv("TIDEWATCH_KAFKA_BROKERS", "one:1, two:2")
+    settings = load(file)
+    assert settings.kafka.brokers == ("one:1", "two:2")
+    assert settings.topics.partitions == 16
+
+
+def test_a_name_with_underscores_is_set_from_the_environment(monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_WORKER_LABEL_HORIZON_S", "60")
+    monkeypatch.setenv("TIDEWATCH_TOPICS_DEAD_LETTERS", "refused")
+    assert load().worker.label_horizon_s == 60
+    assert load().topics.dead_letters == "refused"
+
+
+def test_all_faults_are_told_at_once(monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_TOPICS_PARTITIONS", "0")
+    monkeypatch.setenv("TIDEWATCH_WORKER_PORT", "many")
+    with pytest.raises(SettingsError) as faults:
+        load()
+    assert "topics.partitions '0'" in str(faults.value)
+    assert "worker.port 'many'" in str(faults.value)
+
+
+def test_a_misspelt_field_is_told(tmp_path):
+    with pytest.raises(SettingsError, match=r"kafka\.brokkers"):
+        load(write(tmp_path / "t.toml", '[kafka]\nbrokkers = ["a:1"]\n'))
+
+
+def test_a_file_that_is_not_there_or_not_toml_is_named(tmp_path):
+    with pytest.raises(SettingsError, match="no such file"):
+        load(tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match=r"t\.toml"):
+        load(write(tmp_path / "t.toml", "[kafka\n"))
+
+
+def test_no_fault_shows_a_password(monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SASL_PASSWORD", "hush")
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SECURITY_PROTOCOL", "NONSENSE")
+    with pytest.raises(SettingsError) as faults:
+        load()
+    assert "hush" not in str(faults.value)
+    assert "hush" not in repr(KafkaSettings(sasl_password="hush"))
+
+
+def test_sasl_without_a_user_is_told(monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    with pytest.raises(SettingsError, match="want sasl_username and sasl_password"):
+        load()
+
+
+@given(st.text(alphabet="abcxyz-.", min_size=1, max_size=10))
+def test_every_topic_begins_with_the_prefix_unless_named(prefix):
+    topics = TopicSettings.model_validate({"prefix": prefix, "findings": "own"})
+    assert all(
+        name.startswith(prefix) for name in (*topics.inputs(), topics.checkpoints, topics.dead_letters)
+    )
+    assert topics.findings == "own"
+
+
+def test_plain_connections_need_no_more_than_brokers():
+    assert client_options(KafkaSettings(brokers=("a:1", "b:2"))) == {
+        "bootstrap_servers": "a:1,b:2",
+        "security_protocol": "PLAINTEXT",
+    }
+
+
+def test_sasl_takes_the_password_from_its_file(tmp_path):
+    kafka = KafkaSettings(
+        security_protocol="SASL_PLAINTEXT",
+        sasl_username="watcher",
+        sasl_password_file=write(tmp_path / "password", "hush\n"),
+    )
+    options = client_options(kafka)
+    assert options["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("watcher", "hush")
+
+
+def test_tls_checks_the_brokers_name_and_certificate():
+    import ssl
+
+    context = client_options(KafkaSettings(security_protocol="SSL"))["ssl_context"]
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_a_certificate_that_can_not_be_read_is_named(tmp_path):
+    authority = KafkaSettings(security_protocol="SSL", ssl_cafile=tmp_path / "none.pem")
+    with pytest.raises(SettingsError, match=r"kafka\.ssl_cafile .*none\.pem"):
+        client_options(authority)
+    certificate = KafkaSettings(security_protocol="SSL", ssl_certfile=write(tmp_path / "c.pem", "no"))
+    with pytest.raises(SettingsError, match=r"kafka\.ssl_certfile .*c\.pem"):
+        client_options(certificate)

@@ -1,0 +1,119 @@
+import pytest
+
+from stream.settings import Settings
+from stream.shapes import Described, faults, settings_faults, shapes, stopping
+
+
+def settings(**sections) -> Settings:
+    return Settings(**({"kafka": {"brokers": "b:1"}, "topics": {"partitions": 4}} | sections))
+
+
+def cluster(configured: Settings, **changes: Described) -> dict[str, Described]:
+    """A cluster whose topics are all right, except those named."""
+    right = {
+        shape.name: Described(shape.partitions, shape.replication, shape.configuration)
+        for shape in shapes(configured)
+    }
+    return right | {getattr(configured.topics, name): described for name, described in changes.items()}
+
+
+def described(configured: Settings, topic: str, partitions: int | None = None, **configuration) -> Described:
+    (shape,) = [shape for shape in shapes(configured) if shape.name == getattr(configured.topics, topic)]
+    named = {name.replace("_", "."): value for name, value in configuration.items()}
+    return Described(partitions or shape.partitions, shape.replication, {**shape.configuration, **named})
+
+
+def test_what_create_would_make_has_no_faults():
+    assert faults(settings(), cluster(settings())) == []
+
+
+def test_an_empty_cluster_lacks_every_topic():
+    found = faults(settings(), {})
+    assert len(found) == len(shapes(settings())) == 7
+    assert {fault.mend for fault in found} == {"run: tidewatch topics create"}
+
+
+def test_an_input_with_fewer_partitions_is_to_grow():
+    own = settings()
+    (fault,) = faults(own, cluster(own, outcomes=described(own, "outcomes", partitions=2)))
+    assert fault.what.startswith("2 partitions: want 4")
+    assert "--bootstrap-server b:1 --alter --topic tidewatch.outcomes --partitions 4" in fault.mend
+
+
+def test_an_input_with_more_partitions_makes_the_others_grow_and_the_setting_follow():
+    own = settings()
+    found = faults(own, cluster(own, predictions=described(own, "predictions", partitions=8)))
+    mends = {fault.topic.removeprefix("tidewatch."): fault.mend for fault in found}
+    assert mends.keys() == {"predictions", "outcomes", "rollouts", "checkpoints"}
+    assert mends["predictions"] == "set TIDEWATCH_TOPICS_PARTITIONS=8"
+    assert all(mends[name].count("--partitions 8") for name in mends.keys() - {"predictions"})
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_a_compacted_input_is_an_error(policy):
+    own = settings()
+    (fault,) = stopping(
+        faults(own, cluster(own, predictions=described(own, "predictions", cleanup_policy=policy)))
+    )
+    assert fault.what.startswith(f"cleanup.policy {policy}: want delete")
+
+
+@pytest.mark.parametrize("topic", ["checkpoints", "incidents"])
+@pytest.mark.parametrize("policy", ["delete", "compact,delete"])
+def test_state_that_would_be_deleted_is_an_error(topic, policy):
+    own = settings()
+    (fault,) = stopping(faults(own, cluster(own, **{topic: described(own, topic, cleanup_policy=policy)})))
+    assert fault.mend.endswith(f"--entity-name tidewatch.{topic} --add-config cleanup.policy=compact")
+
+
+def test_retention_below_the_label_horizon_is_an_error_and_at_it_is_not():
+    own = settings(worker={"label_horizon_s": 100})
+    short = cluster(own, predictions=described(own, "predictions", retention_ms="99999"))
+    (fault,) = stopping(faults(own, short))
+    assert fault.mend.endswith("--add-config retention.ms=100000")
+    for enough in ("100000", "-1"):
+        assert faults(own, cluster(own, predictions=described(own, "predictions", retention_ms=enough))) == []
+
+
+def test_retention_by_size_is_a_warning():
+    own = settings()
+    (fault,) = faults(own, cluster(own, outcomes=described(own, "outcomes", retention_bytes="1000")))
+    assert fault.severity == "warning"
+    assert stopping([fault]) == []
+
+
+def test_fewer_copies_than_asked_is_a_warning():
+    own = settings(topics={"partitions": 4, "replication": 3})
+    one = described(own, "findings")._replace(replication=1)
+    (fault,) = faults(own, cluster(own, findings=one))
+    assert (fault.what, fault.severity) == ("replication 1: want 3", "warning")
+
+
+def test_checkpoints_too_small_for_a_state_are_an_error():
+    own = settings()
+    small = described(own, "checkpoints", max_message_bytes="1048588")
+    (fault,) = stopping(faults(own, cluster(own, checkpoints=small)))
+    assert fault.what == "max.message.bytes 1048588: want 8388608"
+
+
+def test_findings_in_two_partitions_have_no_order_and_are_an_error():
+    own = settings()
+    (fault,) = stopping(faults(own, cluster(own, findings=described(own, "findings", partitions=2))))
+    assert fault.what.startswith("2 partitions: want 1")
+
+
+def test_dead_letters_may_have_any_number_of_partitions():
+    own = settings()
+    assert faults(own, cluster(own, dead_letters=described(own, "dead_letters", partitions=1))) == []
+
+
+def test_topics_that_a_worker_does_not_use_are_not_its_faults():
+    own = settings()
+    assert faults(own, {}, names=[]) == []
+    assert len(faults(own, {}, names=own.topics.inputs())) == 3
+
+
+def test_settings_that_keep_inputs_too_short_are_told_before_a_cluster_is_asked():
+    (fault,) = settings_faults(settings(topics={"retention_s": 60}))
+    assert "topics.retention_s 60: want at least worker.label_horizon_s 259200" in fault.what
+    assert settings_faults(settings()) == []
