@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from stream.fields import DEAD_LETTER_HEADERS
 from stream.instant import WANTED as INSTANT_WANTED
 
 SHOWN_CHARACTERS = 80
@@ -77,6 +78,14 @@ def shown(value: object) -> str:
         cut = value[: SHOWN_CHARACTERS + 1] if isinstance(value, str) else value
         text = json.dumps(cut, ensure_ascii=False)
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def dead_letter_headers(
+    fault: DecodeError, topic: str, partition: int, offset: int
+) -> list[tuple[str, bytes]]:
+    """Return the headers that a refused record gets on top of its own, as ``stream.fields`` words them."""
+    values = (fault.reason, str(fault), topic, str(partition), str(offset))
+    return [(name, text.encode()) for name, text in zip(DEAD_LETTER_HEADERS, values, strict=True)]
 
 
 def faults(value: bytes, kinds: Mapping[str, type[Struct]], hook: Any, fault: Exception) -> list[DecodeError]:

@@ -89,8 +89,8 @@ def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) 
     """Return the event that a record's value holds.
 
     ``received_at`` is the record's Kafka timestamp in epoch seconds; a negative one means that Kafka gave
-    none, and then the event's time is not judged. Labels beyond 64-bit integers become floats. Fields that the
-    contract does not name are passed over.
+    none, and then the event's time is not judged. Labels beyond 64-bit integers become floats. Fields that
+    the contract does not name are passed over.
 
     Raises:
         DecodeError: the bytes are not an event; says the reason, the field, the value and what is wanted.
