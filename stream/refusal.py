@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -88,11 +88,15 @@ def dead_letter_headers(
     return [(name, text.encode()) for name, text in zip(DEAD_LETTER_HEADERS, values, strict=True)]
 
 
-def faults(value: bytes, kinds: Mapping[str, type[Struct]], hook: Any, fault: Exception) -> list[DecodeError]:
+Kinds = Mapping[str, type[Struct]] | type[Struct]
+"""Records by the value of ``type``, or the one record that it must be."""
+
+
+def faults(value: bytes, kinds: Kinds, hook: Any, fault: Exception) -> list[DecodeError]:
     """Return every fault of refused bytes, in the order of the fields; never empty.
 
-    ``kinds`` maps the values of ``type`` to records, ``hook`` is the msgspec ``dec_hook`` and ``fault`` what
-    the fast decoder said, which answers when nothing better is found.
+    ``hook`` is the msgspec ``dec_hook``, and ``fault`` what the fast decoder said, which answers when nothing
+    better is found.
     """
     try:
         tree = _parse(value)
@@ -100,20 +104,33 @@ def faults(value: bytes, kinds: Mapping[str, type[Struct]], hook: Any, fault: Ex
         return [
             DecodeError("bad_json", "value", _excerpt(value), f"one JSON object in UTF-8 ({_brief(broken)})")
         ]
-    if isinstance(tree, _NotANumber):
-        return [_not_a_number("value", tree)]
-    if not isinstance(tree, dict):
-        return [DecodeError("wrong_type", "value", shown(tree), "a JSON object")]
-    kind = tree.get("type")
-    wanted = " or ".join(json.dumps(name) for name in kinds)
-    if "type" not in tree:
-        return [DecodeError("missing_field", "type", "missing", wanted)]
-    if not isinstance(kind, str) or isinstance(kind, _NotANumber):
-        return [DecodeError("wrong_type", "type", shown(kind), wanted)]
-    if kind not in kinds:
-        return [DecodeError("unknown_type", "type", shown(kind), wanted)]
-    found = list(_field_faults(tree, kinds[kind], hook)) or list(_constants(tree))
+    try:
+        record = kinds if isinstance(kinds, type) else _record(tree, kinds)
+        found = list(_field_faults(_object(tree), record, hook)) or list(_constants(tree))
+    except DecodeError as known:
+        return [known]
     return found or [_unexplained(value, fault)]
+
+
+def _object(tree: Any) -> dict[str, Any]:
+    if isinstance(tree, _NotANumber):
+        raise _not_a_number("value", tree)
+    if not isinstance(tree, dict):
+        raise DecodeError("wrong_type", "value", shown(tree), "a JSON object")
+    return tree
+
+
+def _record(tree: Any, kinds: Mapping[str, type[Struct]]) -> type[Struct]:
+    """Return the record that ``type`` names; refuse any other ``type``."""
+    wanted = " or ".join(json.dumps(name) for name in kinds)
+    if "type" not in _object(tree):
+        raise DecodeError("missing_field", "type", "missing", wanted)
+    kind = tree["type"]
+    if not isinstance(kind, str) or isinstance(kind, _NotANumber):
+        raise DecodeError("wrong_type", "type", shown(kind), wanted)
+    if kind not in kinds:
+        raise DecodeError("unknown_type", "type", shown(kind), wanted)
+    return kinds[kind]
 
 
 def _parse(value: bytes) -> Any:
@@ -178,13 +195,25 @@ def _value_faults(path: str, rule: str, value: Any, kind: Any, hook: Any) -> Ite
         msgspec.json.decode(json.dumps(value, default=str), type=kind, dec_hook=hook)
     except msgspec.ValidationError as fault:
         text = str(fault).partition(" - at ")[0]
-        known = text if text.startswith(INSTANT_WANTED) else WANTED.get(rule)
-        wanted = known or text.removeprefix("Expected ").partition(", got")[0]
         limits = "of length" in text or " <= " in text or " >= " in text or text.startswith("Invalid enum")
         entry = next(iter(value.values())) if rule.endswith(".*") else value
-        yield DecodeError("out_of_range" if limits else "wrong_type", path, shown(entry), wanted)
+        yield DecodeError(
+            "out_of_range" if limits else "wrong_type", path, shown(entry), _wanted(rule, kind, text)
+        )
     except (ValueError, RecursionError):
         return
+
+
+def _wanted(rule: str, kind: Any, text: str) -> str:
+    """Return what a field wants: in our words, else as its type has it."""
+    if text.startswith(INSTANT_WANTED):
+        return text
+    if rule in WANTED:
+        return WANTED[rule]
+    if get_origin(kind) is Literal:
+        return " or ".join(json.dumps(choice) for choice in get_args(kind))
+    plain = text.removeprefix("Expected ").partition(", got")[0].replace("`", "")
+    return plain.replace("float", "number").replace("int", "whole number").replace("str", "text")
 
 
 def _constants(tree: dict[str, Any]) -> Iterator[DecodeError]:

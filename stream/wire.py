@@ -119,7 +119,7 @@ def event_faults(value: bytes | None, received_at: float, tolerance: Tolerance) 
     except DecodeError as first:
         if value is None or first.reason in {"oversize", "absurd_time"}:
             return [first]
-        return faults(value, EVENTS, _read, first)
+        return [first, *faults(value, EVENTS, _read, first)[1:]]
     return []
 
 
@@ -173,7 +173,7 @@ def unwrap(
     try:
         envelope = _decode_envelope(raw)
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:
-        raise faults(raw, {}, _read, fault)[0] from None
+        raise faults(raw, _Envelope, _read, fault)[0] from None
     return bytes(envelope.data), CloudEvent(envelope.id, envelope.source, envelope.type, envelope.time)
 
 
