@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from stream.events import Event, Finding, Instant, Outcome, Prediction, Rollout
 from stream.instant import read_instant
-from stream.refusal import DecodeError, faults, shown
+from stream.refusal import DecodeError, faults
 
 __all__ = [
     "MAX_BYTES",
@@ -67,6 +67,10 @@ class _Envelope(Struct):
     time: str = ""
 
 
+class _At(Struct):
+    at: msgspec.Raw
+
+
 def _read(kind: type, value: Any) -> Any:
     if kind is Instant:
         return read_instant(value)
@@ -82,6 +86,7 @@ def _write(value: Any) -> float:
 _decode_event = msgspec.json.Decoder(Event, dec_hook=_read).decode
 _decode_finding = msgspec.json.Decoder(Finding, dec_hook=_read).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_at = msgspec.json.Decoder(_At).decode
 _encode = msgspec.json.Encoder(enc_hook=_write, order="deterministic").encode
 
 
@@ -213,7 +218,7 @@ def _absurd(raw: bytes, received_at: float, tolerance: Tolerance) -> DecodeError
         f"a time within {_span(tolerance.past_s)} before and"
         f" {_span(tolerance.future_s)} after {received}, when the record reached Kafka"
     )
-    return DecodeError("absurd_time", "at", shown(msgspec.json.decode(raw)["at"]), wanted)
+    return DecodeError("absurd_time", "at", bytes(_decode_at(raw).at).decode(), wanted)
 
 
 def _span(seconds: float) -> str:

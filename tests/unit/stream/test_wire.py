@@ -197,6 +197,14 @@ def test_every_event_field_says_what_it_wants():
     assert {name for name in WANTED if not name.endswith(".*")} == set(EVENT_FIELDS) - {"type"}
 
 
+def test_bytes_that_nobody_reads_may_be_no_utf_8():
+    junk = line(OUTCOME, at=0).replace(b"{", b'{"\x80": "\x80", ')
+    with pytest.raises(DecodeError, match="at 0: want a time within") as refused:
+        decoded(junk)
+    assert refused.value.reason == "absurd_time"
+    assert decode_event(junk, 0.0, TOLERANCE).at == 0
+
+
 @given(st.binary())
 def test_arbitrary_bytes_raise_nothing_but_a_decode_error_with_a_known_reason(value):
     with pytest.raises(DecodeError) as refused:
