@@ -84,7 +84,8 @@ def _write(value: Any) -> float:
 
 
 _decode_event = msgspec.json.Decoder(Event, dec_hook=_read).decode
-_decode_finding = msgspec.json.Decoder(Finding, dec_hook=_read).decode
+# of a union, msgspec insists on the ``type`` that a lone record may do without
+_decode_finding = msgspec.json.Decoder(Finding | Outcome, dec_hook=_read).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_at = msgspec.json.Decoder(_At).decode
 _encode = msgspec.json.Encoder(enc_hook=_write, order="deterministic").encode
@@ -136,7 +137,9 @@ def decode_finding(value: bytes | None) -> Finding:
     """
     raw = _sized(value)
     try:
-        finding: Finding = _decode_finding(raw)
+        finding = _decode_finding(raw)
+        if not isinstance(finding, Finding):
+            raise ValueError("a finding")
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:
         raise faults(raw, FINDINGS, _read, fault)[0] from None
     return finding
