@@ -10,6 +10,8 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, cast
 
@@ -90,7 +92,9 @@ class Check:
             some = ", ".join(
                 self._first_outcomes[key] for key in alone[:_NAMED] if key in self._first_outcomes
             )
-            text = f"{len(alone):,} outcomes have no prediction in this file" + (f": {some}" if some else "")
+            text = f"outcomes without a prediction in this file: {len(alone):,}" + (
+                f": {some}" if some else ""
+            )
             yield Remark("note", 0, "outcome_without_prediction", text)
 
     def summary(self) -> dict[str, object]:
@@ -157,7 +161,7 @@ class Check:
             if told or len(self._unknown) < _NAME_BUDGET:
                 self._unknown[name] += 1
             if not told:
-                text = f"{name[:_SHOWN]}: no field of a {tree['type']}, passed over{_meant(name, known)}"
+                text = f"{name[:_SHOWN]}: no field of type {tree['type']}, passed over{_meant(name, known)}"
                 yield Remark("warning", number, "unknown_field", text, name)
 
 
@@ -186,14 +190,16 @@ def _meant(name: str, known: Iterable[str]) -> str:
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
-def _opened(file: str) -> BinaryIO:
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
     """Open a file, or standard input for ``-``; gzip is known by its first bytes."""
     try:
-        raw = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 the caller closes it
-        zipped = raw.peek(2)[:2] == b"\x1f\x8b"  # type: ignore[union-attr]
+        raw = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 closed just below
     except OSError as fault:
         raise click.UsageError(f"{file}: {fault.strerror}") from None
-    return cast(BinaryIO, gzip.GzipFile(fileobj=raw) if zipped else raw)
+    with raw:
+        zipped = cast(BufferedReader, raw).peek(2)[:2] == b"\x1f\x8b"
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
 
 
 def _instant(_: click.Context, __: click.Parameter, value: str | None) -> float:
@@ -263,3 +269,7 @@ def check_events(file: str, as_json: bool, most: int, received_at: float) -> Non
         click.echo((f"... and {unsaid:,} more\n" if unsaid else "") + _summary_text(check))
     if check.faults:
         raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    check_events()
