@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -443,3 +444,9 @@ def test_partitions_agree_with_the_java_client():
     """Hashes from the test table of Kafka's own ``Utils.murmur2``: 21, foobar, a-little-bit-long-string."""
     for key, hashed in (("21", -973932308), ("foobar", -790332482), ("a-little-bit-long-string", -985981536)):
         assert partition_for(key, 1_000) == (hashed & 0x7FFFFFFF) % 1_000
+
+
+@given(st.text(min_size=1), st.integers(1, 64))
+def test_partitions_agree_with_aiokafkas_default_partitioner(model, partitions):
+    numbers = list(range(partitions))
+    assert partition_for(model, partitions) == DefaultPartitioner()(model.encode(), numbers, numbers)
