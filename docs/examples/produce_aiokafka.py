@@ -1,4 +1,4 @@
-"""Send one prediction and its outcome with aiokafka: ``python produce_aiokafka.py BROKERS TOPIC_PREFIX``.
+"""Send one prediction and its outcome: ``python produce_aiokafka.py BROKERS TOPIC_PREFIX``.
 
 aiokafka places keys with Kafka's murmur2 already, so that there is nothing to set for it.
 """

@@ -1,7 +1,7 @@
-"""Send one prediction and its outcome with confluent-kafka: ``python produce_confluent.py BROKERS TOPIC_PREFIX``.
+"""Send one prediction and its outcome: ``python produce_confluent.py BROKERS TOPIC_PREFIX``.
 
-librdkafka, and so every client built on it, places keys with CRC32 unless told otherwise. All that concerns one
-model must meet in one partition, also when other producers are Java or aiokafka clients: set
+librdkafka, and so every client built on it, places keys with CRC32 unless told otherwise. All that concerns
+one model must meet in one partition, also when other producers are Java or aiokafka clients: set
 ``partitioner=murmur2_random``, which is what the Java client does.
 """
 

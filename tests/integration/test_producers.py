@@ -1,4 +1,4 @@
-"""The producer examples of docs/examples/, run as they are against a real broker, and the partitioner trap."""
+"""The producer examples of docs/examples/, run as they are on a real broker, and the partitioner trap."""
 
 import asyncio
 import subprocess
