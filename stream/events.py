@@ -24,16 +24,18 @@ class Instant(float):
     __slots__ = ()
 
 
-Label = bool | int | float | str
+LabelText = Annotated[str, Meta(max_length=256)]
+Label = bool | int | float | LabelText
 """A class label (text, bool or number), or a regression value (number)."""
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 SliceName = Annotated[str, Meta(min_length=1, max_length=64)]
-SliceValue = bool | int | Annotated[str, Meta(max_length=128)]
+WholeNumber = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+SliceValue = bool | WholeNumber | Annotated[str, Meta(max_length=128)]
 Slices = Annotated[dict[SliceName, SliceValue], Meta(max_length=16)]
 Features = Annotated[dict[SliceName, float | bool | Annotated[str, Meta(max_length=256)] | None], Meta(max_length=500)]
-ClassScores = Annotated[dict[str, Probability], Meta(max_length=1000)]
+ClassScores = Annotated[dict[LabelText, Probability], Meta(max_length=1000)]
 
 Task = Literal["classification", "regression"]
 

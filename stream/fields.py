@@ -1,0 +1,65 @@
+"""Core. What each field of the contract means; the documents in ``docs/contract/`` say it in these words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+EVENT_FIELDS: Final[Mapping[str, str]] = {
+    "type": "What kind of record this is.",
+    "prediction_id": "The prediction's own id, unique within its model; its outcome carries the same one.",
+    "model": "The model's name, and the record's Kafka key.",
+    "version": "The version of the model that answered, or that changed its stage.",
+    "at": "When it happened (not when it was sent): RFC 3339 with an offset, or epoch seconds; "
+    "a number of 1e11 or more is epoch milliseconds.",
+    "prediction": "What the model said: a class label (text, bool or number), or the value of a regression. "
+    "A number without scores is a regression.",
+    "scores": "The probability of the positive class, or an object with one probability for each class.",
+    "slices": "What this prediction is to be judged by besides the whole, for instance country; at most 16.",
+    "features": "Inputs of the model, to be watched for drift; null is a missing value; at most 500.",
+    "outcome": "What really happened. A later outcome for the same prediction corrects it.",
+    "stage": "The version's stage from this time on.",
+    "trained_until": "The newest time in the version's training data, written like at.",
+    "traffic_share": "The share of the model's traffic that this version gets, within 0..1.",
+}
+
+FINDING_FIELDS: Final[Mapping[str, str]] = {
+    "type": EVENT_FIELDS["type"],
+    "id": "The episode's id: the same when it opens and closes, and computed from content.",
+    "state": "Whether the change has begun or is over.",
+    "severity": "Whether somebody has to come now, or it can wait for working hours.",
+    "model": EVENT_FIELDS["model"],
+    "version": "The version that changed.",
+    "slice": 'The slice that changed; "all" is every prediction of the version.',
+    "metric": "What changed: accuracy within 0..1, or mae in the unit of the prediction.",
+    "direction": "Which way it changed.",
+    "before": "The metric before the onset.",
+    "after": "The metric since the onset.",
+    "before_count": "How many joined predictions before is made of.",
+    "after_count": "How many joined predictions after is made of.",
+    "onset_at": "When the change began, as estimated; epoch seconds of event time.",
+    "detected_at": "Time of the event that proved the change; epoch seconds of event time.",
+    "events_since_onset": "How many joined predictions came between onset and proof.",
+    "episode": "The number of this episode among those of its series.",
+    "examples": "Ids of predictions that went wrong since the onset.",
+    "causes": "What else changed before the onset, in words.",
+    "closed_at": "When the change was over, or null while it lasts; epoch seconds of event time.",
+    "proven_at": "Kafka timestamp of the proving record in epoch seconds, or null without Kafka.",
+    "summary": "The finding in one sentence.",
+}
+
+CLOUD_EVENT_HEADERS: Final[Mapping[str, str]] = {
+    "ce_id": "CloudEvents id of the event.",
+    "ce_source": "CloudEvents source: who sent it.",
+    "ce_type": "CloudEvents type of the event.",
+    "ce_time": "CloudEvents time; the event's own at decides.",
+    "content-type": "application/cloudevents+json: the event is in the data of a CloudEvents envelope.",
+}
+
+DEAD_LETTER_HEADERS: Final[Mapping[str, str]] = {
+    "tidewatch_reason": "Why the record was refused, in one word.",
+    "tidewatch_error": "Field, value and what is wanted instead.",
+    "tidewatch_topic": "The topic that the record came from.",
+    "tidewatch_partition": "Its partition there, as decimal text.",
+    "tidewatch_offset": "Its offset there, as decimal text.",
+}

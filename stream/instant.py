@@ -1,0 +1,44 @@
+"""Core. How a point in time is written on the wire, and read from it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from stream.events import Instant
+
+MILLISECONDS_FROM = 1e11
+"""A number this large is milliseconds: as seconds it is the year 5138, as milliseconds March 1973."""
+
+PATTERN = (
+    r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""RFC 3339 with an offset, as the JSON Schema states it."""
+
+WANTED = "RFC 3339 with offset, or epoch seconds or milliseconds"
+
+_matches = re.compile(PATTERN[1:-1]).fullmatch
+
+
+def read_instant(value: object) -> Instant:
+    """Return the instant that a JSON string or number means, in epoch seconds.
+
+    Raises:
+        ValueError: the message says what is wanted instead.
+    """
+    if isinstance(value, str):
+        if _matches(value) is None:
+            raise ValueError(f"{WANTED}; this has no offset" if _matches(f"{value}Z") else WANTED)
+        try:
+            return Instant(datetime.fromisoformat(value).timestamp())
+        except ValueError as fault:
+            raise ValueError(f"{WANTED}; {fault}") from None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(WANTED)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(WANTED) from None
+    return Instant(number if abs(number) < MILLISECONDS_FROM else number / 1000)

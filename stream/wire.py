@@ -1,0 +1,232 @@
+"""Edge. Bytes to facts and facts to bytes: one JSON object a record, as ``docs/contract/`` promises.
+
+Decoding reads no clock: whether an event's time is absurd is judged against the record's Kafka timestamp, so
+a replay of the log refuses exactly what the first run refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from aiokafka.partitioner import murmur2
+from msgspec import Struct
+
+from stream.events import Event, Finding, Instant, Outcome, Prediction, Rollout
+from stream.instant import read_instant
+from stream.refusal import DecodeError, faults
+
+__all__ = [
+    "MAX_BYTES",
+    "CloudEvent",
+    "DecodeError",
+    "Tolerance",
+    "cloud_event",
+    "decode_event",
+    "decode_finding",
+    "encode",
+    "event_faults",
+    "partition_for",
+    "unwrap",
+]
+
+MAX_BYTES = 256 * 1024
+"""A record of more bytes is refused unread."""
+
+EVENTS: Final[Mapping[str, type[Struct]]] = {"prediction": Prediction, "outcome": Outcome, "rollout": Rollout}
+FINDINGS: Final[Mapping[str, type[Struct]]] = {"finding": Finding}
+
+_LAST_SECOND = 253_402_300_799.0  # of the year 9999, where datetime ends
+_STRUCTURED = b"application/cloudevents+json"
+
+
+class Tolerance(NamedTuple):
+    """How far an event's ``at`` may lie from the time its record reached Kafka, in seconds."""
+
+    past_s: float
+    future_s: float
+
+
+class CloudEvent(NamedTuple):
+    """Where an event came from, as its CloudEvents attributes say; ``""`` for one that is not given."""
+
+    id: str
+    source: str
+    type: str
+    time: str
+
+
+class _Envelope(Struct):
+    data: msgspec.Raw
+    id: str = ""
+    source: str = ""
+    type: str = ""
+    time: str = ""
+
+
+class _At(Struct):
+    at: msgspec.Raw
+
+
+def _read(kind: type, value: Any) -> Any:
+    if kind is Instant:
+        return read_instant(value)
+    raise NotImplementedError(f"no way to read {kind}")
+
+
+def _write(value: Any) -> float:
+    if isinstance(value, Instant):
+        return float(value)
+    raise NotImplementedError(f"no way to write {type(value)}")
+
+
+_decode_event = msgspec.json.Decoder(Event, dec_hook=_read).decode
+# of a union, msgspec insists on the ``type`` that a lone record may do without
+_decode_finding = msgspec.json.Decoder(Finding | Outcome, dec_hook=_read).decode
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_at = msgspec.json.Decoder(_At).decode
+_encode = msgspec.json.Encoder(enc_hook=_write, order="deterministic").encode
+
+
+def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) -> Event:
+    """Return the event that a record's value holds.
+
+    ``received_at`` is the record's Kafka timestamp in epoch seconds; a negative one means that Kafka gave
+    none, and then the event's time is not judged. Labels beyond 64-bit integers become floats. Fields that
+    the contract does not name are passed over.
+
+    Raises:
+        DecodeError: the bytes are not an event; says the reason, the field, the value and what is wanted.
+    """
+    raw = _sized(value)
+    try:
+        event: Event = _decode_event(raw)
+        if type(event) is Prediction:
+            if type(event.prediction) is int:
+                _narrow(event, "prediction", event.prediction)
+        elif type(event) is Outcome and type(event.outcome) is int:
+            _narrow(event, "outcome", event.outcome)
+    except (msgspec.DecodeError, ValueError, RecursionError) as fault:
+        raise faults(raw, EVENTS, _read, fault)[0] from None
+    if received_at >= 0 and not (
+        received_at - tolerance.past_s <= event.at <= received_at + tolerance.future_s
+    ):
+        raise _absurd(raw, received_at, tolerance)
+    return event
+
+
+def event_faults(value: bytes | None, received_at: float, tolerance: Tolerance) -> list[DecodeError]:
+    """Return everything that is wrong with a record's value, not only the first fault; empty for an event."""
+    try:
+        decode_event(value, received_at, tolerance)
+    except DecodeError as first:
+        if value is None or first.reason in {"oversize", "absurd_time"}:
+            return [first]
+        return [first, *faults(value, EVENTS, _read, first)[1:]]
+    return []
+
+
+def decode_finding(value: bytes | None) -> Finding:
+    """Return the finding that a record's value holds.
+
+    Raises:
+        DecodeError: the bytes are not a finding.
+    """
+    raw = _sized(value)
+    try:
+        finding = _decode_finding(raw)
+        if not isinstance(finding, Finding):
+            raise ValueError("a finding")
+    except (msgspec.DecodeError, ValueError, RecursionError) as fault:
+        raise faults(raw, FINDINGS, _read, fault)[0] from None
+    return finding
+
+
+def encode(fact: Event | Finding) -> bytes:
+    """Return a fact as JSON: fields as declared, objects sorted by key, so equal facts are equal bytes.
+
+    Instants are written as epoch seconds. ``nan`` and infinity become ``null``, which the decoder refuses
+    where the contract wants a number: facts must not hold them.
+    """
+    return _encode(fact)
+
+
+def cloud_event(headers: Sequence[tuple[str, bytes]]) -> CloudEvent | None:
+    """Return the CloudEvents attributes of a record in binary mode, or ``None`` if there are none.
+
+    Bytes that are not UTF-8 are shown with the replacement character; of a repeated header the last counts.
+    """
+    found = {name: text for name, text in headers if name.startswith("ce_")}
+    if not found:
+        return None
+    return CloudEvent(*(_text(found.get(f"ce_{name}")) for name in CloudEvent._fields))
+
+
+def unwrap(
+    value: bytes | None, headers: Sequence[tuple[str, bytes]]
+) -> tuple[bytes | None, CloudEvent | None]:
+    """Return the event's own bytes and its CloudEvents attributes, in binary, structured or neither mode.
+
+    Raises:
+        DecodeError: the content type says CloudEvents in structured mode, but the value is no such envelope.
+    """
+    if not headers:
+        return value, None
+    if not any(name == "content-type" and (text or b"").startswith(_STRUCTURED) for name, text in headers):
+        return value, cloud_event(headers)
+    raw = _sized(value)
+    try:
+        envelope = _decode_envelope(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as fault:
+        raise faults(raw, _Envelope, _read, fault)[0] from None
+    return bytes(envelope.data), CloudEvent(envelope.id, envelope.source, envelope.type, envelope.time)
+
+
+@lru_cache(maxsize=65_536)
+def partition_for(model: str, partitions: int) -> int:
+    """Return the partition of a model's records: murmur2 of the UTF-8 key, as Kafka's Java client has it.
+
+    Raises:
+        ValueError: there are no partitions.
+    """
+    if partitions < 1:
+        raise ValueError(f"partitions {partitions}: want at least 1")
+    hashed: int = murmur2(model.encode())
+    return (hashed & 0x7FFFFFFF) % partitions
+
+
+def _sized(value: bytes | None) -> bytes:
+    if value is None:
+        raise DecodeError("null_value", "value", "null", "a JSON object; nothing is deleted by a null here")
+    if len(value) > MAX_BYTES:
+        raise DecodeError("oversize", "value", f"of {len(value)} bytes", f"at most {MAX_BYTES} bytes")
+    return value
+
+
+def _narrow(event: Struct, field: str, label: int) -> None:
+    """Make a label beyond 64 bits a float, as JSON readers with doubles would; state bytes hold no more."""
+    if not -(2**63) <= label < 2**63:
+        try:
+            msgspec.structs.force_setattr(event, field, float(label))
+        except OverflowError:
+            raise ValueError("a finite number") from None
+
+
+def _absurd(raw: bytes, received_at: float, tolerance: Tolerance) -> DecodeError:
+    received = datetime.fromtimestamp(min(received_at, _LAST_SECOND), UTC).isoformat(timespec="milliseconds")
+    wanted = (
+        f"a time within {_span(tolerance.past_s)} before and"
+        f" {_span(tolerance.future_s)} after {received}, when the record reached Kafka"
+    )
+    return DecodeError("absurd_time", "at", bytes(_decode_at(raw).at).decode(), wanted)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 86_400:g} days" if seconds >= 2 * 86_400 else f"{seconds:g} seconds"
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode("utf-8", "replace")

@@ -1,0 +1,205 @@
+"""The documents in docs/contract/ say what the types say, and what the decoder does."""
+
+import json
+from datetime import datetime
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
+
+from stream import contract
+from stream.contract import EXAMPLES, RECORDS
+from stream.fields import EVENT_FIELDS, FINDING_FIELDS
+from stream.instant import PATTERN
+from stream.settings import TopicSettings
+from stream.telemetry import DEAD_LETTER_REASONS
+from stream.wire import DecodeError, Tolerance, decode_event, decode_finding
+
+ANY_TIME = Tolerance(float("inf"), float("inf"))
+EVENT_NAMES = ("prediction", "outcome", "rollout")
+FORMATS = FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def _is_a_real_date(value):
+    """The format asserts what the pattern can't: that the month has this day."""
+    return not isinstance(value, str) or bool(datetime.fromisoformat(value))
+
+
+VALIDATORS = {name: Draft202012Validator(contract.schema(name), format_checker=FORMATS) for name in RECORDS}
+
+
+def decoder_accepts(record):
+    try:
+        decode_event(json.dumps(record).encode(), 0.0, ANY_TIME)
+    except DecodeError:
+        return False
+    return True
+
+
+def test_the_committed_documents_are_what_the_types_say():
+    assert contract.drift(contract.FOLDER) == [], "run: python -m stream.contract"
+
+
+def test_a_changed_or_missing_document_is_named(tmp_path):
+    for name, text in contract.documents().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "outcome.schema.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "asyncapi.json").unlink()
+    assert contract.drift(tmp_path) == ["outcome.schema.json", "asyncapi.json"]
+
+
+def test_check_passes_on_the_committed_documents():
+    assert CliRunner().invoke(contract.main, ["--check"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_each_schema_is_valid_json_schema_2020_12(name):
+    Draft202012Validator.check_schema(contract.schema(name))
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_each_field_is_described_and_no_other(name):
+    words = FINDING_FIELDS if name == "finding" else EVENT_FIELDS
+    for field, content in contract.schema(name)["properties"].items():
+        assert content["description"] == words[field]
+    described = {field for name in EVENT_NAMES for field in contract.schema(name)["properties"]}
+    assert described == set(EVENT_FIELDS)
+    assert set(contract.schema("finding")["properties"]) == set(FINDING_FIELDS)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_each_example_is_accepted_by_schema_and_decoder(name):
+    for example in EXAMPLES[name]:
+        VALIDATORS[name].validate(example)
+        value = json.dumps(example).encode()
+        assert decode_finding(value) if name == "finding" else decode_event(value, 0.0, ANY_TIME)
+
+
+NUMBERS = st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text(max_size=4) | st.text(min_size=255, max_size=258)
+ODD = SCALARS | st.lists(SCALARS, max_size=1) | st.dictionaries(st.text(max_size=2), SCALARS, max_size=2)
+IDS = st.text(max_size=3) | st.sampled_from(["x" * 200, "x" * 201])
+INSTANTS = (
+    NUMBERS
+    | st.from_regex(PATTERN, fullmatch=True).filter(lambda text: not text.endswith("\n"))
+    | st.sampled_from(["2026-03-01T08:30:00", "2026-02-30T00:00:00Z", "0000-01-01T00:00:00Z", "2026-03-01"])
+)
+NAMES = st.text(max_size=2) | st.sampled_from(["n" * 64, "n" * 65])
+# 1.0 is an integer to JSON Schema and no whole number to the decoder: docs/contract/README.md says so
+SLICE_VALUES = SCALARS.filter(lambda value: not (isinstance(value, float) and value.is_integer()))
+SHARES = st.sampled_from([0, 1, 0.5, 1.5, -0.1, True]) | st.none()
+FIELDS = {
+    "prediction_id": IDS,
+    "model": IDS,
+    "version": IDS,
+    "at": INSTANTS,
+    "prediction": SCALARS,
+    "outcome": SCALARS,
+    "scores": SHARES | st.dictionaries(st.text(max_size=2), SHARES, max_size=3),
+    "slices": st.dictionaries(NAMES, SLICE_VALUES, max_size=3)
+    | st.integers(15, 18).map(lambda count: dict.fromkeys(map(str, range(count)), 1)),
+    "features": st.dictionaries(NAMES, SCALARS, max_size=3)
+    | st.integers(499, 502).map(lambda count: dict.fromkeys(map(str, range(count)), None)),
+    "stage": st.sampled_from(["shadow", "canary", "live", "retired", "beta", "", 1]),
+    "trained_until": INSTANTS | st.none(),
+    "traffic_share": SHARES,
+    "unknown": ODD,
+}
+
+
+def changed(name):
+    """A valid example with some fields replaced, some odd, and some left out."""
+    odd = {field: values | st.just(...) for field, values in FIELDS.items() if field != "slices"}
+    odd["slices"] = FIELDS["slices"] | st.just(...)
+    return st.tuples(
+        st.sampled_from(EXAMPLES[name]),
+        st.fixed_dictionaries({}, optional=odd),
+        st.sets(st.sampled_from(sorted(FIELDS)), max_size=10),
+    ).map(lambda parts: _merged(*parts))
+
+
+def _merged(example, changes, kept):
+    """``kept`` keeps most fields as the example has them, so that a good share of the events is valid."""
+    merged = example | {field: value for field, value in changes.items() if field not in kept}
+    return {field: value for field, value in merged.items() if value is not ...}
+
+
+@given(st.sampled_from(EVENT_NAMES).flatmap(lambda name: st.tuples(st.just(name), changed(name))))
+def test_the_decoder_accepts_exactly_what_the_schema_accepts(case):
+    name, record = case
+    assert decoder_accepts(record) == VALIDATORS[name].is_valid(record)
+
+
+@pytest.mark.parametrize("name", EVENT_NAMES)
+@pytest.mark.parametrize("field", FIELDS)
+def test_decoder_and_schema_agree_on_each_field_alone(name, field):
+    seen = set()
+
+    @given(FIELDS[field] | st.just(...))
+    def agree(value):
+        record = _merged(EXAMPLES[name][0], {field: value}, ())
+        accepted = decoder_accepts(record)
+        seen.add(accepted)
+        assert accepted == VALIDATORS[name].is_valid(record)
+
+    agree()
+    known = field in contract.schema(name)["properties"]
+    assert seen == ({True, False} if known else {True}), "each field was seen accepted and refused"
+
+
+@pytest.mark.parametrize("value", [None, [], 7, "text", {}, {"type": "finding"}, {"type": None}])
+def test_what_is_no_event_is_refused_by_both(value):
+    assert not decoder_accepts(value)
+    assert not any(VALIDATORS[name].is_valid(value) for name in EVENT_NAMES)
+
+
+def test_a_finding_is_refused_by_both_when_a_field_is_missing_or_odd():
+    [example] = EXAMPLES["finding"]
+    for field in contract.schema("finding")["required"]:
+        for record in (_merged(example, {field: ...}, ()), _merged(example, {field: []}, ())):
+            assert not VALIDATORS["finding"].is_valid(record)
+            with pytest.raises(DecodeError):
+                decode_finding(json.dumps(record).encode())
+
+
+def _references(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def test_every_reference_of_the_asyncapi_document_leads_somewhere():
+    document = contract.asyncapi()
+    references = list(_references(document))
+    assert len(references) >= 14
+    for reference in references:
+        node = document
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+        assert node
+
+
+def test_every_topic_has_a_channel_an_operation_and_a_key():
+    document = contract.asyncapi()
+    topics = TopicSettings.model_validate({})
+    public = {*topics.inputs(), topics.findings, topics.dead_letters}
+    channels = document["channels"]
+    assert {channel["address"] for channel in channels.values()} == public
+    assert {channel["bindings"]["kafka"]["topic"] for channel in channels.values()} == public
+    used = {operation["channel"]["$ref"] for operation in document["operations"].values()}
+    assert used == {f"#/channels/{name}" for name in channels}
+    for message in document["components"]["messages"].values():
+        assert message["bindings"]["kafka"]["key"]["type"] == "string"
+
+
+def test_the_dead_letter_reasons_are_those_that_the_worker_counts():
+    headers = contract.asyncapi()["components"]["messages"]["deadLetter"]["headers"]
+    assert headers["properties"]["tidewatch_reason"]["enum"] == list(DEAD_LETTER_REASONS)
