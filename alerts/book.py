@@ -52,7 +52,7 @@ class Watch(Protocol):
 
 
 class IncidentBook:
-    """The findings' partition, as the engine's ``Partition``; ``announce()`` says that something became due."""
+    """The findings' partition, as the engine's ``Partition``; ``announce()`` says that something is due."""
 
     def __init__(
         self,
@@ -102,7 +102,8 @@ class IncidentBook:
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold findings in; return whether somebody is to be told, which is urgent."""
-        return sum(self._take(record) for record in records) > 0
+        news = [self._take(record) for record in records]
+        return any(news)
 
     def flush(self) -> Flush:
         """Return dead letters and changed incidents since the last call."""
@@ -151,7 +152,7 @@ class IncidentBook:
         self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
 
     def refused(self, due: Due, reason: str) -> None:
-        """Record that the receiver will never take it; then it won't get the resolve of that trigger either."""
+        """Record that the receiver will never take it; the resolve of a refused trigger ends with it."""
         self._settle(due, state="failed", last_error=reason)
         incident = self._ledger.get(due.incident.id)
         for later in incident.notifications if incident and due.notification.action == "trigger" else ():

@@ -41,7 +41,7 @@ Answer = Accepted | RetryLater | Refused
 
 
 class Http:
-    """One client for all receivers: no proxy from the environment, no redirects, one deadline per exchange."""
+    """One client for all receivers: no proxy from the environment, no redirects, a deadline per exchange."""
 
     def __init__(self, timeout_s: float = 10.0) -> None:
         self._timeout_s = timeout_s
@@ -84,7 +84,7 @@ def classify(status: int, retry_after: str | None, now: float) -> Answer:
 
 
 def retry_after_s(value: str | None, now: float) -> float | None:
-    """Read a Retry-After header, seconds or HTTP date, as seconds within 0..3600; ``None`` when it says nothing."""
+    """Read a Retry-After header, seconds or HTTP date, as seconds within 0..3600; else ``None``."""
     if not value:
         return None
     try:

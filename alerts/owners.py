@@ -25,7 +25,7 @@ class Owners(Struct, frozen=True, kw_only=True):
     default: Owner = Owner(name=UNCLAIMED)
 
     def of(self, model: str) -> Owner:
-        """Return the first owner with a pattern that matches ``model`` (case counts), else the default one."""
+        """Return the first owner with a pattern that matches ``model``, case included, or the default."""
         for owner in self.owners:
             if any(fnmatchcase(model, pattern) for pattern in owner.models):
                 return owner
