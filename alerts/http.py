@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from email.utils import parsedate_to_datetime
@@ -13,7 +14,9 @@ import httpx
 from alerts.receivers.request import Request
 
 RESPONSE_BYTES = 65_536
-"""As much of an answer is read; its status has said all by then."""
+"""As much of an answer's body is read."""
+DRAIN_S = 0.5
+"""As long is waited for an answer's body."""
 RETRY_AFTER_CAP_S = 3_600.0
 RETRIED = frozenset({408, 425, 429})
 
@@ -66,12 +69,19 @@ class Http:
     async def _exchange(self, request: Request) -> Answer:
         posted = self._client.stream("POST", request.url, content=request.body, headers=dict(request.headers))
         async with posted as response:
-            taken = 0
-            async for chunk in response.aiter_raw():
-                taken += len(chunk)
-                if taken > RESPONSE_BYTES:
-                    break
+            # The status has said all. The body is only read so that the connection can be used again.
+            with contextlib.suppress(TimeoutError, httpx.HTTPError):
+                async with asyncio.timeout(DRAIN_S):
+                    await _drain(response)
             return classify(response.status_code, response.headers.get("retry-after"), time.time())
+
+
+async def _drain(response: httpx.Response) -> None:
+    taken = 0
+    async for chunk in response.aiter_raw():
+        taken += len(chunk)
+        if taken > RESPONSE_BYTES:
+            return
 
 
 def classify(status: int, retry_after: str | None, now: float) -> Answer:

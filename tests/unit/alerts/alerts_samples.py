@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -115,6 +116,7 @@ class HookServer:
         self.answer: Callable[[Got], tuple[int, dict[str, str]]] = lambda got: (204, {})
         self.body = b""
         self.before_answer: Callable[[], None] = lambda: None
+        self.after_body: Callable[[], None] = lambda: None
         self.url = ""
 
 
@@ -132,16 +134,13 @@ def hook_server() -> Iterator[HookServer]:
             hook.before_answer()
             hook.got.append(got)
             self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            if status != 204:
-                self.send_header("content-length", str(len(hook.body)))
+            for name, value in ({"content-length": str(len(hook.body))} | headers).items():
+                if status != 204 or name != "content-length":
+                    self.send_header(name, value)
             self.end_headers()
-            if status != 204:
-                try:
-                    self.wfile.write(hook.body)
-                except (BrokenPipeError, ConnectionResetError):
-                    self.close_connection = True
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(b"" if status == 204 else hook.body)
+                hook.after_body()
 
         def log_message(self, *args: object) -> None:
             pass

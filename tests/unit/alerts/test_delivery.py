@@ -223,6 +223,21 @@ def test_book_taken_away_sends_nothing_more(hook: HookServer, pagerduty: HookSer
     run(lambda: Pager(hook, pagerduty), story)
 
 
+def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.before_answer = lambda: time.sleep(0.3)
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"), finding("r", model="route-bike"))
+        await asyncio.sleep(0.15)
+        pager.book.close()
+        await asyncio.sleep(0.8)
+        assert len(hook.got) == 1
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
 def test_metrics_start_at_zero(hook: HookServer, pagerduty: HookServer) -> None:
     async def story(pager: Pager) -> None:
         for name, labels in (
