@@ -25,7 +25,6 @@ RESOLVED_BUDGET = 1_000
 TRIGGER_REFUSED = "trigger_refused"
 
 _incident = msgspec.json.Decoder(Incident)
-_finding = msgspec.json.Decoder(Finding)
 
 
 class StateError(Exception):
@@ -37,6 +36,13 @@ class Due(NamedTuple):
 
     incident: Incident
     notification: Notification
+
+
+class Unreadable(NamedTuple):
+    """A record that is no finding: why, and what goes to the dead letters."""
+
+    reason: str
+    letter: Output
 
 
 class Watch(Protocol):
@@ -57,7 +63,7 @@ class IncidentBook:
     def __init__(
         self,
         owners: Owners,
-        dead_letters: str,
+        read: Callable[[Record], Finding | Unreadable],
         *,
         urge: Callable[[], None],
         announce: Callable[[], None],
@@ -65,7 +71,7 @@ class IncidentBook:
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
         self._owners = owners
-        self._dead_letters = dead_letters
+        self._read = read
         self._urge = urge
         self._announce = announce
         self._watch = watch
@@ -74,7 +80,7 @@ class IncidentBook:
         self._durable: dict[str, Incident] = {}
         self._dirty: dict[str, None] = {}
         self._flushed: dict[str, Incident | None] = {}
-        self._refused: list[Output] = []
+        self._letters: list[Output] = []
         self._due: dict[str, dict[str, str]] = {}
         self.closed = False
 
@@ -112,9 +118,9 @@ class IncidentBook:
             incident = self._ledger.get(name)
             dirty[name.encode()] = None if incident is None else msgspec.json.encode(incident)
             self._flushed[name] = incident
-        outputs, self._refused = self._refused, []
+        letters, self._letters = self._letters, []
         self._dirty = {}
-        return Flush(outputs, dirty)
+        return Flush(letters, dirty)
 
     def committed(self) -> None:
         """Let go what is durable now."""
@@ -171,8 +177,10 @@ class IncidentBook:
             yield from (n for n in incident.notifications if n.state == "due")
 
     def _take(self, record: Record) -> bool:
-        finding = self._decode(record)
-        if finding is None:
+        finding = self._read(record)
+        if isinstance(finding, Unreadable):
+            self._watch.refused(finding.reason)
+            self._letters.append(finding.letter)
             return False
         decision = triage(self._ledger, finding, self._owners, record.timestamp / 1000)
         news = False
@@ -184,16 +192,6 @@ class IncidentBook:
         self._watch.triaged(finding, holder, decision.reasons)
         self._forget_surplus()
         return news
-
-    def _decode(self, record: Record) -> Finding | None:
-        try:
-            return _finding.decode(record.value or b"")
-        except msgspec.MsgspecError as fault:
-            reason = "null_value" if record.value is None else "not_a_finding"
-            self._watch.refused(reason)
-            headers = (("reason", reason.encode()), ("detail", str(fault).encode()))
-            self._refused.append(Output(self._dead_letters, record.key, record.value, headers))
-            return None
 
     def _put(self, incident: Incident) -> None:
         self._ledger.put(incident)

@@ -18,7 +18,16 @@ from alerts.incident import ACTIONS, STATES
 from alerts.triage import Reason
 
 RESULTS = ("sent", "failed")
-REFUSED = ("null_value", "bad_json", "not_a_finding")
+REFUSED = (
+    "null_value",
+    "oversize",
+    "bad_json",
+    "not_a_number",
+    "unknown_type",
+    "missing_field",
+    "wrong_type",
+    "out_of_range",
+)
 ATTEMPTS = ("accepted", "timeout", "network")
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 

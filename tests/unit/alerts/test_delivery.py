@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 import pytest
-from alerts_samples import ROUTING_KEY, SECRET, HookServer, finding, hook_server, new_book, record
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET, HookServer, finding, hook_server, new_book, record
 from prometheus_client import CollectorRegistry
 
 from alerts.book import IncidentBook

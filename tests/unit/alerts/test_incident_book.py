@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 import pytest
-from alerts_samples import OWNERS, Rec, Seen, finding, new_book, record
+from tests.unit.alerts.samples import OWNERS, Rec, Seen, finding, new_book, record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -237,15 +237,16 @@ def test_taken_away_book_hands_out_and_records_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [(None, "null_value"), (b"{", "not_a_finding"), (b'{"type":"finding"}', "not_a_finding")],
+    [(None, "null_value"), (b"{", "bad_json"), (b'{"type":"finding"}', "missing_field")],
 )
 def test_what_is_no_finding_goes_to_the_dead_letters(value: bytes | None, reason: str) -> None:
     seen = Seen()
     book = new_book(seen)
-    assert not book.apply([Rec(value)])
+    assert not book.apply([Rec(value, headers=[("trace", b"1")])])
     (letter,) = book.flush().outputs
     assert (letter.topic, letter.value) == ("dead-letters", value)
-    assert ("reason", reason.encode()) in letter.headers
+    assert ("tidewatch_reason", reason.encode()) in letter.headers
+    assert ("trace", b"1") in letter.headers
     assert seen.refusals == [reason]
     assert book.flush().outputs == []
 

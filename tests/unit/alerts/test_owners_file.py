@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from alerts_samples import ROUTING_KEY, SECRET
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
 from alerts.config import OwnersError, Roster, load
 

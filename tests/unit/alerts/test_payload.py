@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from alerts_samples import OWNERS, ROUTING_KEY, finding
+from tests.unit.alerts.samples import OWNERS, ROUTING_KEY, finding
 
 from alerts.incident import Incident
 from alerts.ledger import Ledger

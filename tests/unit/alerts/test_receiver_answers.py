@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from email.utils import formatdate
 
 import pytest
-from alerts_samples import SECRET, HookServer, finding, hook_server, new_book, record
+from tests.unit.alerts.samples import SECRET, HookServer, finding, hook_server, new_book, record
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from alerts.book import Due

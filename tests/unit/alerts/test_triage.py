@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from alerts_samples import MAPS, OWNERS, finding
+from tests.unit.alerts.samples import MAPS, OWNERS, finding
 from msgspec.structs import replace
 
 from alerts.incident import Incident, incident_id, sendable, with_notification

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-import msgspec
-
 from alerts.book import IncidentBook
 from alerts.incident import Incident
+from alerts.intake import intake
 from alerts.owners import Owner, Owners
 from alerts.triage import Reason
 from stream.events import Finding
+from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
@@ -61,7 +61,7 @@ class Rec(NamedTuple):
 
 
 def record(fact: Finding) -> Rec:
-    return Rec(msgspec.json.encode(fact))
+    return Rec(encode(fact))
 
 
 class Seen:
@@ -92,7 +92,7 @@ def new_book(
     seen = seen or Seen()
     return IncidentBook(
         options.pop("owners", OWNERS),
-        "dead-letters",
+        intake("dead-letters"),
         urge=options.pop("urge", seen.urge),
         announce=announce or seen.announce,
         watch=seen,
