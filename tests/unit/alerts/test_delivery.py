@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 import pytest
-from tests.unit.alerts.samples import ROUTING_KEY, SECRET, HookServer, finding, hook_server, new_book, record
 from prometheus_client import CollectorRegistry
 
 from alerts.book import IncidentBook
@@ -19,6 +18,7 @@ from alerts.receivers.request import Receiver
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.telemetry import BookFigures, Telemetry
 from stream.events import Finding
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET, HookServer, finding, hook_server, new_book, record
 
 NAMES = ("maps-hook", "maps-pd")
 QUICK = Pace(base_s=0.01, cap_s=0.05)

@@ -6,7 +6,6 @@ from random import Random
 
 import msgspec
 import pytest
-from tests.unit.alerts.samples import OWNERS, Rec, Seen, finding, new_book, record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from alerts.incident import Incident
 from alerts.owners import Owners
 from alerts.triage import Reason
 from stream.events import Finding
+from tests.unit.alerts.samples import OWNERS, Rec, Seen, finding, new_book, record
 
 MODELS = ("eta.city", "route-bike", "fraud")
 

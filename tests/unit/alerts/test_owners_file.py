@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
 from alerts.config import OwnersError, Roster, load
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
 GOOD = f"""
 [[receiver]]

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.alerts.samples import OWNERS, ROUTING_KEY, finding
 
 from alerts.incident import Incident
 from alerts.ledger import Ledger
 from alerts.payload import pagerduty_body, webhook_body
 from alerts.triage import triage
 from stream.events import Finding
+from tests.unit.alerts.samples import OWNERS, ROUTING_KEY, finding
 
 FIELDS = {
     "incident_id", "dedup_key", "state", "severity", "owner", "model", "version", "slice", "metric",

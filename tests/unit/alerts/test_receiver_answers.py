@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from email.utils import formatdate
 
 import pytest
-from tests.unit.alerts.samples import SECRET, HookServer, finding, hook_server, new_book, record
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from alerts.book import Due
@@ -17,6 +16,7 @@ from alerts.http import Accepted, Answer, Http, Refused, RetryLater, classify, r
 from alerts.receivers.pagerduty import PagerDutyReceiver
 from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
+from tests.unit.alerts.samples import SECRET, HookServer, finding, hook_server, new_book, record
 
 
 @pytest.fixture

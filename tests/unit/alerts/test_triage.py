@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.alerts.samples import MAPS, OWNERS, finding
 from msgspec.structs import replace
 
 from alerts.incident import Incident, incident_id, sendable, with_notification
@@ -11,6 +10,7 @@ from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
 from alerts.triage import Decision, Reason, triage
 from stream.events import Finding
+from tests.unit.alerts.samples import MAPS, OWNERS, finding
 
 OPEN_A = finding("a")
 OPEN_B = finding("b", slice="country=DE")
