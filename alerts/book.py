@@ -1,0 +1,224 @@
+"""Core. The incident book: what the findings add up to, and which notifications are due.
+
+Nothing leaves before the checkpoint that holds it is durable: nobody may see an intent to notify that a crash
+could take back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from alerts.incident import Incident, Notification, sendable, with_notification
+from alerts.ledger import Ledger
+from alerts.owners import Owners
+from alerts.triage import Reason, triage
+from stream.engine.partition import Flush, Output, Record
+from stream.events import Finding
+
+RESOLVED_BUDGET = 1_000
+"""How many resolved incidents are remembered, to know a repeated finding again."""
+
+TRIGGER_REFUSED = "trigger_refused"
+
+_incident = msgspec.json.Decoder(Incident)
+
+
+class StateError(Exception):
+    """The stored state is not readable by this version; start the version that wrote it, or a newer one."""
+
+
+class Due(NamedTuple):
+    """A notification that may leave now, with its incident as it is now."""
+
+    incident: Incident
+    notification: Notification
+
+
+class Unreadable(NamedTuple):
+    """A record that is no finding: why, and what goes to the dead letters."""
+
+    reason: str
+    letter: Output
+
+
+class Watch(Protocol):
+    """Who looks on: metrics and log. Called while folding; must not fail."""
+
+    def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        """Learn what became of a finding."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """Learn that a record on the findings topic was no finding."""
+        ...
+
+
+class IncidentBook:
+    """The findings' partition, as the engine's ``Partition``; ``announce()`` says that something is due."""
+
+    def __init__(
+        self,
+        owners: Owners,
+        read: Callable[[Record], Finding | Unreadable],
+        *,
+        urge: Callable[[], None],
+        announce: Callable[[], None],
+        watch: Watch,
+        resolved_budget: int = RESOLVED_BUDGET,
+    ) -> None:
+        self._owners = owners
+        self._read = read
+        self._urge = urge
+        self._announce = announce
+        self._watch = watch
+        self._resolved_budget = resolved_budget
+        self._ledger = Ledger()
+        self._durable: dict[str, Incident] = {}
+        self._dirty: dict[str, None] = {}
+        self._flushed: dict[str, Incident | None] = {}
+        self._letters: list[Output] = []
+        self._due: dict[str, dict[str, str]] = {}
+        self.closed = False
+
+    # The engine's side.
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """Take back one incident.
+
+        Raises:
+            StateError: it was written by a version with another schema, or is damaged.
+        """
+        try:
+            incident = _incident.decode(value)
+        except msgspec.ValidationError as fault:
+            raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
+        self._ledger.put(incident)
+        self._make_durable(incident)
+
+    def rebuild_since(self) -> float | None:
+        """Return ``None``: all state is in the checkpoint."""
+        return None
+
+    def rebuild(self, records: Sequence[Record]) -> None:
+        """Derive nothing: there is no unsaved state."""
+
+    def apply(self, records: Sequence[Record]) -> bool:
+        """Fold findings in; return whether somebody is to be told, which is urgent."""
+        news = [self._take(record) for record in records]
+        return any(news)
+
+    def flush(self) -> Flush:
+        """Return dead letters and changed incidents since the last call."""
+        dirty: dict[bytes, bytes | None] = {}
+        for name in self._dirty:
+            incident = self._ledger.get(name)
+            dirty[name.encode()] = None if incident is None else msgspec.json.encode(incident)
+            self._flushed[name] = incident
+        letters, self._letters = self._letters, []
+        self._dirty = {}
+        return Flush(letters, dirty)
+
+    def committed(self) -> None:
+        """Let go what is durable now."""
+        flushed, self._flushed = self._flushed, {}
+        for name, incident in flushed.items():
+            if incident is None:
+                self._durable.pop(name, None)
+            else:
+                self._make_durable(incident)
+        self._announce()
+
+    def close(self) -> None:
+        """Hand out nothing from here on: another pager has the findings now."""
+        self.closed = True
+        self._due.clear()
+        self._announce()
+
+    # The delivery's side.
+
+    def due(self, receiver: str) -> Iterator[Due]:
+        """Yield what may leave for this receiver, oldest first."""
+        for notification_id, name in list(self._due.get(receiver, {}).items()):
+            incident = self._ledger.get(name)
+            if incident is not None and sendable(
+                self._durable[name], self._durable[name].notification(notification_id)
+            ):
+                yield Due(incident, incident.notification(notification_id))
+
+    def accepted(self, due: Due, at: float) -> None:
+        """Record that the receiver has it, ``at`` epoch seconds."""
+        self._settle(due, state="sent", accepted_at=at, last_error="")
+
+    def put_off(self, due: Due, reason: str) -> None:
+        """Record an attempt that failed and will be repeated."""
+        self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
+
+    def refused(self, due: Due, reason: str) -> None:
+        """Record that the receiver will never take it; the resolve of a refused trigger ends with it."""
+        self._settle(due, state="failed", last_error=reason)
+        incident = self._ledger.get(due.incident.id)
+        for later in incident.notifications if incident and due.notification.action == "trigger" else ():
+            if later.receiver == due.notification.receiver and later.state == "due":
+                self._settle(Due(due.incident, later), state="failed", last_error=TRIGGER_REFUSED, attempts=0)
+
+    # The readers' side.
+
+    def incidents(self) -> Iterator[Incident]:
+        """Yield every remembered incident as it is now."""
+        return iter(self._ledger)
+
+    def pending(self) -> Iterator[Notification]:
+        """Yield every notification that is still due."""
+        for incident in self._ledger:
+            yield from (n for n in incident.notifications if n.state == "due")
+
+    def _take(self, record: Record) -> bool:
+        finding = self._read(record)
+        if isinstance(finding, Unreadable):
+            self._watch.refused(finding.reason)
+            self._letters.append(finding.letter)
+            return False
+        decision = triage(self._ledger, finding, self._owners, record.timestamp / 1000)
+        news = False
+        for incident in decision.changed:
+            before = self._ledger.get(incident.id)
+            news = news or len(incident.notifications) > (len(before.notifications) if before else 0)
+            self._put(incident)
+        holder = self._ledger.holding(finding.id)
+        self._watch.triaged(finding, holder, decision.reasons)
+        self._forget_surplus()
+        return news
+
+    def _put(self, incident: Incident) -> None:
+        self._ledger.put(incident)
+        self._dirty[incident.id] = None
+
+    def _make_durable(self, incident: Incident) -> None:
+        self._durable[incident.id] = incident
+        live = self._ledger.get(incident.id)
+        for notification in incident.notifications:
+            if live is not None and live.notification(notification.id).state == "due":
+                self._due.setdefault(notification.receiver, {})[notification.id] = incident.id
+
+    def _settle(self, due: Due, **changes: object) -> None:
+        self._change(due, **({"attempts": due.notification.attempts + 1} | changes))
+        self._due.get(due.notification.receiver, {}).pop(due.notification.id, None)
+        self._forget_surplus()
+        self._urge()
+
+    def _change(self, due: Due, **changes: object) -> None:
+        """Record on the incident as it is by now: findings may have joined since the request left."""
+        incident = self._ledger.get(due.incident.id)
+        if self.closed or incident is None:
+            return
+        old = incident.notification(due.notification.id)
+        self._put(with_notification(incident, replace(old, **changes)))
+
+    def _forget_surplus(self) -> None:
+        for name in self._ledger.surplus(self._resolved_budget):
+            self._ledger.forget(name)
+            self._dirty[name] = None

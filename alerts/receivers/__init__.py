@@ -1,0 +1,1 @@
+"""Core. The ways to reach an owner, one file each."""

@@ -1,0 +1,36 @@
+"""Edge. A secret in the configuration: given as a value, in a file, or in an environment variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr
+
+
+def reveal(table: BaseModel, stem: str, environ: Mapping[str, str]) -> str:
+    """Return the secret of a table that has the fields ``stem``, ``stem_file`` and ``stem_env``.
+
+    Raises:
+        ValueError: not exactly one of them is given, or what it names is missing; never says the secret.
+    """
+    names = (stem, f"{stem}_file", f"{stem}_env")
+    given = [(name, value) for name in names if (value := getattr(table, name)) is not None]
+    if len(given) != 1:
+        raise ValueError(f"want exactly one of {', '.join(names)}; got {len(given)} of them")
+    name, value = given[0]
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Path):
+        return _read(name, value)
+    if not environ.get(value):
+        raise ValueError(f"{name} {value!r}: no such environment variable, or it is empty")
+    return environ[value]
+
+
+def _read(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else "not UTF-8 text"
+        raise ValueError(f"{name} {str(path)!r}: {reason}") from None

@@ -1,0 +1,137 @@
+"""Shell. Every Prometheus metric of the pager: name, help, unit and labels, in this one place.
+
+All label values that the configuration names start at zero. What the book holds is read at each scrape.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from alerts.book import Due, IncidentBook
+from alerts.http import Accepted, Answer, Refused
+from alerts.incident import ACTIONS, STATES
+from alerts.triage import Reason
+
+RESULTS = ("sent", "failed")
+REFUSED = (
+    "null_value",
+    "oversize",
+    "bad_json",
+    "not_a_number",
+    "unknown_type",
+    "missing_field",
+    "wrong_type",
+    "out_of_range",
+)
+ATTEMPTS = ("accepted", "timeout", "network")
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+
+
+class Telemetry:
+    """The pager's own metrics, registered in ``registry``."""
+
+    def __init__(self, registry: CollectorRegistry, receivers: Sequence[str]) -> None:
+        self.received = Counter(
+            "tidewatch_findings_received", "Findings taken from the findings topic.", registry=registry
+        )
+        self.refused = Counter(
+            "tidewatch_findings_refused",
+            "Records on the findings topic that are no findings, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.triaged = Counter(
+            "tidewatch_findings_triaged",
+            "What became of findings; one finding may have several reasons.",
+            ["reason"],
+            registry=registry,
+        )
+        self.notifications = Counter(
+            "tidewatch_notifications",
+            "Notifications that came to an end: accepted by the receiver, or refused for good.",
+            ["receiver", "action", "result"],
+            registry=registry,
+        )
+        self.attempts = Counter(
+            "tidewatch_notification_attempts",
+            "Attempts to send, by how they ended.",
+            ["receiver", "reason"],
+            registry=registry,
+        )
+        self.page_latency = Histogram(
+            "tidewatch_page_latency_seconds",
+            "From the Kafka timestamp of the event that proved the harm until its page was accepted.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._start_at_zero(receivers)
+
+    def _start_at_zero(self, receivers: Sequence[str]) -> None:
+        for reason in REFUSED:
+            self.refused.labels(reason)
+        for became in Reason:
+            self.triaged.labels(became.value)
+        for receiver in receivers:
+            for reason in ATTEMPTS:
+                self.attempts.labels(receiver, reason)
+            for action in ACTIONS:
+                for result in RESULTS:
+                    self.notifications.labels(receiver, action, result)
+
+    def attempted(self, due: Due, answer: Answer, now: float) -> float | None:
+        """Count one attempt; return the seconds from proof to ``now`` if this was an accepted page."""
+        notification, proven_at = due.notification, due.incident.lead.proven_at
+        self.attempts.labels(notification.receiver, answer.reason).inc()
+        if isinstance(answer, Accepted | Refused):
+            result = "sent" if isinstance(answer, Accepted) else "failed"
+            self.notifications.labels(notification.receiver, notification.action, result).inc()
+        if not isinstance(answer, Accepted) or notification.action != "trigger" or proven_at is None:
+            return None
+        latency_s = max(0.0, now - proven_at)
+        self.page_latency.observe(latency_s)
+        return latency_s
+
+
+class BookFigures(Collector):
+    """What the book holds, read at each scrape; ``book`` answers ``None`` while another pager has it."""
+
+    def __init__(
+        self, book: Callable[[], IncidentBook | None], owners: Sequence[str], receivers: Sequence[str]
+    ) -> None:
+        self._book = book
+        self._owners = owners
+        self._receivers = receivers
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance: the values are known only at a scrape."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield incidents by owner and state, and notifications that wait by receiver."""
+        book = self._book()
+        held = Tally({(owner, state): 0 for owner in self._owners for state in STATES})
+        waiting = Tally(dict.fromkeys(self._receivers, 0))
+        if book is not None:
+            held.update((incident.owner, incident.state) for incident in book.incidents())
+            waiting.update(notification.receiver for notification in book.pending())
+        incidents = GaugeMetricFamily(
+            "tidewatch_incidents",
+            "Incidents that this pager remembers, by owner and state; old resolved ones are forgotten.",
+            labels=["owner", "state"],
+        )
+        for (owner, state), count in sorted(held.items()):
+            incidents.add_metric([owner, state], count)
+        pending = GaugeMetricFamily(
+            "tidewatch_notifications_pending",
+            "Notifications that their receiver has not accepted yet.",
+            labels=["receiver"],
+        )
+        for receiver, count in sorted(waiting.items()):
+            pending.add_metric([receiver], count)
+        yield incidents
+        yield pending

@@ -1,0 +1,46 @@
+"""Shell. What the pager tells its log and its metrics about findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from alerts.incident import Incident
+from alerts.telemetry import Telemetry
+from alerts.triage import Reason
+from stream.events import Finding
+
+log = structlog.get_logger("tidewatch.pager")
+
+
+class FindingWatch:
+    """Counts and logs what becomes of each record of the findings topic."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        """Count every reason; an incident that nobody is told of is an error to whoever runs the pager."""
+        self._telemetry.received.inc()
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        unheard = Reason.NO_RECEIVERS in reasons
+        (log.error if unheard else log.info)(
+            "nobody is told: the owner has no receivers" if unheard else "finding triaged",
+            finding=finding.id,
+            state=finding.state,
+            severity=finding.severity,
+            model=finding.model,
+            version=finding.version,
+            slice=finding.slice,
+            owner=incident.owner if incident else None,
+            incident=incident.id if incident else None,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def refused(self, reason: str) -> None:
+        """Count and log a record that was no finding; its bytes are in the dead letters."""
+        self._telemetry.received.inc()
+        self._telemetry.refused.labels(reason).inc()
+        log.warning("no finding", reason=reason)

@@ -1,0 +1,159 @@
+"""Findings, records and receivers for the tests of the alerts side."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+from stream.wire import encode
+
+from alerts.book import IncidentBook
+from alerts.incident import Incident
+from alerts.intake import intake
+from alerts.owners import Owner, Owners
+from alerts.triage import Reason
+from stream.events import Finding
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+MAPS = Owner(name="maps", models=("eta.*", "route-*"), receivers=("maps-hook", "maps-pd"))
+OWNERS = Owners(owners=(MAPS,), default=Owner(name="ml-platform"))
+
+
+def finding(finding_id: str = "f1", state: str = "open", **fields: Any) -> Finding:
+    facts: dict[str, Any] = {
+        "id": finding_id,
+        "state": state,
+        "severity": "page",
+        "model": "eta.city",
+        "version": "7",
+        "slice": "country=CH",
+        "metric": "accuracy",
+        "direction": "worse",
+        "before": 0.91,
+        "after": 0.62,
+        "before_count": 5000,
+        "after_count": 300,
+        "onset_at": 1_000.0,
+        "detected_at": 1_030.0,
+        "events_since_onset": 300,
+        "episode": 1,
+        "examples": ("p-1", "p-2"),
+        "proven_at": 2_000.0,
+        "closed_at": 1_500.0 if state == "closed" else None,
+    }
+    return Finding(**facts | fields)
+
+
+class Rec(NamedTuple):
+    """A Kafka record."""
+
+    value: bytes | None
+    timestamp: int = 2_000_100
+    topic: str = "findings"
+    partition: int = 0
+    offset: int = 0
+    key: bytes | None = b"eta.city"
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def record(fact: Finding) -> Rec:
+    return Rec(encode(fact))
+
+
+class Seen:
+    """A watch that remembers."""
+
+    def __init__(self) -> None:
+        self.reasons: list[tuple[Reason, ...]] = []
+        self.refusals: list[str] = []
+        self.urged = 0
+        self.announced = 0
+
+    def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def refused(self, reason: str) -> None:
+        self.refusals.append(reason)
+
+    def urge(self) -> None:
+        self.urged += 1
+
+    def announce(self) -> None:
+        self.announced += 1
+
+
+def new_book(
+    seen: Seen | None = None, announce: Callable[[], None] | None = None, **options: Any
+) -> IncidentBook:
+    seen = seen or Seen()
+    return IncidentBook(
+        options.pop("owners", OWNERS),
+        intake("dead-letters"),
+        urge=options.pop("urge", seen.urge),
+        announce=announce or seen.announce,
+        watch=seen,
+        **options,
+    )
+
+
+class Got(NamedTuple):
+    """One request as the receiver saw it."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class HookServer:
+    """A real HTTP receiver; ``answer`` decides the status and headers of each request."""
+
+    def __init__(self) -> None:
+        self.got: list[Got] = []
+        self.answer: Callable[[Got], tuple[int, dict[str, str]]] = lambda got: (204, {})
+        self.body = b""
+        self.before_answer: Callable[[], None] = lambda: None
+        self.after_body: Callable[[], None] = lambda: None
+        self.url = ""
+
+
+@contextmanager
+def hook_server() -> Iterator[HookServer]:
+    hook = HookServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            got = Got(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            status, headers = hook.answer(got)
+            hook.before_answer()
+            hook.got.append(got)
+            self.send_response(status)
+            for name, value in ({"content-length": str(len(hook.body))} | headers).items():
+                if status != 204 or name != "content-length":
+                    self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(b"" if status == 204 else hook.body)
+                hook.after_body()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    hook.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield hook
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

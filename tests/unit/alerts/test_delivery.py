@@ -1,0 +1,262 @@
+"""Send, then record: against real HTTP receivers that are slow, down, or picky."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from alerts.book import IncidentBook
+from alerts.delivery import Delivery, Pace
+from alerts.http import Http
+from alerts.receivers.pagerduty import PagerDutyReceiver
+from alerts.receivers.request import Receiver
+from alerts.receivers.webhook import WebhookReceiver
+from alerts.telemetry import BookFigures, Telemetry
+from stream.events import Finding
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET, HookServer, finding, hook_server, new_book, record
+
+NAMES = ("maps-hook", "maps-pd")
+QUICK = Pace(base_s=0.01, cap_s=0.05)
+
+
+@pytest.fixture
+def hook() -> Iterator[HookServer]:
+    with hook_server() as server:
+        yield server
+
+
+@pytest.fixture
+def pagerduty() -> Iterator[HookServer]:
+    with hook_server() as server:
+        server.answer = lambda got: (202, {})
+        yield server
+
+
+class Pager:
+    """A book and its delivery; commits as the engine would when urged."""
+
+    def __init__(self, hook: HookServer, pagerduty: HookServer) -> None:
+        self.registry = CollectorRegistry()
+        self.http = Http(timeout_s=2.0)
+        receivers: dict[str, Receiver] = {
+            "maps-hook": WebhookReceiver(hook.url, SECRET),
+            "maps-pd": PagerDutyReceiver(ROUTING_KEY, pagerduty.url),
+        }
+        telemetry = Telemetry(self.registry, NAMES)
+        self.delivery = Delivery(receivers, self.http.send, telemetry, QUICK)
+        self.book = new_book(announce=self.delivery.wake, urge=self.commit_soon)
+        self.registry.register(BookFigures(lambda: self.book, ["maps"], NAMES))
+        self.stored: dict[bytes, bytes | None] = {}
+
+    def take_over(self, stored: dict[bytes, bytes | None]) -> None:
+        for key, value in stored.items():
+            assert value is not None
+            self.book.restore(key, value)
+
+    def commit_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self.commit)
+
+    def commit(self) -> None:
+        self.stored |= self.book.flush().dirty
+        self.book.committed()
+
+    def fold(self, *findings: Finding) -> None:
+        self.book.apply([record(fact) for fact in findings])
+        self.commit()
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+def run(pager: Callable[[], Pager], story: Callable[[Pager], Awaitable[None]]) -> None:
+    async def play() -> None:
+        playing = pager()
+        playing.delivery.attach(playing.book)
+        playing.delivery.start()
+        try:
+            await story(playing)
+            assert playing.delivery.alive()
+        finally:
+            await playing.delivery.close()
+            await playing.http.close()
+
+    asyncio.run(play())
+
+
+async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
+    ends = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < ends, "did not happen in time"
+        await asyncio.sleep(0.005)
+
+
+def states(book: IncidentBook) -> list[tuple[str, str, str]]:
+    return [(n.receiver, n.action, n.state) for i in book.incidents() for n in i.notifications]
+
+
+def kinds(hook: HookServer) -> list[str]:
+    return [msgspec.json.decode(got.body)["type"] for got in hook.got]
+
+
+def test_trigger_then_resolve_reach_both_receivers(hook: HookServer, pagerduty: HookServer) -> None:
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) == 1 and len(pagerduty.got) == 1)
+        pager.fold(finding("a", "closed"))
+        await until(lambda: len(hook.got) == 2 and len(pagerduty.got) == 2)
+        await until(lambda: not list(pager.book.pending()))
+        assert kinds(hook) == ["incident.opened", "incident.resolved"]
+        events = [msgspec.json.decode(got.body) for got in pagerduty.got]
+        assert [event["event_action"] for event in events] == ["trigger", "resolve"]
+        assert len({event["dedup_key"] for event in events}) == 1
+        sent = "tidewatch_notifications_total"
+        assert pager.value(sent, receiver="maps-pd", action="resolve", result="sent") == 1
+        assert pager.value("tidewatch_page_latency_seconds_count") == 2
+        assert pager.value("tidewatch_incidents", owner="maps", state="resolved") == 1
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_receiver_that_was_down_gets_trigger_before_resolve_with_one_id(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"), finding("a", "closed"))
+        await until(lambda: len(hook.got) >= 4)
+        assert pager.value("tidewatch_notifications_pending", receiver="maps-hook") == 2
+        hook.answer = lambda got: (204, {})
+        await until(lambda: not list(pager.book.pending()))
+        assert kinds(hook)[-1] == "incident.resolved"
+        assert set(kinds(hook)[:-1]) == {"incident.opened"}
+        assert len({got.headers["webhook-id"] for got in hook.got}) == 2
+        assert (
+            pager.value("tidewatch_notification_attempts_total", receiver="maps-hook", reason="http_503") or 0
+        ) >= 4
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_slow_receiver_delays_nobody_else(hook: HookServer, pagerduty: HookServer) -> None:
+    hook.before_answer = lambda: time.sleep(1.0)
+
+    async def story(pager: Pager) -> None:
+        started = time.monotonic()
+        pager.fold(finding("a"))
+        await until(lambda: ("maps-pd", "trigger", "sent") in states(pager.book), within_s=0.9)
+        assert time.monotonic() - started < 0.9
+        assert ("maps-hook", "trigger", "due") in states(pager.book)
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_retry_after_quiets_everything_for_that_receiver(hook: HookServer, pagerduty: HookServer) -> None:
+    hook.answer = lambda got: (429, {"retry-after": "1"})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) == 1)
+        hook.answer = lambda got: (204, {})
+        pager.fold(finding("r", model="route-bike"))
+        await asyncio.sleep(0.5)
+        assert len(hook.got) == 1
+        await until(lambda: len(hook.got) == 3)
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_refusal_is_recorded_and_not_repeated(hook: HookServer, pagerduty: HookServer) -> None:
+    hook.answer = lambda got: (400, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: ("maps-hook", "trigger", "failed") in states(pager.book))
+        pager.fold(finding("a", "closed"))
+        await until(lambda: ("maps-pd", "resolve", "sent") in states(pager.book))
+        assert len(hook.got) == 1
+        failed = {"receiver": "maps-hook", "action": "trigger", "result": "failed"}
+        assert pager.value("tidewatch_notifications_total", **failed) == 1
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_pager_that_died_before_it_recorded_repeats_with_the_same_id(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    stored: dict[bytes, bytes | None] = {}
+
+    async def dies(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        stored.update(pager.stored)
+        await until(lambda: len(hook.got) == 1 and len(pagerduty.got) == 1)
+
+    async def lives(pager: Pager) -> None:
+        pager.take_over(stored)
+        pager.delivery.wake()
+        await until(lambda: not list(pager.book.pending()))
+
+    run(lambda: Pager(hook, pagerduty), dies)
+    run(lambda: Pager(hook, pagerduty), lives)
+    first, again = hook.got
+    assert first.headers["webhook-id"] == again.headers["webhook-id"]
+    assert pagerduty.got[0].body == pagerduty.got[1].body
+
+
+def test_book_taken_away_sends_nothing_more(hook: HookServer, pagerduty: HookServer) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) >= 1)
+        pager.book.close()
+        await asyncio.sleep(0.1)
+        before = len(hook.got)
+        await asyncio.sleep(0.3)
+        assert len(hook.got) == before
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.before_answer = lambda: time.sleep(0.3)
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"), finding("r", model="route-bike"))
+        await asyncio.sleep(0.15)
+        pager.book.close()
+        await asyncio.sleep(0.8)
+        assert len(hook.got) == 1
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_metrics_start_at_zero(hook: HookServer, pagerduty: HookServer) -> None:
+    async def story(pager: Pager) -> None:
+        for name, labels in (
+            ("tidewatch_incidents", {"owner": "maps", "state": "open"}),
+            ("tidewatch_notifications_pending", {"receiver": "maps-hook"}),
+            (
+                "tidewatch_notifications_total",
+                {"receiver": "maps-hook", "action": "trigger", "result": "sent"},
+            ),
+            ("tidewatch_findings_received_total", {}),
+            ("tidewatch_findings_triaged_total", {"reason": "no_receivers"}),
+        ):
+            assert pager.value(name, **labels) == 0, name
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+@pytest.mark.parametrize("draw", [0.0, 0.5, 1.0])
+def test_waits_grow_up_to_a_cap_and_are_jittered(draw: float) -> None:
+    pace = Pace(base_s=0.5, cap_s=60.0)
+    waits = [pace.wait_s(attempts, draw) for attempts in (1, 2, 3, 50, 10_000)]
+    assert waits == [draw * ceiling for ceiling in (0.5, 1.0, 2.0, 60.0, 60.0)]

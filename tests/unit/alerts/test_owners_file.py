@@ -1,0 +1,148 @@
+"""The owners file: every fault at once, with its place and what is wanted, and never a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alerts.config import OwnersError, Roster, load
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET
+
+GOOD = f"""
+[[receiver]]
+name = "maps-hook"
+kind = "webhook"
+url = "http://127.0.0.1:9000/hook"
+secret = "{SECRET}"
+
+[[receiver]]
+name = "maps-pd"
+kind = "pagerduty"
+routing_key_env = "MAPS_PD"
+
+[[owner]]
+name = "maps"
+models = ["eta.*", "route-*"]
+receivers = ["maps-hook", "maps-pd"]
+
+[default_owner]
+name = "ml-platform"
+receivers = ["maps-hook"]
+"""
+
+
+def read(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Roster:
+    path = tmp_path / "owners.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, {"MAPS_PD": ROUTING_KEY} if environ is None else environ)
+
+
+def faults(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(OwnersError) as caught:
+        read(tmp_path, text, environ)
+    return str(caught.value).splitlines()
+
+
+def test_good_file_gives_owners_and_receivers(tmp_path: Path) -> None:
+    roster = read(tmp_path, GOOD)
+    assert list(roster.receivers) == ["maps-hook", "maps-pd"]
+    assert roster.owners.of("route-bike").receivers == ("maps-hook", "maps-pd")
+    assert roster.owners.of("fraud").name == "ml-platform"
+
+
+def test_without_a_file_the_default_owner_is_told_nothing() -> None:
+    roster = load(None, {})
+    assert roster.owners.of("any").receivers == ()
+    assert roster.receivers == {}
+
+
+def test_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET + "\n", encoding="utf-8")
+    text = GOOD.replace(f'secret = "{SECRET}"', f'secret_file = "{tmp_path}/secret"')
+    assert list(read(tmp_path, text).receivers) == ["maps-hook", "maps-pd"]
+
+
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
+    text = """
+    colour = "red"
+    [[receiver]]
+    name = "a"
+    kind = "slak"
+    [[receiver]]
+    name = "b b"
+    kind = "webhook"
+    url = "ftp://x"
+    secret = "whsec_short"
+    [[receiver]]
+    name = "c"
+    kind = "webhook"
+    url = "https://example.test/"
+    secret = "whsec_c2hvcnQ="
+    [[receiver]]
+    name = "c"
+    kind = "pagerduty"
+    routing_key_env = "NOT_SET"
+    [[owner]]
+    name = "maps"
+    models = []
+    receivers = ["nobody"]
+    """
+    found = faults(tmp_path, text)
+    for part in (
+        "colour: unknown",
+        "receiver[0].kind 'slak': want webhook or pagerduty",
+        "receiver[1].name 'b b'",
+        "receiver[1].url",
+        'receiver[2]: secret: want "whsec_"',
+        "receiver[3]: routing_key_env 'NOT_SET': no such environment variable",
+        "owner[0].models",
+        "owner[0].receivers 'nobody': want the name of a [[receiver]]",
+        "default_owner.name",
+        "receiver.name 'c': given 2 times",
+    ):
+        assert any(part in line for line in found), part
+    assert all(line.startswith("owners.toml: ") for line in found)
+    assert len(found) == 10
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "environ"),
+    [
+        (SECRET, "whsec_dG9wLXNlY3JldA==", None),
+        (f'secret = "{SECRET}"', f'secret = "{SECRET}"\nsecret_env = "X"', None),
+        ("http://127.0.0.1:9000/hook", "nonsense://token-top-secret@x", None),
+        ('kind = "webhook"', f'kind = "webhook"\nsecrets = "{SECRET}"', None),
+        ("", "", {"MAPS_PD": "top-secret-but-short"}),
+    ],
+)
+def test_no_message_holds_a_secret(
+    tmp_path: Path, old: str, new: str, environ: dict[str, str] | None
+) -> None:
+    found = "\n".join(faults(tmp_path, GOOD.replace(old, new, 1), environ))
+    for secret in (SECRET, "dG9wLXNlY3JldA", "top-secret"):
+        assert secret not in found
+
+
+def test_receivers_do_not_show_their_secrets(tmp_path: Path) -> None:
+    shown = repr(read(tmp_path, GOOD))
+    assert SECRET not in shown
+    assert ROUTING_KEY not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[[owner", "owners.toml"), ("owner = 3\n", "owner: want tables, written [[owner]]")],
+)
+def test_file_that_is_not_even_right_toml_is_named(tmp_path: Path, text: str, said: str) -> None:
+    assert any(said in line for line in faults(tmp_path, text))
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OwnersError, match=r"nowhere\.toml: No such file"):
+        load(tmp_path / "nowhere.toml", {})
+
+
+def test_missing_secret_file_is_named(tmp_path: Path) -> None:
+    text = GOOD.replace(f'secret = "{SECRET}"', 'secret_file = "/nowhere/secret"')
+    assert any("secret_file '/nowhere/secret': No such file" in line for line in faults(tmp_path, text))

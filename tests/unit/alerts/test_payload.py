@@ -1,0 +1,119 @@
+"""What receivers are sent stays within their limits and says what its notification says."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import pytest
+
+from alerts.incident import Incident
+from alerts.ledger import Ledger
+from alerts.payload import pagerduty_body, webhook_body
+from alerts.triage import triage
+from stream.events import Finding
+from tests.unit.alerts.samples import OWNERS, ROUTING_KEY, finding
+
+FIELDS = {
+    "incident_id", "dedup_key", "state", "severity", "owner", "model", "version", "slice", "metric",
+    "direction",
+    "before", "after", "before_count", "after_count", "onset_at", "detected_at", "resolved_at", "proven_at",
+    "events_since_onset", "examples", "causes", "findings", "finding_count", "summary",
+}  # fmt: skip
+
+
+def incident_of(*findings: Finding) -> Incident:
+    ledger = Ledger()
+    for fact in findings:
+        for incident in triage(ledger, fact, OWNERS, now=2_000.25).changed:
+            ledger.put(incident)
+    (incident,) = ledger
+    return incident
+
+
+def read(body: bytes) -> Any:
+    return msgspec.json.decode(body)
+
+
+def huge() -> Finding:
+    return finding(
+        "f" * 5_000,
+        model="eta." + "ü" * 9_000,
+        version="v" * 9_000,
+        slice="s" * 9_000,
+        summary="€" * 9_000,
+        examples=tuple("ä" * 900 for _ in range(5_000)),
+        causes=tuple("c" * 90_000 for _ in range(500)),
+    )
+
+
+def test_webhook_body_says_what_why_and_since_when() -> None:
+    body = read(webhook_body(incident_of(finding("a"), finding("b")), "trigger"))
+    assert body["type"] == "incident.opened"
+    assert body["timestamp"] == "1970-01-01T00:33:20.250Z"
+    data = body["data"]
+    assert set(data) == FIELDS
+    assert (data["owner"], data["model"], data["version"]) == ("maps", "eta.city", "7")
+    assert (data["slice"], data["metric"], data["before"], data["after"]) == (
+        "country=CH",
+        "accuracy",
+        0.91,
+        0.62,
+    )
+    assert (data["state"], data["resolved_at"], data["findings"]) == ("open", None, ["a", "b"])
+    assert data["summary"] == "eta.city 7 [country=CH]: accuracy got worse, 0.91 to 0.62"
+
+
+def test_resolve_carries_the_same_key_and_its_instant() -> None:
+    incident = incident_of(finding("a"), finding("a", "closed", closed_at=1_700.0))
+    opened = read(webhook_body(incident, "trigger"))
+    resolved = read(webhook_body(incident, "resolve"))
+    assert resolved["type"] == "incident.resolved"
+    assert (resolved["data"]["state"], resolved["data"]["resolved_at"]) == ("resolved", 1_700.0)
+    assert resolved["data"]["dedup_key"] == opened["data"]["dedup_key"]
+
+
+def test_late_trigger_of_a_resolved_incident_still_reads_open() -> None:
+    before = incident_of(finding("a"))
+    after = incident_of(finding("a"), finding("a", "closed"))
+    assert webhook_body(after, "trigger") == webhook_body(before, "trigger")
+
+
+def test_undefined_number_is_null() -> None:
+    data = read(webhook_body(incident_of(finding("a", before=math.nan)), "trigger"))["data"]
+    assert data["before"] is None
+
+
+def test_pagerduty_trigger_and_resolve_share_one_dedup_key() -> None:
+    incident = incident_of(finding("a"), finding("a", "closed"))
+    trigger = read(pagerduty_body(incident, "trigger", ROUTING_KEY))
+    resolve = read(pagerduty_body(incident, "resolve", ROUTING_KEY))
+    assert trigger["event_action"] == "trigger"
+    assert trigger["payload"]["severity"] == "critical"
+    assert trigger["payload"]["custom_details"]["model"] == "eta.city"
+    assert resolve == {
+        "routing_key": ROUTING_KEY,
+        "event_action": "resolve",
+        "dedup_key": trigger["dedup_key"],
+    }
+
+
+@pytest.mark.parametrize("fact", [finding("a"), huge()], ids=["ordinary", "huge"])
+def test_pagerduty_limits_hold(fact: Finding) -> None:
+    others = [finding(f"{number}-{'x' * 300}", model=fact.model) for number in range(2_000)]
+    body = pagerduty_body(incident_of(fact, *others), "trigger", ROUTING_KEY)
+    event = read(body)
+    assert len(body) <= 512_000
+    assert len(event["dedup_key"]) <= 255
+    assert 0 < len(event["payload"]["summary"]) <= 1_024
+    assert event["payload"]["custom_details"]["finding_count"] == 2_001
+
+
+def test_what_is_cut_is_visibly_cut() -> None:
+    body = webhook_body(incident_of(huge()), "trigger")
+    data = read(body)["data"]
+    assert data["summary"].endswith("…")
+    assert data["version"].endswith("…")
+    assert len(data["examples"]) == 20
+    assert len(body) < 64_000

@@ -1,0 +1,161 @@
+"""What a real HTTP receiver sees, and what its answers make the sender do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from alerts.book import Due
+from alerts.http import Accepted, Answer, Http, Refused, RetryLater, classify, retry_after_s
+from alerts.receivers.pagerduty import PagerDutyReceiver
+from alerts.receivers.request import Request
+from alerts.receivers.webhook import WebhookReceiver
+from tests.unit.alerts.samples import SECRET, HookServer, finding, hook_server, new_book, record
+
+
+@pytest.fixture
+def hook() -> Iterator[HookServer]:
+    with hook_server() as server:
+        yield server
+
+
+def post(request: Request, timeout_s: float = 5.0) -> Answer:
+    async def exchange() -> Answer:
+        http = Http(timeout_s)
+        try:
+            return await http.send(request)
+        finally:
+            await http.close()
+
+    return asyncio.run(exchange())
+
+
+def to(url: str) -> Request:
+    return Request(url, {"content-type": "application/json"}, b"{}")
+
+
+def one_due() -> Due:
+    book = new_book()
+    book.apply([record(finding("a", summary="Genauigkeit fällt über 29 %"))])
+    book.flush()
+    book.committed()
+    return next(iter(book.due("maps-hook")))
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (200, Accepted()),
+        (202, Accepted()),
+        (204, Accepted()),
+        (301, Refused("http_301")),
+        (400, Refused("http_400")),
+        (401, Refused("http_401")),
+        (404, Refused("http_404")),
+        (408, RetryLater("http_408")),
+        (410, Refused("http_410")),
+        (425, RetryLater("http_425")),
+        (429, RetryLater("http_429")),
+        (500, RetryLater("http_500")),
+        (503, RetryLater("http_503")),
+    ],
+)
+def test_status_decides_what_comes_next(hook: HookServer, status: int, answer: Answer) -> None:
+    hook.answer = lambda got: (status, {"location": hook.url} if status == 301 else {})
+    assert post(to(hook.url)) == answer
+    assert len(hook.got) == 1
+
+
+def test_retry_after_is_read(hook: HookServer) -> None:
+    hook.answer = lambda got: (429, {"retry-after": "7"})
+    assert post(to(hook.url)) == RetryLater("http_429", 7.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("0", 0.0),
+        ("120", 120.0),
+        ("99999999", 3_600.0),
+        (formatdate(1_060, usegmt=True), 60.0),
+        (formatdate(900, usegmt=True), 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
+    assert retry_after_s(value, now=1_000.0) == seconds
+
+
+def test_accepted_answer_ignores_retry_after() -> None:
+    assert classify(202, "7", now=0.0) == Accepted()
+
+
+def test_silent_receiver_is_a_timeout(hook: HookServer) -> None:
+    hook.before_answer = lambda: time.sleep(0.6)
+    assert post(to(hook.url), timeout_s=0.2) == RetryLater("timeout")
+
+
+def test_receiver_that_is_not_there_is_retried() -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        assert post(to(url)) == RetryLater("network")
+
+
+@pytest.mark.parametrize("sent", [100, 200_000])
+def test_accepted_is_accepted_however_long_or_slow_the_body(hook: HookServer, sent: int) -> None:
+    hook.answer = lambda got: (200, {"content-length": "999999999"})
+    hook.body = b"x" * sent
+    hook.after_body = lambda: time.sleep(3.0)
+    started = time.monotonic()
+    assert post(to(hook.url), timeout_s=2.0) == Accepted()
+    assert time.monotonic() - started < (0.4 if sent > 65_536 else 1.5)
+
+
+def test_proxy_of_the_environment_is_not_used(hook: HookServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert post(to(hook.url)) == Accepted()
+
+
+def test_signature_is_verified_by_the_standard_library_of_receivers(hook: HookServer) -> None:
+    due = one_due()
+    receiver = WebhookReceiver(f"{hook.url}/hook", SECRET)
+    assert post(receiver.request(due.incident, due.notification, time.time())) == Accepted()
+    (got,) = hook.got
+    body = Webhook(SECRET).verify(got.body, got.headers)
+    assert body["data"]["summary"] == "Genauigkeit fällt über 29 %"
+    assert got.headers["webhook-id"] == due.notification.id
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify(got.body.replace(b"eta.city", b"eta.town"), got.headers)
+
+
+def test_repeat_has_the_same_id_and_body_and_a_fresh_timestamp() -> None:
+    due = one_due()
+    receiver = WebhookReceiver("http://127.0.0.1/", SECRET)
+    first, again = (receiver.request(due.incident, due.notification, at) for at in (1_000.9, 1_060.2))
+    assert first.headers["webhook-id"] == again.headers["webhook-id"]
+    assert (first.headers["webhook-timestamp"], again.headers["webhook-timestamp"]) == ("1000", "1060")
+    assert first.headers["webhook-signature"] != again.headers["webhook-signature"]
+    assert first.body == again.body
+
+
+def test_pagerduty_is_posted_to_enqueue(hook: HookServer) -> None:
+    due = one_due()
+    hook.answer = lambda got: (202, {})
+    receiver = PagerDutyReceiver("0" * 32, base_url=f"{hook.url}/")
+    assert post(receiver.request(due.incident, due.notification, 0.0)) == Accepted()
+    assert hook.got[0].path == "/v2/enqueue"
+
+
+def test_request_shows_no_secret() -> None:
+    assert repr(Request("https://x/token", {"a": "secret"}, b"key")) == "Request(3 bytes)"
