@@ -1,0 +1,162 @@
+"""Shell. The Faust application around a keeper of folds: agent, checkpoints, metrics and health."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import faust
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from yarl import URL
+
+from stream.engine.connection import client_options, ssl_context
+from stream.engine.driver import BatchSchema, Transport
+from stream.engine.keeper import Keeper
+from stream.engine.partition import PartitionFactory
+from stream.engine.telemetry import EngineTelemetry
+from stream.settings import KafkaSettings
+
+STALL_S = 60.0
+"""Records waiting and none folded for this long means the process is not alive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an engine process is made of. ``inputs`` have the same partition count as ``checkpoints``."""
+
+    kafka: KafkaSettings
+    group: str
+    inputs: Sequence[str]
+    checkpoints: str
+    factory: PartitionFactory
+    registry: CollectorRegistry
+    host: str
+    port: int
+    checkpoint_interval_s: float
+    restore_timeout_s: float
+    batch_size: int = 1_000
+
+
+def build(plan: Plan) -> faust.App:
+    """Return the application; ``run`` starts it. Its ``keeper`` holds the live folds."""
+    app = faust.App(
+        plan.group,
+        broker=[URL(f"aiokafka://{broker}") for broker in plan.kafka.brokers],
+        broker_credentials=_credentials(plan.kafka),
+        broker_commit_interval=plan.checkpoint_interval_s,
+        broker_max_poll_records=plan.batch_size,
+        broker_request_timeout=max(90.0, plan.restore_timeout_s),
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_host=plan.host,
+        web_bind=plan.host,
+        web_port=plan.port,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+        web_graph_enabled=False,
+        web_stats_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    app.transport = Transport(app.conf.broker, app)
+    app.keeper = Keeper(
+        options=client_options(plan.kafka),
+        group=plan.group,
+        inputs=plan.inputs,
+        checkpoints=plan.checkpoints,
+        factory=plan.factory,
+        telemetry=EngineTelemetry(plan.registry),
+    )
+    _feed(app, plan.inputs)
+    _serve(app, plan.registry)
+    return app
+
+
+def _credentials(kafka: KafkaSettings) -> Any:
+    tls = ssl_context(kafka) if kafka.security_protocol.endswith("SSL") else None
+    if kafka.security_protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.password(),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=tls,
+        )
+    return faust.SSLCredentials(tls) if tls else None
+
+
+def _feed(app: faust.App, inputs: Sequence[str]) -> None:
+    keeper: Keeper = app.keeper
+
+    async def fold(batches: Any) -> None:
+        async for batch in batches:
+            try:
+                keeper.apply(batch)
+            except Exception as fault:
+                # Faust would acknowledge the batch and go on; a hole in the state is worse than a stop.
+                keeper.release()
+                await app.crash(fault)
+                raise
+
+    async def checkpoint_when_urgent() -> None:
+        while not app.should_stop:
+            await keeper.urgent.wait()
+            await app.consumer.commit()
+            await asyncio.sleep(0.02)
+
+    async def close(_app: Any, **_: Any) -> None:
+        await keeper.close()
+
+    app.agent(app.topic(*inputs, schema=BatchSchema()))(fold)
+    app.task(checkpoint_when_urgent)
+    app.on_after_app_stop = close
+    app.on_worker_shutdown.connect(close)
+
+
+def _serve(app: faust.App, registry: CollectorRegistry) -> None:
+    keeper: Keeper = app.keeper
+
+    async def metrics(web: Any, _request: Any) -> Any:
+        keeper.measure_lag(app.consumer.highwater)
+        return web.bytes(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    async def health(web: Any, _request: Any) -> Any:
+        waiting = keeper.measure_lag(app.consumer.highwater)
+        idle_s = time.monotonic() - keeper.progressed_at
+        stalled = bool(waiting) and idle_s > STALL_S
+        return web.json({"stalled": stalled, "waiting": waiting}, status=503 if stalled else 200)
+
+    async def ready(web: Any, _request: Any) -> Any:
+        owned = sorted(keeper.folds())
+        return web.json({"partitions": owned}, status=200 if owned else 503)
+
+    app.page("/metrics")(metrics)
+    app.page("/healthz")(health)
+    app.page("/readyz")(ready)
+
+
+def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoReturn:
+    """Run the application until SIGTERM or SIGINT; exits 0 then, otherwise with the fault."""
+    log_as_json()
+    if started is not None:
+        started()
+    worker = faust.Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)
+    worker.execute_from_commandline()
+    raise SystemExit(0)
+
+
+def log_as_json() -> None:
+    """Write structured logs to stderr, one JSON object a line."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,120 @@
+"""Shell. One partition's checkpoint in Kafka: written in one transaction, restored by a bulk read.
+
+The transactional id belongs to the partition, so a new owner's ``open`` fences the former one before anything is
+read: a stalled worker that comes back can't write any more. Order: produce, acknowledged, commit; never the
+other way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from stream.engine.partition import Flush, Partition
+
+MARKER = b"tidewatch.offsets"
+SCHEMA = 1
+
+
+class CheckpointError(Exception):
+    """The checkpoint can't be used by this release; the message names the partition and what it holds."""
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """The inputs that a checkpoint includes: by topic, the next offset to read."""
+
+    schema: int
+    offsets: dict[str, int]
+
+
+@asynccontextmanager
+async def reader(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer without a group that sees only what was committed."""
+    consumer = AIOKafkaConsumer(
+        **options, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read_range(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int
+) -> AsyncIterator[Sequence[ConsumerRecord]]:
+    """Yield the records of ``tp`` with ``start <= offset < end``, in batches."""
+    consumer.assign([tp])
+    consumer.seek(tp, start)
+    while await consumer.position(tp) < end:
+        for batch in (await consumer.getmany(tp, timeout_ms=500, max_records=5_000)).values():
+            yield [record for record in batch if record.offset < end]
+
+
+class Checkpoint:
+    """Writes and restores one partition; ``number`` is the same in the inputs and in ``topic``."""
+
+    def __init__(self, options: Mapping[str, Any], group: str, topic: str, number: int) -> None:
+        self._options = options
+        self._tp = TopicPartition(topic, number)
+        self._producer = AIOKafkaProducer(
+            **options,
+            transactional_id=f"{group}-{number}",
+            transaction_timeout_ms=60_000,
+            max_request_size=8 * 1024 * 1024,
+            linger_ms=0,
+        )
+
+    async def open(self) -> None:
+        """Fence whoever owned the partition before."""
+        await self._producer.start()
+
+    async def close(self) -> None:
+        """Give the producer back."""
+        await self._producer.stop()
+
+    async def read(self, consumer: AIOKafkaConsumer, into: Partition) -> dict[str, int]:
+        """Restore every state record; return the input offsets of the marker, empty when there is none.
+
+        Raises:
+            CheckpointError: the marker's schema is not one that this release reads.
+        """
+        state: dict[bytes, bytes | None] = {}
+        start = (await consumer.beginning_offsets([self._tp]))[self._tp]
+        end = (await consumer.end_offsets([self._tp]))[self._tp]
+        async for batch in read_range(consumer, self._tp, start, end):
+            state.update((record.key, record.value) for record in batch)
+        marker = state.pop(MARKER, None)
+        for key, value in state.items():
+            if value is not None:
+                into.restore(key, value)
+        return {} if marker is None else self._offsets(marker)
+
+    def _offsets(self, marker: bytes) -> dict[str, int]:
+        found = msgspec.json.decode(marker, type=Marker)
+        if found.schema != SCHEMA:
+            raise CheckpointError(f"{self._tp}: checkpoint schema {found.schema}: want {SCHEMA}")
+        return found.offsets
+
+    async def write(self, flush: Flush, offsets: Mapping[str, int]) -> int:
+        """Write outputs, state and marker in one transaction; return the state's bytes once acknowledged.
+
+        Raises:
+            aiokafka.errors.ProducerFenced: the partition has another owner now.
+        """
+        marker = msgspec.json.encode(Marker(SCHEMA, dict(offsets)))
+        send = self._producer.send
+        async with self._producer.transaction():
+            pending = [
+                await send(out.topic, out.value, key=out.key, partition=out.partition, headers=[*out.headers])
+                for out in flush.outputs
+            ]
+            for key, value in [*flush.dirty.items(), (MARKER, marker)]:
+                pending.append(await send(self._tp.topic, value, key=key, partition=self._tp.partition))
+            await asyncio.gather(*pending)
+        return sum(len(value) for value in flush.dirty.values() if value is not None)
