@@ -63,6 +63,24 @@ class History:
                 break
         return Span(taken, total, began_at)
 
+    def onset(self, count: int) -> float:
+        """Return when the level changed within the newest ``count`` losses or so; nan when empty.
+
+        The border between two buckets that leaves the least squared error around the two means, which is where
+        ``n_a n_b (mean_a - mean_b)^2`` is greatest; for one change it is the maximum-likelihood estimate.
+        """
+        newest = [b for b in self.buckets if b[0] >= self.newest(count).began_at]
+        number, total = sum(b[1] for b in newest), sum(b[2] for b in newest)
+        best, onset_at = -1.0, newest[0][0] if newest else float("nan")
+        seen = summed = 0.0
+        for bucket, following in zip(newest, newest[1:], strict=False):
+            seen, summed = seen + bucket[1], summed + bucket[2]
+            gap = (total - summed) / (number - seen) - summed / seen
+            score = seen * (number - seen) * gap * gap
+            if score > best:
+                best, onset_at = score, following[0]
+        return onset_at
+
     def since(self, at: float) -> Span:
         """Return the losses in buckets that began at ``at`` or later."""
         return _span([bucket for bucket in self.buckets if bucket[0] >= at])

@@ -93,7 +93,6 @@ class Join:
         if entry.served is not None:
             return Joined(Reason.DUPLICATE_PREDICTION, served.model, entry.served)
         entry.served = served
-        self._forgetting.append((served.at, key))
         return self._meet(entry)
 
     def know(self, outcome: Outcome) -> Joined:

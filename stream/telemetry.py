@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -49,16 +49,15 @@ class Telemetry:
                 made.labels(value)
             return made
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry)
-
         self.events = counter("tidewatch_events", "Events folded, by type.", "type", EVENT_TYPES)
         self.joined = counter("tidewatch_joined", "What became of events in the join.", "reason", JOIN_REASONS)
         self.dead_letters = counter(
             "tidewatch_dead_letters", "Records refused, by reason.", "reason", DEAD_LETTER_REASONS
         )
         self.misrouted = counter(
-            "tidewatch_misrouted", "Records found in a partition that is not their model's, and forwarded."
+            "tidewatch_misrouted",
+            "Records found in a partition that is not their model's, and forwarded.",
+            "producer",
         )
         self.findings = counter("tidewatch_findings", "Findings, by state.", "state", ("open", "closed"))
         self.label_delay = Histogram(
@@ -67,12 +66,43 @@ class Telemetry:
             buckets=DELAYS,
             registry=registry,
         )
-        self.watermark = gauge(
-            "tidewatch_watermark_timestamp_seconds", "Newest event time folded.", "partition"
+
+
+class PartitionRow(NamedTuple):
+    """One input partition as a scrape shows it."""
+
+    number: int
+    watermark_at: float
+    pending: int
+    models: int
+
+
+class PartitionFigures(Collector):
+    """What each owned partition holds, at scrape time."""
+
+    def __init__(self, rows: Callable[[], Iterable[PartitionRow]]) -> None:
+        self._rows = rows
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one sample per family and partition."""
+        watermark = GaugeMetricFamily(
+            "tidewatch_watermark_timestamp_seconds", "Newest event time folded.", labels=["partition"]
         )
-        self.pending = gauge(
-            "tidewatch_pending_predictions", "Predictions that wait for their outcome.", "partition"
+        pending = GaugeMetricFamily(
+            "tidewatch_pending_predictions", "Predictions that wait for their outcome.", labels=["partition"]
         )
+        models = GaugeMetricFamily("tidewatch_models", "Models seen.", labels=["partition"])
+        for row in self._rows():
+            labels = [str(row.number)]
+            if row.models:
+                watermark.add_metric(labels, row.watermark_at)
+            pending.add_metric(labels, row.pending)
+            models.add_metric(labels, row.models)
+        yield from (watermark, pending, models)
 
 
 class ModelRow(NamedTuple):

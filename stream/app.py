@@ -1,0 +1,87 @@
+"""Shell. The stream worker: ``tidewatch worker``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from prometheus_client import CollectorRegistry
+
+from stream.settings import Settings, load
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
+def worker(config: Path | None) -> None:
+    """Join predictions with outcomes, judge every model, and write findings."""
+    from stream.engine.app import run
+    from stream.topics import check
+
+    settings = load(config)
+    faults = [fault for fault in asyncio.run(check(settings)) if fault.severity == "error"]
+    if faults:
+        for fault in faults:
+            click.echo(f"tidewatch worker: {fault}", err=True)
+        sys.exit(1)
+    run(build(settings))
+
+
+def build(settings: Settings) -> object:
+    """Return the worker's Faust application."""
+    from stream.engine import app as engine
+    from stream.fold import InputFold, Rules
+    from stream.telemetry import ModelFigures, PartitionFigures, Telemetry
+    from stream.watch import FoldWatch, model_rows, partition_rows
+
+    registry = CollectorRegistry()
+    telemetry = Telemetry(registry)
+    watch, rules = FoldWatch(telemetry), rules_of(settings)
+    assert isinstance(rules, Rules)
+
+    def factory(number: int, _urge: Callable[[], None]) -> InputFold:
+        return InputFold(number, rules, watch)
+
+    made = engine.build(
+        engine.Plan(
+            kafka=settings.kafka,
+            group=settings.worker.group,
+            inputs=settings.topics.inputs(),
+            checkpoints=settings.topics.checkpoints,
+            factory=factory,
+            registry=registry,
+            host=settings.worker.host,
+            port=settings.worker.port,
+            checkpoint_interval_s=settings.worker.checkpoint_interval_s,
+            restore_timeout_s=settings.worker.restore_timeout_s,
+            batch_size=settings.worker.batch_size,
+        )
+    )
+    registry.register(PartitionFigures(partition_rows(made.keeper.folds)))
+    registry.register(ModelFigures(model_rows(made.keeper.folds), settings.worker.series_budget))
+    return made
+
+
+def rules_of(settings: Settings) -> object:
+    """Return what a fold needs of the settings."""
+    from stream.fold import Rules
+    from stream.monitor import Judgement
+    from stream.wire import Tolerance
+
+    return Rules(
+        judgement=Judgement(
+            delta=settings.monitor.delta,
+            warmup=settings.monitor.warmup,
+            minimum_increase=settings.monitor.minimum_increase,
+            slice_budget=settings.worker.slice_budget,
+        ),
+        tolerance=Tolerance(settings.worker.past_tolerance_s, settings.worker.future_tolerance_s),
+        label_horizon_s=settings.worker.label_horizon_s,
+        pending_budget=settings.worker.pending_budget,
+        inputs=settings.topics.inputs(),
+        findings=settings.topics.findings,
+        dead_letters=settings.topics.dead_letters,
+        partitions=settings.topics.partitions,
+    )
