@@ -22,6 +22,8 @@ from stream.engine.partition import PartitionFactory
 from stream.engine.telemetry import EngineTelemetry
 from stream.settings import KafkaSettings
 
+SESSION_S = 10.0
+"""A killed process's partitions move after this long; its heartbeats run in a thread of their own."""
 STALL_S = 60.0
 """Records waiting and none folded for this long means the process is not alive."""
 
@@ -51,6 +53,8 @@ def build(plan: Plan) -> faust.App:
         broker_credentials=_credentials(plan.kafka),
         broker_commit_interval=plan.checkpoint_interval_s,
         broker_max_poll_records=plan.batch_size,
+        broker_session_timeout=SESSION_S,
+        broker_heartbeat_interval=SESSION_S / 5,
         broker_request_timeout=max(90.0, plan.restore_timeout_s),
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -108,13 +112,8 @@ def _feed(app: faust.App, inputs: Sequence[str]) -> None:
             await app.consumer.commit()
             await asyncio.sleep(0.02)
 
-    async def close(_app: Any, **_: Any) -> None:
-        await keeper.close()
-
     app.agent(app.topic(*inputs, schema=BatchSchema()))(fold)
     app.task(checkpoint_when_urgent)
-    app.on_after_app_stop = close
-    app.on_worker_shutdown.connect(close)
 
 
 def _serve(app: faust.App, registry: CollectorRegistry) -> None:
@@ -122,7 +121,7 @@ def _serve(app: faust.App, registry: CollectorRegistry) -> None:
 
     async def metrics(web: Any, _request: Any) -> Any:
         keeper.measure_lag(app.consumer.highwater)
-        return web.bytes(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        return web.bytes(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def health(web: Any, _request: Any) -> Any:
         waiting = keeper.measure_lag(app.consumer.highwater)
@@ -145,6 +144,7 @@ def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoRetur
     if started is not None:
         started()
     worker = faust.Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)
+    worker.spinner = None
     worker.execute_from_commandline()
     raise SystemExit(0)
 

@@ -32,6 +32,10 @@ class Keeper(Protocol):
         """Forget all partitions: they are being taken away."""
         ...
 
+    async def close(self) -> None:
+        """Give everything back."""
+        ...
+
 
 class BatchSchema(faust.Schema):  # type: ignore[misc]
     """Hands the fetched batch to the agent as it is; decoding belongs to the fold."""
@@ -107,6 +111,11 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """Finish the batch in hand and checkpoint while the partitions are still ours; then forget them."""
         await super().on_partitions_revoked(revoked)
         self._keeper.release()
+
+    async def on_stop(self) -> None:
+        """Finish the batch in hand and checkpoint it (Faust commits here), then give the partitions back."""
+        await super().on_stop()
+        await self._keeper.close()
 
     def ack(self, message: Message) -> bool:
         """Note that the agent is done with a batch; offsets come from the state, not from here."""
