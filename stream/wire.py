@@ -25,6 +25,7 @@ __all__ = [
     "DecodeError",
     "Tolerance",
     "cloud_event",
+    "dead_letter_headers",
     "decode_event",
     "decode_finding",
     "encode",

@@ -57,6 +57,7 @@ class Pager:
         for key, value in stored.items():
             assert value is not None
             self.book.restore(key, value)
+        self.book.committed()
 
     def commit_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self.commit)
@@ -198,7 +199,6 @@ def test_pager_that_died_before_it_recorded_repeats_with_the_same_id(
 
     async def lives(pager: Pager) -> None:
         pager.take_over(stored)
-        pager.delivery.wake()
         await until(lambda: not list(pager.book.pending()))
 
     run(lambda: Pager(hook, pagerduty), dies)
