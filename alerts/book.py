@@ -6,7 +6,7 @@ could take back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -103,7 +103,7 @@ class IncidentBook:
         """Return ``None``: all state is in the checkpoint."""
         return None
 
-    def rebuild(self, records: Sequence[Record]) -> None:
+    def rebuild(self, records: Iterable[Record]) -> None:
         """Derive nothing: there is no unsaved state."""
 
     def apply(self, records: Sequence[Record]) -> bool:
