@@ -113,8 +113,7 @@ def _feed(app: faust.App, inputs: Sequence[str]) -> None:
 
     app.agent(app.topic(*inputs, schema=BatchSchema()))(fold)
     app.task(checkpoint_when_urgent)
-    app.on_after_app_stop = close
-    app.on_worker_shutdown.connect(close)
+    app.on_before_shutdown.connect(close)
 
 
 def _serve(app: faust.App, registry: CollectorRegistry) -> None:
@@ -122,7 +121,7 @@ def _serve(app: faust.App, registry: CollectorRegistry) -> None:
 
     async def metrics(web: Any, _request: Any) -> Any:
         keeper.measure_lag(app.consumer.highwater)
-        return web.bytes(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        return web.bytes(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def health(web: Any, _request: Any) -> Any:
         waiting = keeper.measure_lag(app.consumer.highwater)
