@@ -39,6 +39,7 @@ class Site:
         self.hook = hook
         self.pagerduty = pagerduty
         pagerduty.answer = lambda got: (202, {})
+        self._running: list[subprocess.Popen[bytes]] = []
         (folder / "owners.toml").write_text(
             f"""
             [[receiver]]
@@ -71,11 +72,17 @@ class Site:
             process = subprocess.Popen(
                 [sys.executable, "-c", START], env=environ, stderr=log, cwd=self.folder
             )
+            self._running.append(process)
             try:
                 yield process
             finally:
                 process.kill()
                 process.wait()
+                self._running.remove(process)
+
+    def alive(self) -> bool:
+        """Whether some pager runs, unless none is meant to."""
+        return any(process.poll() is None for process in self._running)
 
     def log(self) -> list[dict[str, object]]:
         lines = (self.folder / "pager.log").read_text(encoding="utf-8").splitlines()
@@ -130,7 +137,7 @@ def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
 def until(true: Callable[[], bool], site: Site, within_s: float = 60.0) -> None:
     ends = time.monotonic() + within_s
     while not true():
-        assert time.monotonic() < ends, (site.folder / "pager.log").read_text(encoding="utf-8")[-4_000:]
+        assert time.monotonic() < ends and site.alive(), (site.folder / "pager.log").read_text(encoding="utf-8")[-4_000:]
         time.sleep(0.05)
 
 
