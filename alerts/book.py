@@ -6,7 +6,7 @@ could take back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -87,7 +87,7 @@ class IncidentBook:
     # The engine's side.
 
     def restore(self, key: bytes, value: bytes) -> None:
-        """Take back one incident.
+        """Take back one incident; its due notifications leave after the first ``committed``.
 
         Raises:
             StateError: it was written by a version with another schema, or is damaged.
@@ -97,13 +97,13 @@ class IncidentBook:
         except msgspec.ValidationError as fault:
             raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
         self._ledger.put(incident)
-        self._make_durable(incident)
+        self._flushed[incident.id] = incident
 
     def rebuild_since(self) -> float | None:
         """Return ``None``: all state is in the checkpoint."""
         return None
 
-    def rebuild(self, records: Sequence[Record]) -> None:
+    def rebuild(self, records: Iterable[Record]) -> None:
         """Derive nothing: there is no unsaved state."""
 
     def apply(self, records: Sequence[Record]) -> bool:
@@ -154,7 +154,7 @@ class IncidentBook:
         self._settle(due, state="sent", accepted_at=at, last_error="")
 
     def put_off(self, due: Due, reason: str) -> None:
-        """Record an attempt that failed and will be repeated."""
+        """Record an attempt that failed and will be repeated; not worth a checkpoint of its own."""
         self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
 
     def refused(self, due: Due, reason: str) -> None:

@@ -30,6 +30,7 @@ from alerts.receivers.pagerduty import BASE_URL, PagerDutyReceiver
 from alerts.receivers.request import Receiver
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.secret import reveal
+from stream.settings import SettingsError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
@@ -37,7 +38,7 @@ ECHOED = frozenset({"name", "kind", "models", "receivers"})
 """Fields whose wrong value may be repeated in a message; all others may hold a secret."""
 
 
-class OwnersError(Exception):
+class OwnersError(SettingsError):
     """The owners file can't be used; the message lists every fault. Mend them and start again."""
 
 

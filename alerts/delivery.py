@@ -68,7 +68,7 @@ class _Waits:
 
 
 class Delivery:
-    """Delivers from the attached book until closed."""
+    """Delivers from the attached book."""
 
     def __init__(
         self,
@@ -83,34 +83,29 @@ class Delivery:
         self._pace = pace
         self._book: IncidentBook | None = None
         self._wakes = {name: asyncio.Event() for name in receivers}
-        self._tasks: list[asyncio.Task[None]] = []
 
     def attach(self, book: IncidentBook) -> None:
         """Deliver from this book from now on: it is the one whose findings this process owns."""
         self._book = book
         self.wake()
 
+    def book(self) -> IncidentBook | None:
+        """Return the book that is delivered from, ``None`` while another pager has the findings."""
+        return None if self._book is None or self._book.closed else self._book
+
     def wake(self) -> None:
         """Look again for what is due."""
         for event in self._wakes.values():
             event.set()
 
-    def start(self) -> None:
-        """Start one task per receiver, on the running loop."""
-        self._tasks = [
-            asyncio.create_task(self._serve(name), name=f"deliver-{name}") for name in self._receivers
-        ]
+    async def run(self) -> None:
+        """Deliver until cancelled; a fault in one receiver's task ends all, so that it can't go unseen.
 
-    def alive(self) -> bool:
-        """Whether every receiver's task is still at work."""
-        return bool(self._tasks or not self._receivers) and not any(task.done() for task in self._tasks)
-
-    async def close(self) -> None:
-        """Stop; what is under way may repeat later, with the same id."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        What is under way at the end may be repeated later, with the same id.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            for name in self._receivers:
+                tasks.create_task(self._serve(name), name=f"deliver-{name}")
 
     async def _serve(self, name: str) -> None:
         waits = _Waits(self._pace)
@@ -122,7 +117,7 @@ class Delivery:
 
     async def _round(self, name: str, waits: _Waits) -> float | None:
         """Try what is due and whose wait is over; return how long nothing needs to be tried."""
-        book = self._book
+        book = self.book()
         if book is None:
             return None
         for due in list(book.due(name)):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stream.refusal import DecodeError, dead_letter_headers
-from stream.wire import decode_finding
-
 from alerts.book import Unreadable
 from stream.engine.partition import Output, Record
 from stream.events import Finding
+from stream.wire import DecodeError, dead_letter_headers, decode_finding
 
 
 def intake(dead_letters: str) -> Callable[[Record], Finding | Unreadable]:

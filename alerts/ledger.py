@@ -36,6 +36,9 @@ class Ledger:
 
     def put(self, incident: Incident) -> None:
         """Add the incident, or replace the one with its id."""
+        before = self._incidents.get(incident.id)
+        for gone in before.findings.keys() - incident.findings.keys() if before else ():
+            self._holders.pop(gone, None)
         self._incidents[incident.id] = incident
         for finding_id in incident.findings:
             self._holders[finding_id] = incident.id

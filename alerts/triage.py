@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from alerts.incident import Incident, due, incident_id
+from alerts.incident import FindingState, Incident, due, incident_id
 from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
 from stream.events import Finding
+
+FINDINGS_BUDGET = 2_000
+"""How many findings one incident remembers; past it, the closed ones that joined first are forgotten."""
 
 
 class Reason(StrEnum):
@@ -74,7 +77,7 @@ def _open(finding: Finding, owner: Owner, now: float) -> Decision:
 
 
 def _join(current: Incident, finding: Finding, owner: Owner, now: float) -> Decision:
-    joined = replace(current, findings=current.findings | {finding.id: "open"}, changed_at=now)
+    joined = replace(current, findings=_noted(current, finding), changed_at=now)
     if current.severity == "page" or finding.severity == "ticket":
         return Decision((joined,), (Reason.CHILD_ADDED, Reason.ALREADY_OPEN))
     escalated, told = _tell(replace(joined, severity="page", lead=finding), owner)
@@ -89,8 +92,16 @@ def _tell(incident: Incident, owner: Owner) -> tuple[Incident, tuple[Reason, ...
     return replace(incident, notifications=due(incident.id, "trigger", owner.receivers)), ()
 
 
+def _noted(incident: Incident, finding: Finding) -> dict[str, FindingState]:
+    findings = incident.findings | {finding.id: finding.state}
+    closed = [name for name, state in findings.items() if state == "closed" and name != finding.id]
+    for name in closed[: max(0, len(findings) - FINDINGS_BUDGET)]:
+        del findings[name]
+    return findings
+
+
 def _close(holder: Incident, finding: Finding, now: float) -> Decision:
-    closed = replace(holder, findings=holder.findings | {finding.id: "closed"}, changed_at=now)
+    closed = replace(holder, findings=_noted(holder, finding), changed_at=now)
     if closed.open_findings:
         return Decision((closed,), (Reason.STILL_OPEN_CHILDREN,))
     return Decision((_resolve(closed, finding, now),), (Reason.RESOLVED,))
@@ -110,7 +121,7 @@ def _resolve(incident: Incident, finding: Finding, now: float) -> Incident:
 def _note_unseen(current: Incident | None, finding: Finding, owner: Owner, now: float) -> Decision:
     """The end came before the beginning: remember it, so that the late beginning pages nobody."""
     if current is not None:
-        noted = replace(current, findings=current.findings | {finding.id: "closed"}, changed_at=now)
+        noted = replace(current, findings=_noted(current, finding), changed_at=now)
     else:
         noted = _resolve(_new(finding, owner, now), finding, now)
     return Decision((noted,), (Reason.CLOSED_UNSEEN,))

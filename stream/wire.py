@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from stream.events import Event, Finding, Instant, Outcome, Prediction, Rollout
 from stream.instant import read_instant
-from stream.refusal import DecodeError, faults
+from stream.refusal import DecodeError, dead_letter_headers, faults
 
 __all__ = [
     "MAX_BYTES",
@@ -25,6 +25,7 @@ __all__ = [
     "DecodeError",
     "Tolerance",
     "cloud_event",
+    "dead_letter_headers",
     "decode_event",
     "decode_finding",
     "encode",

@@ -36,7 +36,12 @@ class Marker(msgspec.Struct, frozen=True):
 async def reader(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
     """Open a consumer without a group that sees only what was committed."""
     consumer = AIOKafkaConsumer(
-        **options, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest"
+        **options,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=10,  # the next request waits behind a fetch that finds nothing
+        max_partition_fetch_bytes=8 << 20,
     )
     await consumer.start()
     try:

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-from stream.wire import encode
-
 from alerts.book import IncidentBook
 from alerts.incident import Incident
 from alerts.intake import intake
 from alerts.owners import Owner, Owners
 from alerts.triage import Reason
 from stream.events import Finding
+from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"

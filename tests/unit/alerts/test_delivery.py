@@ -13,8 +13,9 @@ from prometheus_client import CollectorRegistry
 from alerts.book import IncidentBook
 from alerts.delivery import Delivery, Pace
 from alerts.http import Http
+from alerts.incident import Incident, Notification
 from alerts.receivers.pagerduty import PagerDutyReceiver
-from alerts.receivers.request import Receiver
+from alerts.receivers.request import Receiver, Request
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.telemetry import BookFigures, Telemetry
 from stream.events import Finding
@@ -57,6 +58,7 @@ class Pager:
         for key, value in stored.items():
             assert value is not None
             self.book.restore(key, value)
+        self.book.committed()
 
     def commit_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self.commit)
@@ -77,12 +79,13 @@ def run(pager: Callable[[], Pager], story: Callable[[Pager], Awaitable[None]]) -
     async def play() -> None:
         playing = pager()
         playing.delivery.attach(playing.book)
-        playing.delivery.start()
+        delivering = asyncio.create_task(playing.delivery.run())
         try:
             await story(playing)
-            assert playing.delivery.alive()
+            assert not delivering.done()
         finally:
-            await playing.delivery.close()
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
             await playing.http.close()
 
     asyncio.run(play())
@@ -198,7 +201,6 @@ def test_pager_that_died_before_it_recorded_repeats_with_the_same_id(
 
     async def lives(pager: Pager) -> None:
         pager.take_over(stored)
-        pager.delivery.wake()
         await until(lambda: not list(pager.book.pending()))
 
     run(lambda: Pager(hook, pagerduty), dies)
@@ -236,6 +238,24 @@ def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
         assert len(hook.got) == 1
 
     run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_fault_in_one_receivers_task_does_not_go_unseen(hook: HookServer, pagerduty: HookServer) -> None:
+    class Broken:
+        def request(self, incident: Incident, notification: Notification, at: float) -> Request:
+            raise RuntimeError("a fault of ours")
+
+    async def play() -> None:
+        pager = Pager(hook, pagerduty)
+        telemetry = Telemetry(CollectorRegistry(), NAMES)
+        delivery = Delivery({"maps-hook": Broken()}, pager.http.send, telemetry)
+        delivery.attach(pager.book)
+        pager.fold(finding("a"))
+        with pytest.raises(ExceptionGroup, match="TaskGroup"):
+            await asyncio.wait_for(delivery.run(), 5.0)
+        await pager.http.close()
+
+    asyncio.run(play())
 
 
 def test_metrics_start_at_zero(hook: HookServer, pagerduty: HookServer) -> None:

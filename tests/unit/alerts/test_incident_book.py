@@ -114,6 +114,8 @@ def test_restored_state_equals_live_state_and_due_notifications_survive(
     for key, value in stored.items():
         if value is not None:
             again.restore(key, value)
+    assert list(again.due("maps-hook")) == []
+    again.committed()
     assert incidents(again) == incidents(live)
     for receiver in ("maps-hook", "maps-pd"):
         assert {d.notification for d in again.due(receiver)} == {d.notification for d in live.due(receiver)}

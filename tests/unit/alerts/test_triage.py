@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from alerts.incident import Incident, incident_id, sendable, with_notification
 from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
-from alerts.triage import Decision, Reason, triage
+from alerts.triage import FINDINGS_BUDGET, Decision, Reason, triage
 from stream.events import Finding
 from tests.unit.alerts.samples import MAPS, OWNERS, finding
 
@@ -114,6 +114,19 @@ def test_incident_keeps_its_owner_when_the_configuration_changes() -> None:
     (resolved,) = triage(ledger, CLOSED_A, other, now=2_000.0).changed
     assert resolved.owner == "maps"
     assert actions(resolved)[2:] == [("resolve", "maps-hook"), ("resolve", "maps-pd")]
+
+
+def test_endless_flapping_does_not_grow_an_incident_without_end() -> None:
+    ledger, _ = fold(OPEN_A)
+    for number in range(FINDINGS_BUDGET + 10):
+        for state in ("open", "closed"):
+            for incident in triage(ledger, finding(f"n{number}", state), OWNERS, now=2_000.0).changed:
+                ledger.put(incident)
+    (incident,) = ledger
+    assert len(incident.findings) == FINDINGS_BUDGET
+    assert incident.open_findings == 1
+    assert ledger.holding("n0") is None
+    assert ledger.holding("a") == incident
 
 
 def test_receiver_that_refused_the_trigger_gets_no_resolve() -> None:

@@ -1,0 +1,257 @@
+"""The pager on a real broker: findings in, signed pages out, whatever is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from standardwebhooks import Webhook
+
+from stream import topics
+from stream.events import Finding
+from stream.wire import encode
+from tests.conftest import Kafka
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET, Got, HookServer, finding, hook_server
+
+ROOT = Path(__file__).parents[2]
+START = "from alerts.app import pager; pager()"
+
+
+class Site:
+    """A cluster's topics, two receivers, an owners file, and pagers to start and kill."""
+
+    def __init__(self, kafka: Kafka, folder: Path, hook: HookServer, pagerduty: HookServer) -> None:
+        self.kafka = kafka
+        self.folder = folder
+        self.hook = hook
+        self.pagerduty = pagerduty
+        pagerduty.answer = lambda got: (202, {})
+        self._running: list[subprocess.Popen[bytes]] = []
+        (folder / "owners.toml").write_text(
+            f"""
+            [[receiver]]
+            name = "maps-hook"
+            kind = "webhook"
+            url = "{hook.url}/hook"
+            secret_env = "MAPS_SECRET"
+            [[receiver]]
+            name = "maps-pd"
+            kind = "pagerduty"
+            routing_key_env = "MAPS_PD"
+            base_url = "{pagerduty.url}"
+            [[owner]]
+            name = "maps"
+            models = ["eta.*"]
+            receivers = ["maps-hook", "maps-pd"]
+            [default_owner]
+            name = "ml-platform"
+            """,
+            encoding="utf-8",
+        )
+        asyncio.run(topics.create(kafka.settings()))
+
+    @contextmanager
+    def pager(self, port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+        overrides = {"pager": {"owners": self.folder / "owners.toml", "port": port}}
+        environ = os.environ | self.kafka.environment(**overrides)
+        environ |= {"PYTHONPATH": str(ROOT), "MAPS_SECRET": SECRET, "MAPS_PD": ROUTING_KEY}
+        with (self.folder / "pager.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", START], env=environ, stderr=log, cwd=self.folder
+            )
+            self._running.append(process)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+                self._running.remove(process)
+
+    def alive(self) -> bool:
+        """Whether some pager runs, unless none is meant to."""
+        return any(process.poll() is None for process in self._running)
+
+    def log(self) -> list[dict[str, object]]:
+        lines = (self.folder / "pager.log").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def send(self, *findings: Finding | bytes) -> None:
+        async def produce() -> None:
+            producer = AIOKafkaProducer(bootstrap_servers=self.kafka.brokers)
+            await producer.start()
+            try:
+                for fact in findings:
+                    value = fact if isinstance(fact, bytes) else encode(fact)
+                    await producer.send_and_wait(
+                        self.kafka.settings().topics.findings, value, key=b"eta.city"
+                    )
+            finally:
+                await producer.stop()
+
+        asyncio.run(produce())
+
+    def dead_letters(self) -> list[bytes | None]:
+        async def consume() -> list[bytes | None]:
+            consumer = AIOKafkaConsumer(
+                self.kafka.settings().topics.dead_letters,
+                bootstrap_servers=self.kafka.brokers,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+            )
+            await consumer.start()
+            try:
+                batches = await consumer.getmany(timeout_ms=10_000)
+            finally:
+                await consumer.stop()
+            return [record.value for batch in batches.values() for record in batch]
+
+        return asyncio.run(consume())
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        return int(reserved.getsockname()[1])
+
+
+@pytest.fixture
+def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
+    with hook_server() as hook, hook_server() as pagerduty:
+        yield Site(kafka, tmp_path, hook, pagerduty)
+
+
+def until(true: Callable[[], bool], site: Site, within_s: float = 60.0) -> None:
+    ends = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < ends and site.alive(), (site.folder / "pager.log").read_text(encoding="utf-8")[-4_000:]
+        time.sleep(0.05)
+
+
+def page_now() -> Finding:
+    return finding("a", proven_at=time.time())
+
+
+def test_findings_become_a_signed_page_and_a_resolve_with_one_dedup_key(
+    site: Site, unused_tcp_port: int
+) -> None:
+    with site.pager(unused_tcp_port):
+        until(lambda: ready(unused_tcp_port), site)
+        site.send(b"no finding", page_now(), finding("b"))
+        until(lambda: len(site.hook.got) == 1 and len(site.pagerduty.got) == 1, site)
+        site.send(finding("a", "closed"), finding("b", "closed"))
+        until(lambda: len(site.hook.got) == 2 and len(site.pagerduty.got) == 2, site)
+        until(
+            lambda: metric(unused_tcp_port, 'tidewatch_incidents{owner="maps",state="resolved"}') == 1, site
+        )
+        sent = 'tidewatch_notifications_total{action="resolve",receiver="maps-pd",result="sent"}'
+        assert metric(unused_tcp_port, sent) == 1
+        assert metric(unused_tcp_port, "tidewatch_page_latency_seconds_count") == 2
+        assert metric(unused_tcp_port, 'tidewatch_findings_refused_total{reason="bad_json"}') == 1
+    opened, resolved = (Webhook(SECRET).verify(got.body, got.headers) for got in site.hook.got)
+    assert (opened["type"], resolved["type"]) == ("incident.opened", "incident.resolved")
+    assert opened["data"]["owner"] == "maps"
+    events = [json.loads(got.body) for got in site.pagerduty.got]
+    assert [event["event_action"] for event in events] == ["trigger", "resolve"]
+    keys = {event["dedup_key"] for event in events} | {
+        opened["data"]["dedup_key"],
+        resolved["data"]["dedup_key"],
+    }
+    assert len(keys) == 1
+    assert site.dead_letters() == [b"no finding"]
+    pages = [line for line in site.log() if line["event"] == "page sent"]
+    assert [page["owner"] for page in pages] == ["maps"] * 4
+    assert SECRET not in (site.folder / "pager.log").read_text(encoding="utf-8")
+
+
+def test_pager_killed_while_it_sends_repeats_with_the_same_id(site: Site) -> None:
+    asked: list[str] = []
+    release = Event()
+
+    def hang(got: Got) -> tuple[int, dict[str, str]]:
+        asked.append(got.headers["webhook-id"])
+        return (204, {})
+
+    site.hook.answer = hang
+    site.hook.before_answer = lambda: None if release.is_set() else time.sleep(1.0)
+    with site.pager() as first:
+        site.send(page_now())
+        until(lambda: len(asked) == 1 and len(site.pagerduty.got) == 1, site)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    release.set()
+    with site.pager():
+        until(lambda: len(asked) >= 2, site)
+        site.send(finding("a", "closed"))
+        until(lambda: len(set(asked)) == 2, site)
+    assert asked[0] == asked[1]
+
+
+def test_page_waits_in_kafka_while_its_receiver_is_down_and_pagers_come_and_go(site: Site) -> None:
+    site.hook.answer = lambda got: (503, {})
+    with site.pager() as first:
+        site.send(page_now())
+        until(lambda: len(site.hook.got) >= 2, site)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    failed = {got.headers["webhook-id"] for got in site.hook.got}
+    tries = len(site.hook.got)
+    site.hook.answer = lambda got: (204, {})
+    with site.pager() as second:
+        until(lambda: len(site.hook.got) > tries, site)
+        until(
+            lambda: any(
+                line["event"] == "page sent" and line["receiver"] == "maps-hook" for line in site.log()
+            ),
+            site,
+        )
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(30) == 0
+    assert {got.headers["webhook-id"] for got in site.hook.got} == failed
+    sent = len(site.hook.got)
+    with site.pager():
+        site.send(finding("a", "closed"))
+        until(lambda: len(site.hook.got) > sent, site)
+    assert json.loads(site.hook.got[-1].body)["type"] == "incident.resolved"
+    assert len(site.hook.got) == sent + 1
+
+
+def test_second_pager_stands_by_and_takes_over(site: Site) -> None:
+    with site.pager() as first:
+        site.send(page_now())
+        until(lambda: len(site.hook.got) == 1, site)
+        with site.pager():
+            first.send_signal(signal.SIGTERM)
+            first.wait(30)
+            site.send(finding("a", "closed"))
+            until(lambda: len(site.hook.got) == 2, site)
+    assert [json.loads(got.body)["type"] for got in site.hook.got] == ["incident.opened", "incident.resolved"]
+    assert [json.loads(got.body)["event_action"] for got in site.pagerduty.got] == ["trigger", "resolve"]
+
+
+def ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def metric(port: int, series: str) -> float | None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    found = [line for line in text.splitlines() if line.startswith(f"{series} ")]
+    return float(found[0].split()[-1]) if found else None
