@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -17,7 +15,7 @@ KNOWN = "tidewatch_model_newest_event_timestamp_seconds"
 def build() -> models.Dashboard:
     """Return the whole dashboard in Grafana's classic (v1) form, which nobody can edit in the browser."""
     made = (
-        _classic("Tidewatch: fleet")
+        builders.Dashboard("Tidewatch: fleet")
         .uid(UID)
         .description("Which models got worse, where, since when; and whether Tidewatch itself keeps up.")
         .tags(["tidewatch"])
@@ -34,13 +32,6 @@ def build() -> models.Dashboard:
         for panel in row.panels():
             made.with_panel(panel)
     return _numbered(made.build())
-
-
-def _classic(title: str) -> builders.Dashboard:
-    with warnings.catch_warnings():
-        # classic on purpose: provisioning the v2 form from files fails in several releases of Grafana
-        warnings.filterwarnings("ignore", message="Prefer using dashboardv2", category=DeprecationWarning)
-        return builders.Dashboard(title)
 
 
 def _numbered(dashboard: models.Dashboard) -> models.Dashboard:
