@@ -1,0 +1,1 @@
+"""The generated dashboard and what Prometheus, Alertmanager and Grafana are told."""

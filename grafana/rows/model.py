@@ -1,0 +1,119 @@
+"""The row "Model": how right one model is, by version and slice, against its own rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from grafana.panels import GREEN, RED, Column, Panel, Query, graph, listing, states
+from grafana.rows import CHOSEN, SERIES, TO_MODEL, WORSENING
+
+WHOLE = f'{CHOSEN},slice="all"'
+ACCURACY, ERROR = "tidewatch_model_accuracy_ratio", "tidewatch_model_mae"
+PREDICTIONS, OUTCOMES = "tidewatch_model_predictions_total", "tidewatch_model_outcomes_total"
+
+
+def panels() -> Iterable[Panel]:
+    """Yield the figures of the whole model, its degraded times, its slices, and how much of it is known."""
+    yield graph(
+        "Accuracy",
+        "Share of right predictions, all slices together: over the newest events and since the version's "
+        "first event. Empty for a regression.",
+        "percentunit",
+        _recent_against_rollout(ACCURACY),
+        span=12,
+    )
+    yield graph(
+        "Mean absolute error",
+        "In the prediction's own unit, all slices together: over the newest events and since the version's "
+        "first event. Empty for a classification.",
+        "none",
+        _recent_against_rollout(ERROR),
+        span=12,
+    )
+    yield states(
+        "Degraded",
+        "While a finding is open, by version and slice.",
+        Query(f"max by ({SERIES}) (tidewatch_model_degraded{{{CHOSEN}}})", "{{version}} {{slice}}"),
+        {"0": ("as before", GREEN), "1": ("degraded", RED)},
+    )
+    yield _worst_slices()
+    yield _slices()
+    yield _traffic()
+    yield _coverage()
+
+
+def _recent_against_rollout(metric: str) -> list[Query]:
+    return [
+        Query(f'max by (version) ({metric}{{{WHOLE},window="recent"}})', "{{version}} newest events"),
+        Query(f'max by (version) ({metric}{{{WHOLE},window="rollout"}})', "{{version}} since rollout"),
+    ]
+
+
+def _worst_slices() -> Panel:
+    chosen = f"{WORSENING}{{{CHOSEN}}}"
+    # @ end(): the ten are the same at every moment of the shown time
+    expr = f"{chosen} and on ({SERIES}) topk(10, max_over_time({chosen}[$__range] @ end()))"
+    return graph(
+        "Worst slices",
+        "The ten slices that were worst at any moment of the shown time: accuracy points lost, or growth of "
+        "the mean absolute error, newest events against the version since its rollout.",
+        "percentunit",
+        [Query(expr, "{{version}} {{slice}}")],
+        span=12,
+    )
+
+
+def _slices() -> Panel:
+    def value(window: str) -> str:
+        matchers = f'{CHOSEN},window="{window}"'
+        return " or ".join(f"max by ({SERIES}) ({metric}{{{matchers}}})" for metric in (ACCURACY, ERROR))
+
+    return listing(
+        "Slices",
+        "Accuracy (a share) or mean absolute error of each slice: since the version's first event, and over "
+        "the newest events.",
+        [
+            f"{WORSENING}{{{CHOSEN}}}",
+            value("rollout"),
+            value("recent"),
+            f"max by ({SERIES}) ({OUTCOMES}{{{CHOSEN}}})",
+        ],
+        [
+            Column("slice", "slice"),
+            Column("version", "version"),
+            Column("Value #B", "since rollout", "none"),
+            Column("Value #C", "newest events", "none"),
+            Column("Value #D", "outcomes", "short"),
+            Column("Value #A", "worse by", "percentunit"),
+        ],
+        TO_MODEL,
+        span=12,
+    )
+
+
+def _traffic() -> Panel:
+    def rate(counter: str) -> str:
+        return f"sum by (version) (rate({counter}{{{WHOLE}}}[$__rate_interval]))"
+
+    return graph(
+        "Predictions and outcomes",
+        "Events per second by version, all slices together.",
+        "eps",
+        [
+            Query(rate(PREDICTIONS), "{{version}} predictions"),
+            Query(rate(OUTCOMES), "{{version}} outcomes"),
+        ],
+        span=12,
+    )
+
+
+def _coverage() -> Panel:
+    met, made = (f"max by (version) ({counter}{{{WHOLE}}})" for counter in (OUTCOMES, PREDICTIONS))
+    return graph(
+        "Outcomes per prediction",
+        "How many predictions have met their outcome since the version's first event. The rest is still "
+        "waiting, or its outcome never came.",
+        "percentunit",
+        [Query(f"{met} / {made}", "{{version}}")],
+        span=12,
+    )

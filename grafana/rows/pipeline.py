@@ -1,0 +1,112 @@
+"""The row "Pipeline": does Tidewatch itself keep up, refuse, save and page?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from grafana.panels import Panel, Query, graph
+
+SHARES = ((0.5, "half within"), (0.95, "95 % within"), (0.99, "99 % within"))
+
+
+def panels() -> Iterable[Panel]:
+    """Yield what comes in, what becomes of it, how it is kept, and what goes out."""
+    yield from _intake()
+    yield from _join()
+    yield from _keeping()
+    yield from _paging()
+
+
+def _intake() -> Iterable[Panel]:
+    yield _sum(
+        "Lag",
+        "Records in Kafka that were not folded yet.",
+        "short",
+        "tidewatch_consumer_lag_records",
+        "topic",
+    )
+    yield graph(
+        "Refused and misrouted",
+        "Records sent to dead-letters, by reason; and records that a producer put in the wrong partition.",
+        "eps",
+        [
+            Query("sum by (reason) (rate(tidewatch_dead_letters_total[$__rate_interval]))", "{{reason}}"),
+            Query("sum(rate(tidewatch_misrouted_total[$__rate_interval]))", "misrouted"),
+        ],
+    )
+    yield _rate("Join", "What became of predictions and outcomes.", "tidewatch_joined_total", "reason")
+
+
+def _join() -> Iterable[Panel]:
+    yield _quantiles(
+        "Label delay", "Event time from prediction to outcome, all models.", "tidewatch_label_delay_seconds"
+    )
+    yield _sum(
+        "Waiting predictions",
+        "Predictions that wait for their outcome, by partition.",
+        "short",
+        "tidewatch_pending_predictions",
+        "partition",
+    )
+    yield _rate("Findings", "Findings that were opened and closed.", "tidewatch_findings_total", "state")
+
+
+def _keeping() -> Iterable[Panel]:
+    newest = "max by (job, partition) (tidewatch_checkpoint_timestamp_seconds)"
+    yield graph(
+        "Checkpoint age",
+        "Time since the last checkpoint of the partition that waits longest, by process kind. It grows "
+        "without harm while there is nothing new to save.",
+        "s",
+        [Query(f"max by (job) (time() - {newest})", "{{job}}")],
+    )
+    yield _quantiles(
+        "Checkpoint duration", "Time to write one checkpoint.", "tidewatch_checkpoint_duration_seconds"
+    )
+    yield graph(
+        "Last restore",
+        "Time that the slowest partition took to come back after it moved, by process kind.",
+        "s",
+        [Query("max by (job) (tidewatch_restore_duration_seconds)", "{{job}}")],
+    )
+
+
+def _paging() -> Iterable[Panel]:
+    ended = "increase(tidewatch_notifications_total[$__rate_interval])"
+    unaccepted = 'tidewatch_notification_attempts_total{reason!="accepted"}[$__rate_interval]'
+    yield _quantiles(
+        "Page latency",
+        "From the event that proved the harm to the accepted page, of the pages in the shown time.",
+        "tidewatch_page_latency_seconds",
+        "$__range",
+    )
+    yield graph(
+        "Notifications",
+        "Notifications that came to an end: accepted by their receiver, or refused for good.",
+        "short",
+        [Query(f"sum by (receiver, action, result) ({ended})", "{{receiver}} {{action}} {{result}}")],
+    )
+    yield graph(
+        "Waiting notifications and failed attempts",
+        "Notifications that their receiver has not accepted yet, and attempts that it did not accept.",
+        "short",
+        [
+            Query("sum by (receiver) (tidewatch_notifications_pending)", "{{receiver}} waiting"),
+            Query(f"sum by (receiver, reason) (increase({unaccepted}))", "{{receiver}} {{reason}}"),
+        ],
+    )
+
+
+def _sum(title: str, description: str, unit: str, metric: str, label: str) -> Panel:
+    return graph(title, description, unit, [Query(f"sum by ({label}) ({metric})", f"{{{{{label}}}}}")])
+
+
+def _rate(title: str, description: str, counter: str, label: str) -> Panel:
+    expr = f"sum by ({label}) (rate({counter}[$__rate_interval]))"
+    return graph(title, description, "eps", [Query(expr, f"{{{{{label}}}}}")])
+
+
+def _quantiles(title: str, description: str, metric: str, over: str = "$__rate_interval") -> Panel:
+    rate = f"sum by (le) (rate({metric}_bucket[{over}]))"
+    queries = [Query(f"histogram_quantile({share}, {rate})", legend) for share, legend in SHARES]
+    return graph(title, description, "s", queries)
