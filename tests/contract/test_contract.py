@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from stream import contract
-from stream.contract import EXAMPLES, RECORDS
-from stream.fields import EVENT_FIELDS, FINDING_FIELDS
+from stream.contract import RECORDS
+from stream.fields import DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES, FINDING_FIELDS
 from stream.instant import PATTERN
 from stream.settings import TopicSettings
 from stream.telemetry import DEAD_LETTER_REASONS
@@ -40,15 +40,33 @@ def decoder_accepts(record):
 
 
 def test_the_committed_documents_are_what_the_types_say():
-    assert contract.drift(contract.FOLDER) == [], "run: python -m stream.contract"
+    assert contract.drift() == [], "run: python -m stream.contract"
 
 
 def test_a_changed_or_missing_document_is_named(tmp_path):
-    for name, text in contract.documents().items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "outcome.schema.json").write_text("{}", encoding="utf-8")
-    (tmp_path / "asyncapi.json").unlink()
-    assert contract.drift(tmp_path) == ["outcome.schema.json", "asyncapi.json"]
+    (tmp_path / "contract").mkdir()
+    for path, text in contract.documents().items():
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    assert contract.drift(tmp_path) == []
+    (tmp_path / "contract" / "outcome.schema.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "contract" / "asyncapi.json").unlink()
+    prose = (tmp_path / "producers.md").read_text(encoding="utf-8")
+    (tmp_path / "producers.md").write_text(prose.replace("| `stage` |", "| `phase` |"), encoding="utf-8")
+    assert contract.drift(tmp_path) == [
+        "contract/outcome.schema.json",
+        "contract/asyncapi.json",
+        "producers.md",
+    ]
+
+
+def test_the_page_for_producers_has_a_table_for_each_event():
+    page = contract.documents()["producers.md"]
+    assert all(contract.field_table(name) in page for name in EVENT_NAMES)
+
+
+def test_the_page_for_producers_names_every_reason():
+    page = contract.documents()["producers.md"]
+    assert all(f"`{reason}`" in page for reason in (*DEAD_LETTER_REASONS, *DEAD_LETTER_HEADERS))
 
 
 def test_check_passes_on_the_committed_documents():

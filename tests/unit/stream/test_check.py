@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from stream import check
 from stream.check import Check, check_events, lines_of
-from stream.contract import EXAMPLES
+from stream.contract import DOCS
+from stream.fields import EXAMPLES
 from stream.wire import MAX_BYTES
 
 AT = 1_772_353_800.0
@@ -208,3 +209,11 @@ def test_unknown_names_have_a_budget_too():
     looked(checked, many)
     assert len(checked.summary()["unknown_fields"]) == check._NAME_BUDGET
     assert checked.warnings["unknown_field"] == check._NAME_BUDGET + 50
+
+
+def test_the_example_in_the_page_for_producers_is_what_the_command_says(run):
+    record = outcome(1) | {"predictionId": "p1"}
+    del record["prediction_id"]
+    answer = run(text_of(prediction(1), record, outcome(1, at="2026-13-01")))
+    page = (DOCS / "producers.md").read_text(encoding="utf-8")
+    assert f"$ tidewatch check-events events.jsonl\n{answer.output}```" in page
