@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -145,6 +145,12 @@ def _merged(example, changes, kept):
     return {field: value for field, value in merged.items() if value is not ...}
 
 
+UNHURRIED = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no finding
+
+
+@UNHURRIED
 @given(st.sampled_from(EVENT_NAMES).flatmap(lambda name: st.tuples(st.just(name), changed(name))))
 def test_the_decoder_accepts_exactly_what_the_schema_accepts(case):
     name, record = case
@@ -156,6 +162,7 @@ def test_the_decoder_accepts_exactly_what_the_schema_accepts(case):
 def test_decoder_and_schema_agree_on_each_field_alone(name, field):
     seen = set()
 
+    @UNHURRIED
     @given(FIELDS[field] | st.just(...))
     def agree(value):
         record = _merged(EXAMPLES[name][0], {field: value}, ())
