@@ -190,7 +190,7 @@ def _dead_letter() -> dict[str, Any]:
         "summary": "A refused record: its own key, value and headers, and headers that say why.",
         "contentType": "application/octet-stream",
         "headers": headers,
-        "payload": {"description": "The original bytes, whatever they are; null stays null."},
+        "payload": {"description": "The original bytes, whatever they are; no bytes at all stand for null."},
         "bindings": _keyed("The refused record's own key."),
     }
 

@@ -59,9 +59,7 @@ CLOUD_EVENT_HEADERS: Final[Mapping[str, str]] = {
 DEAD_LETTER_HEADERS: Final[Mapping[str, str]] = {
     "tidewatch_reason": "Why the record was refused, in one word.",
     "tidewatch_error": "Field, value and what is wanted instead.",
-    "tidewatch_topic": "The topic that the record came from.",
-    "tidewatch_partition": "Its partition there, as decimal text.",
-    "tidewatch_offset": "Its offset there, as decimal text.",
+    "tidewatch_source": "Where the record came from: topic/partition/offset.",
 }
 
 EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {

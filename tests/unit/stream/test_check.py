@@ -184,6 +184,11 @@ def test_a_long_line_is_never_held_whole():
     assert [len(line) for line in lines_of(file)] == [MAX_BYTES + 2, 1, MAX_BYTES, 4]
 
 
+def test_an_unknown_name_that_is_no_text_can_be_printed(run):
+    answer = run(text_of(prediction(1, **{"\ud800": 1})))
+    assert "line 1: warning: \\ud800: no field of type prediction, passed over\n" in answer.output
+
+
 def test_blank_lines_are_passed_over_but_keep_the_numbers(run):
     assert run("\n\n \nx\n").output.startswith("line 4: ")
 

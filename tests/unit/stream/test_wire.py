@@ -209,6 +209,20 @@ def test_bytes_that_nobody_reads_may_be_no_utf_8():
     assert decode_event(junk, 0.0, TOLERANCE).at == 0
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (b'{"type": "\\ud800"}', 'type "\\ud800": want'),
+        (line(PREDICTION, features={"\udfff": math.nan}), "features.\\udfff NaN: want"),
+        (line(OUTCOME, model=["\ud800"]), 'model ["\\ud800"]: want'),
+    ],
+)
+def test_half_a_surrogate_pair_is_quoted_so_that_it_can_be_written(value, message):
+    with pytest.raises(DecodeError) as refused:
+        decoded(value)
+    assert str(refused.value).encode().startswith(message.encode())
+
+
 @UNHURRIED
 @given(st.binary())
 def test_arbitrary_bytes_raise_nothing_but_a_decode_error_with_a_known_reason(value):
@@ -217,9 +231,10 @@ def test_arbitrary_bytes_raise_nothing_but_a_decode_error_with_a_known_reason(va
     assert refused.value.reason in DEAD_LETTER_REASONS
 
 
+HALVES = st.text(st.characters(categories=["Cs"]), min_size=1, max_size=2)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | HALVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | HALVES, inner, max_size=4),
     max_leaves=12,
 )
 
@@ -244,6 +259,7 @@ def test_a_damaged_event_raises_nothing_but_a_decode_error_and_tells_some_fault(
         decoded(value)
     assert refused.value.reason in DEAD_LETTER_REASONS
     assert str(refused.value) == str(found[0])
+    assert all(str(fault).encode() for fault in found)
 
 
 @pytest.mark.parametrize(
@@ -436,7 +452,7 @@ def test_a_dead_letter_says_why_and_where_from_in_its_headers():
     headers = dead_letter_headers(DecodeError("wrong_type", "at", "true", INSTANT), "t.outcomes", 3, 42)
     assert [name for name, _ in headers] == list(DEAD_LETTER_HEADERS)
     assert dict(headers)["tidewatch_error"] == f"at true: want {INSTANT}".encode()
-    assert [text for _, text in headers][2:] == [b"t.outcomes", b"3", b"42"]
+    assert [text for _, text in headers][2:] == [b"t.outcomes/3/42"]
 
 
 def test_a_model_has_one_partition_within_bounds():
