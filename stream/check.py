@@ -19,6 +19,7 @@ import click
 
 from stream.events import Event, Outcome, Prediction
 from stream.instant import read_instant
+from stream.refusal import encodable
 from stream.settings import WorkerSettings
 from stream.wire import EVENTS, MAX_BYTES, DecodeError, Tolerance, decode_event, event_faults
 
@@ -155,7 +156,7 @@ class Check:
         if record is None:
             return
         known = ("type", *record.__struct_encode_fields__)
-        for name in (name for name in tree if name not in known):
+        for name in (encodable(name) for name in tree if name not in known):
             self.warnings["unknown_field"] += 1
             told = name in self._unknown
             if told or len(self._unknown) < _NAME_BUDGET:

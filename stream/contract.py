@@ -1,12 +1,13 @@
 """Edge. Writes the contract from the types: JSON Schema for each record, and the AsyncAPI document.
 
-``python -m stream.contract`` writes ``docs/contract/``; with ``--check`` it only says whether the files there
-are what the types say, and exits with 1 if they are not.
+``python -m stream.contract`` writes ``docs/contract/`` and the tables of ``docs/producers.md``; with
+``--check`` it only says whether they are what the types say, and exits with 1 if they are not.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +17,13 @@ import msgspec
 from msgspec import Struct
 
 from stream.events import Finding, Instant, Outcome, Prediction, Rollout
-from stream.fields import CLOUD_EVENT_HEADERS, DEAD_LETTER_HEADERS, EVENT_FIELDS, FINDING_FIELDS
+from stream.fields import CLOUD_EVENT_HEADERS, DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES, FINDING_FIELDS
 from stream.instant import PATTERN
+from stream.refusal import WANTED
 from stream.settings import TopicSettings
 from stream.telemetry import DEAD_LETTER_REASONS
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 CONTRACT_VERSION = "1.0.0"
 """Rises in the middle when a field is added; the first number never rises."""
 
@@ -30,85 +32,6 @@ RECORDS: Final[Mapping[str, type[Struct]]] = {
     "outcome": Outcome,
     "rollout": Rollout,
     "finding": Finding,
-}
-
-EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
-    "prediction": [
-        {
-            "type": "prediction",
-            "prediction_id": "ride-20260301-000017",
-            "model": "cancel-risk",
-            "version": "2026-02-20",
-            "at": "2026-03-01T08:30:00.250Z",
-            "prediction": True,
-            "scores": 0.83,
-            "slices": {"country": "pt", "airport": False},
-            "features": {"distance_km": 7.4, "payment": "card", "driver_rating": None},
-        },
-        {
-            "type": "prediction",
-            "prediction_id": "ride-20260301-000017",
-            "model": "arrival-minutes",
-            "version": "14",
-            "at": 1772353800.25,
-            "prediction": 12.5,
-        },
-        {
-            "type": "prediction",
-            "prediction_id": "photo-88",
-            "model": "document-kind",
-            "version": "3",
-            "at": 1772353800250,
-            "prediction": "passport",
-            "scores": {"passport": 0.9, "licence": 0.1},
-        },
-    ],
-    "outcome": [
-        {
-            "type": "outcome",
-            "prediction_id": "ride-20260301-000017",
-            "model": "cancel-risk",
-            "at": "2026-03-01T08:41:12+00:00",
-            "outcome": False,
-        }
-    ],
-    "rollout": [
-        {
-            "type": "rollout",
-            "model": "cancel-risk",
-            "version": "2026-03-01",
-            "at": "2026-03-01T07:00:00Z",
-            "stage": "canary",
-            "trained_until": "2026-02-28T00:00:00Z",
-            "traffic_share": 0.05,
-        }
-    ],
-    "finding": [
-        {
-            "type": "finding",
-            "id": "cancel-risk/2026-02-20/country=pt/accuracy/1",
-            "state": "open",
-            "severity": "page",
-            "model": "cancel-risk",
-            "version": "2026-02-20",
-            "slice": "country=pt",
-            "metric": "accuracy",
-            "direction": "worse",
-            "before": 0.91,
-            "after": 0.55,
-            "before_count": 812,
-            "after_count": 96,
-            "onset_at": 1772353800.0,
-            "detected_at": 1772354100.0,
-            "events_since_onset": 96,
-            "episode": 1,
-            "examples": ["ride-20260301-000017"],
-            "causes": [],
-            "closed_at": None,
-            "proven_at": 1772354100.5,
-            "summary": "cancel-risk 2026-02-20 in country=pt: accuracy 0.91 before, 0.55 since 08:30.",
-        }
-    ],
 }
 
 _INFO: Final[Mapping[str, Any]] = {
@@ -157,19 +80,53 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def documents() -> dict[str, str]:
-    """Return every file of the contract folder that is generated: name to text."""
-    made = {f"{name}.schema.json": schema(name) for name in RECORDS} | {"asyncapi.json": asyncapi()}
-    return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in made.items()}
+def field_table(name: str) -> str:
+    """Return one record's fields as a Markdown table: name, whether required, what it wants and means."""
+    head = "| field | must be there | wanted | meaning |\n|---|---|---|---|\n"
+    made = _record_schema(name)
+    rows = (
+        f"| `{field}` | {'yes' if field in made['required'] else ''} | {_wanted(name, field)} | {words} |\n"
+        for field, words in (
+            (field, made["properties"][field]["description"]) for field in made["properties"]
+        )
+    )
+    return head + "".join(rows)
 
 
-def drift(folder: Path) -> list[str]:
-    """Return the names of generated files that are missing in ``folder`` or differ; empty if none are."""
+def documents(docs: Path = DOCS) -> dict[str, str]:
+    """Return everything that is generated: path within ``docs`` to text. Prose around the tables is kept."""
+    made = {f"contract/{name}.schema.json": schema(name) for name in RECORDS}
+    texts = {
+        path: json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        for path, content in (made | {"contract/asyncapi.json": asyncapi()}).items()
+    }
+    return texts | {"producers.md": _with_tables((docs / "producers.md").read_text(encoding="utf-8"))}
+
+
+def drift(docs: Path = DOCS) -> list[str]:
+    """Return the generated files that are missing in ``docs`` or differ; empty if none are."""
     return [
-        name
-        for name, text in documents().items()
-        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
+        path
+        for path, text in documents(docs).items()
+        if not (docs / path).is_file() or (docs / path).read_text(encoding="utf-8") != text
     ]
+
+
+def _with_tables(text: str) -> str:
+    """Replace the table between each pair of ``<!-- fields: NAME -->`` and ``<!-- end -->``."""
+    return re.sub(
+        r"(<!-- fields: (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{field_table(found[2])}{found[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def _wanted(name: str, field: str) -> str:
+    if field == "type":
+        return f'`"{name}"`'
+    entries = WANTED.get(f"{field}.*")
+    return WANTED[field] + (f"; each is {entries}" if entries else "")
 
 
 def _record_schema(name: str) -> dict[str, Any]:
@@ -233,7 +190,7 @@ def _dead_letter() -> dict[str, Any]:
         "summary": "A refused record: its own key, value and headers, and headers that say why.",
         "contentType": "application/octet-stream",
         "headers": headers,
-        "payload": {"description": "The original bytes, whatever they are; null stays null."},
+        "payload": {"description": "The original bytes, whatever they are; no bytes at all stand for null."},
         "bindings": _keyed("The refused record's own key."),
     }
 
@@ -250,18 +207,18 @@ def _keyed(description: str) -> dict[str, Any]:
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is not what the types say.")
 def main(check: bool) -> None:
-    """Write docs/contract/ from the types."""
+    """Write the contract from the types."""
     if check:
-        old = drift(FOLDER)
+        old = drift()
         if old:
             raise click.ClickException(
-                f"{', '.join(old)} in {FOLDER}: want `python -m stream.contract` run again"
+                f"{', '.join(old)} in {DOCS}: want `python -m stream.contract` run again"
             )
         return
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in documents().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-        click.echo(FOLDER / name)
+    (DOCS / "contract").mkdir(exist_ok=True)
+    for path, text in documents().items():
+        (DOCS / path).write_text(text, encoding="utf-8")
+        click.echo(DOCS / path)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Core. What each field of the contract means; the documents in ``docs/contract/`` say it in these words."""
+"""Core. What each field of the contract means, and examples; ``docs/contract/`` says it in these words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 EVENT_FIELDS: Final[Mapping[str, str]] = {
     "type": "What kind of record this is.",
@@ -59,7 +59,84 @@ CLOUD_EVENT_HEADERS: Final[Mapping[str, str]] = {
 DEAD_LETTER_HEADERS: Final[Mapping[str, str]] = {
     "tidewatch_reason": "Why the record was refused, in one word.",
     "tidewatch_error": "Field, value and what is wanted instead.",
-    "tidewatch_topic": "The topic that the record came from.",
-    "tidewatch_partition": "Its partition there, as decimal text.",
-    "tidewatch_offset": "Its offset there, as decimal text.",
+    "tidewatch_source": "Where the record came from: topic/partition/offset.",
+}
+
+EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
+    "prediction": [
+        {
+            "type": "prediction",
+            "prediction_id": "ride-20260301-000017",
+            "model": "cancel-risk",
+            "version": "2026-02-20",
+            "at": "2026-03-01T08:30:00.250Z",
+            "prediction": True,
+            "scores": 0.83,
+            "slices": {"country": "pt", "airport": False},
+            "features": {"distance_km": 7.4, "payment": "card", "driver_rating": None},
+        },
+        {
+            "type": "prediction",
+            "prediction_id": "ride-20260301-000017",
+            "model": "arrival-minutes",
+            "version": "14",
+            "at": 1772353800.25,
+            "prediction": 12.5,
+        },
+        {
+            "type": "prediction",
+            "prediction_id": "photo-88",
+            "model": "document-kind",
+            "version": "3",
+            "at": 1772353800250,
+            "prediction": "passport",
+            "scores": {"passport": 0.9, "licence": 0.1},
+        },
+    ],
+    "outcome": [
+        {
+            "type": "outcome",
+            "prediction_id": "ride-20260301-000017",
+            "model": "cancel-risk",
+            "at": "2026-03-01T08:41:12+00:00",
+            "outcome": False,
+        }
+    ],
+    "rollout": [
+        {
+            "type": "rollout",
+            "model": "cancel-risk",
+            "version": "2026-03-01",
+            "at": "2026-03-01T07:00:00Z",
+            "stage": "canary",
+            "trained_until": "2026-02-28T00:00:00Z",
+            "traffic_share": 0.05,
+        }
+    ],
+    "finding": [
+        {
+            "type": "finding",
+            "id": "cancel-risk/2026-02-20/country=pt/accuracy/1",
+            "state": "open",
+            "severity": "page",
+            "model": "cancel-risk",
+            "version": "2026-02-20",
+            "slice": "country=pt",
+            "metric": "accuracy",
+            "direction": "worse",
+            "before": 0.91,
+            "after": 0.55,
+            "before_count": 812,
+            "after_count": 96,
+            "onset_at": 1772353800.0,
+            "detected_at": 1772354100.0,
+            "events_since_onset": 96,
+            "episode": 1,
+            "examples": ["ride-20260301-000017"],
+            "causes": [],
+            "closed_at": None,
+            "proven_at": 1772354100.5,
+            "summary": "cancel-risk 2026-02-20 in country=pt: accuracy 0.91 before, 0.55 since 08:30.",
+        }
+    ],
 }

@@ -56,8 +56,8 @@ class DecodeError(Exception):
     def __init__(self, reason: str, field: str, value: str, wanted: str) -> None:
         super().__init__(reason, field, value, wanted)
         self.reason = reason
-        self.field = field
-        self.value = value
+        self.field = encodable(field)
+        self.value = encodable(value)
         self.wanted = wanted
 
     def __str__(self) -> str:
@@ -68,6 +68,11 @@ class _NotANumber(str):
     """The text of a JSON number that no double can hold, or of NaN and Infinity."""
 
     __slots__ = ()
+
+
+def encodable(text: str) -> str:
+    """Return text that can be written as UTF-8: half a surrogate pair, as JSON may spell it, is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def shown(value: object) -> str:
@@ -84,7 +89,7 @@ def dead_letter_headers(
     fault: DecodeError, topic: str, partition: int, offset: int
 ) -> list[tuple[str, bytes]]:
     """Return the headers that a refused record gets on top of its own, as ``stream.fields`` words them."""
-    values = (fault.reason, str(fault), topic, str(partition), str(offset))
+    values = (fault.reason, str(fault), f"{topic}/{partition}/{offset}")
     return [(name, text.encode()) for name, text in zip(DEAD_LETTER_HEADERS, values, strict=True)]
 
 

@@ -160,10 +160,7 @@ def cloud_event(headers: Sequence[tuple[str, bytes]]) -> CloudEvent | None:
 
     Bytes that are not UTF-8 are shown with the replacement character; of a repeated header the last counts.
     """
-    found = {name: text for name, text in headers if name.startswith("ce_")}
-    if not found:
-        return None
-    return CloudEvent(*(_text(found.get(f"ce_{name}")) for name in CloudEvent._fields))
+    return _attributes(dict(headers))
 
 
 def unwrap(
@@ -176,8 +173,9 @@ def unwrap(
     """
     if not headers:
         return value, None
-    if not any(name == "content-type" and (text or b"").startswith(_STRUCTURED) for name, text in headers):
-        return value, cloud_event(headers)
+    found = dict(headers)
+    if not (found.get("content-type") or b"").startswith(_STRUCTURED):
+        return value, _attributes(found)
     raw = _sized(value)
     try:
         envelope = _decode_envelope(raw)
@@ -227,6 +225,11 @@ def _absurd(raw: bytes, received_at: float, tolerance: Tolerance) -> DecodeError
 
 def _span(seconds: float) -> str:
     return f"{seconds / 86_400:g} days" if seconds >= 2 * 86_400 else f"{seconds:g} seconds"
+
+
+def _attributes(headers: Mapping[str, bytes]) -> CloudEvent | None:
+    found = [headers.get(name) for name in ("ce_id", "ce_source", "ce_type", "ce_time")]
+    return CloudEvent._make(map(_text, found)) if any(found) else None
 
 
 def _text(value: bytes | None) -> str:

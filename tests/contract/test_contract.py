@@ -5,13 +5,13 @@ from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from stream import contract
-from stream.contract import EXAMPLES, RECORDS
-from stream.fields import EVENT_FIELDS, FINDING_FIELDS
+from stream.contract import RECORDS
+from stream.fields import DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES, FINDING_FIELDS
 from stream.instant import PATTERN
 from stream.settings import TopicSettings
 from stream.telemetry import DEAD_LETTER_REASONS
@@ -40,15 +40,33 @@ def decoder_accepts(record):
 
 
 def test_the_committed_documents_are_what_the_types_say():
-    assert contract.drift(contract.FOLDER) == [], "run: python -m stream.contract"
+    assert contract.drift() == [], "run: python -m stream.contract"
 
 
 def test_a_changed_or_missing_document_is_named(tmp_path):
-    for name, text in contract.documents().items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "outcome.schema.json").write_text("{}", encoding="utf-8")
-    (tmp_path / "asyncapi.json").unlink()
-    assert contract.drift(tmp_path) == ["outcome.schema.json", "asyncapi.json"]
+    (tmp_path / "contract").mkdir()
+    for path, text in contract.documents().items():
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    assert contract.drift(tmp_path) == []
+    (tmp_path / "contract" / "outcome.schema.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "contract" / "asyncapi.json").unlink()
+    prose = (tmp_path / "producers.md").read_text(encoding="utf-8")
+    (tmp_path / "producers.md").write_text(prose.replace("| `stage` |", "| `phase` |"), encoding="utf-8")
+    assert contract.drift(tmp_path) == [
+        "contract/outcome.schema.json",
+        "contract/asyncapi.json",
+        "producers.md",
+    ]
+
+
+def test_the_page_for_producers_has_a_table_for_each_event():
+    page = contract.documents()["producers.md"]
+    assert all(contract.field_table(name) in page for name in EVENT_NAMES)
+
+
+def test_the_page_for_producers_names_every_reason():
+    page = contract.documents()["producers.md"]
+    assert all(f"`{reason}`" in page for reason in (*DEAD_LETTER_REASONS, *DEAD_LETTER_HEADERS))
 
 
 def test_check_passes_on_the_committed_documents():
@@ -127,6 +145,12 @@ def _merged(example, changes, kept):
     return {field: value for field, value in merged.items() if value is not ...}
 
 
+UNHURRIED = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no finding
+
+
+@UNHURRIED
 @given(st.sampled_from(EVENT_NAMES).flatmap(lambda name: st.tuples(st.just(name), changed(name))))
 def test_the_decoder_accepts_exactly_what_the_schema_accepts(case):
     name, record = case
@@ -138,6 +162,7 @@ def test_the_decoder_accepts_exactly_what_the_schema_accepts(case):
 def test_decoder_and_schema_agree_on_each_field_alone(name, field):
     seen = set()
 
+    @UNHURRIED
     @given(FIELDS[field] | st.just(...))
     def agree(value):
         record = _merged(EXAMPLES[name][0], {field: value}, ())

@@ -47,7 +47,7 @@ def parse():
 
 
 def test_the_asyncapi_parser_accepts_the_document(parse):
-    answer = parse(json.loads((contract.FOLDER / "asyncapi.json").read_text(encoding="utf-8")))
+    answer = parse(json.loads((contract.DOCS / "contract" / "asyncapi.json").read_text(encoding="utf-8")))
     assert answer == {"document": True, "errors": []}
 
 

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from stream import check
 from stream.check import Check, check_events, lines_of
-from stream.contract import EXAMPLES
+from stream.contract import DOCS
+from stream.fields import EXAMPLES
 from stream.wire import MAX_BYTES
 
 AT = 1_772_353_800.0
@@ -183,6 +184,11 @@ def test_a_long_line_is_never_held_whole():
     assert [len(line) for line in lines_of(file)] == [MAX_BYTES + 2, 1, MAX_BYTES, 4]
 
 
+def test_an_unknown_name_that_is_no_text_can_be_printed(run):
+    answer = run(text_of(prediction(1, **{"\ud800": 1})))
+    assert "line 1: warning: \\ud800: no field of type prediction, passed over\n" in answer.output
+
+
 def test_blank_lines_are_passed_over_but_keep_the_numbers(run):
     assert run("\n\n \nx\n").output.startswith("line 4: ")
 
@@ -208,3 +214,11 @@ def test_unknown_names_have_a_budget_too():
     looked(checked, many)
     assert len(checked.summary()["unknown_fields"]) == check._NAME_BUDGET
     assert checked.warnings["unknown_field"] == check._NAME_BUDGET + 50
+
+
+def test_the_example_in_the_page_for_producers_is_what_the_command_says(run):
+    record = outcome(1) | {"predictionId": "p1"}
+    del record["prediction_id"]
+    answer = run(text_of(prediction(1), record, outcome(1, at="2026-13-01")))
+    page = (DOCS / "producers.md").read_text(encoding="utf-8")
+    assert f"$ tidewatch check-events events.jsonl\n{answer.output}```" in page

@@ -5,7 +5,7 @@ import math
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream.events import Finding, Instant, Outcome, Prediction, Rollout
@@ -26,6 +26,9 @@ from stream.wire import (
     unwrap,
 )
 
+UNHURRIED = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no finding
 NOW = 1_772_353_800.0  # 2026-03-01T08:30:00Z
 TOLERANCE = Tolerance(past_s=400 * 86_400.0, future_s=3_600.0)
 OUTCOME = {"type": "outcome", "prediction_id": "p1", "model": "m", "at": NOW, "outcome": 1}
@@ -78,7 +81,7 @@ REFUSED = [
         "('utf-8' codec can't decode byte 0xff in position 9: invalid start byte)",
     ),
     (
-        b"[" * 5_000,
+        b"[" * 100_000 + b"]" * 100_000,
         "bad_json",
         f"value {'[' * 79}…: want one JSON object in UTF-8 (nested too deep)",
     ),
@@ -206,6 +209,21 @@ def test_bytes_that_nobody_reads_may_be_no_utf_8():
     assert decode_event(junk, 0.0, TOLERANCE).at == 0
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (b'{"type": "\\ud800"}', 'type "\\ud800": want'),
+        (line(PREDICTION, features={"\udfff": math.nan}), "features.\\udfff NaN: want"),
+        (line(OUTCOME, model=["\ud800"]), 'model ["\\ud800"]: want'),
+    ],
+)
+def test_half_a_surrogate_pair_is_quoted_so_that_it_can_be_written(value, message):
+    with pytest.raises(DecodeError) as refused:
+        decoded(value)
+    assert str(refused.value).encode().startswith(message.encode())
+
+
+@UNHURRIED
 @given(st.binary())
 def test_arbitrary_bytes_raise_nothing_but_a_decode_error_with_a_known_reason(value):
     with pytest.raises(DecodeError) as refused:
@@ -213,13 +231,15 @@ def test_arbitrary_bytes_raise_nothing_but_a_decode_error_with_a_known_reason(va
     assert refused.value.reason in DEAD_LETTER_REASONS
 
 
+HALVES = st.text(st.characters(categories=["Cs"]), min_size=1, max_size=2)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | HALVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | HALVES, inner, max_size=4),
     max_leaves=12,
 )
 
 
+@UNHURRIED
 @given(
     st.sampled_from([OUTCOME, PREDICTION, ROLLOUT]),
     st.dictionaries(st.sampled_from(sorted(EVENT_FIELDS)), JSON, max_size=3),
@@ -239,6 +259,7 @@ def test_a_damaged_event_raises_nothing_but_a_decode_error_and_tells_some_fault(
         decoded(value)
     assert refused.value.reason in DEAD_LETTER_REASONS
     assert str(refused.value) == str(found[0])
+    assert all(str(fault).encode() for fault in found)
 
 
 @pytest.mark.parametrize(
@@ -420,6 +441,7 @@ def test_a_broken_envelope_is_refused_by_its_field(value, reason, field):
     assert (refused.value.reason, refused.value.field) == (reason, field)
 
 
+@UNHURRIED
 @given(st.binary())
 def test_any_envelope_raises_nothing_but_a_decode_error(value):
     with pytest.raises(DecodeError):
@@ -430,7 +452,7 @@ def test_a_dead_letter_says_why_and_where_from_in_its_headers():
     headers = dead_letter_headers(DecodeError("wrong_type", "at", "true", INSTANT), "t.outcomes", 3, 42)
     assert [name for name, _ in headers] == list(DEAD_LETTER_HEADERS)
     assert dict(headers)["tidewatch_error"] == f"at true: want {INSTANT}".encode()
-    assert [text for _, text in headers][2:] == [b"t.outcomes", b"3", b"42"]
+    assert [text for _, text in headers][2:] == [b"t.outcomes/3/42"]
 
 
 def test_a_model_has_one_partition_within_bounds():
@@ -446,6 +468,7 @@ def test_partitions_agree_with_the_java_client():
         assert partition_for(key, 1_000) == (hashed & 0x7FFFFFFF) % 1_000
 
 
+@UNHURRIED
 @given(st.text(min_size=1), st.integers(1, 64))
 def test_partitions_agree_with_aiokafkas_default_partitioner(model, partitions):
     numbers = list(range(partitions))
