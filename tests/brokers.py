@@ -5,7 +5,7 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,7 @@ def from_docker() -> Iterator[Broker]:
     container = DockerContainer(image).with_envs(**_container_environment(port))
     container.ports["9092/tcp"] = ("127.0.0.1", port)
     with container:
-        _await_answer(port, lambda: container.get_wrapped_container().logs(tail=30).decode(errors="replace"))
+        _await_answer(port, container.get_wrapped_container())
         yield Broker(f"127.0.0.1:{port}", f"Docker ({image})")
 
 
@@ -145,9 +145,13 @@ def _container_environment(port: int) -> dict[str, str]:
     }
 
 
-def _await_answer(port: int, log: Callable[[], str]) -> None:
+def _await_answer(port: int, container: Any) -> None:
     deadline = time.monotonic() + CONTAINER_TIMEOUT_S
     while not embedded.answers(port):
-        if time.monotonic() > deadline:
-            raise Unavailable(f"Docker: no answer within {CONTAINER_TIMEOUT_S:.0f} s; log:\n{log()}")
+        container.reload()
+        if container.status != "running" or time.monotonic() > deadline:
+            log = container.logs(tail=30).decode(errors="replace")
+            raise Unavailable(
+                f"Docker: the broker's container is {container.status} and does not answer; log:\n{log}"
+            )
         time.sleep(0.2)
