@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 from prometheus_client import CollectorRegistry
 
 from stream.settings import Settings, load
+
+if TYPE_CHECKING:
+    from stream.engine.app import EngineApp
+    from stream.fold import InputFold, Rules
 
 
 @click.command()
@@ -29,19 +34,18 @@ def worker(config: Path | None) -> None:
     run(build(settings))
 
 
-def build(settings: Settings) -> object:
+def build(settings: Settings) -> EngineApp:
     """Return the worker's Faust application."""
     from stream.engine import app as engine
-    from stream.fold import InputFold, Rules
+    from stream.fold import InputFold
     from stream.telemetry import ModelFigures, PartitionFigures, Telemetry
     from stream.watch import FoldWatch, model_rows, partition_rows
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
     watch, rules = FoldWatch(telemetry), rules_of(settings)
-    assert isinstance(rules, Rules)
 
-    def factory(number: int, _urge: Callable[[], None]) -> InputFold:
+    def factory(number: int, urge: Callable[[], None]) -> InputFold:
         return InputFold(number, rules, watch)
 
     made = engine.build(
@@ -59,12 +63,16 @@ def build(settings: Settings) -> object:
             batch_size=settings.worker.batch_size,
         )
     )
-    registry.register(PartitionFigures(partition_rows(made.keeper.folds)))
-    registry.register(ModelFigures(model_rows(made.keeper.folds), settings.worker.series_budget))
+
+    def folds() -> Mapping[int, InputFold]:
+        return cast("Mapping[int, InputFold]", made.keeper.folds())
+
+    registry.register(PartitionFigures(partition_rows(folds)))
+    registry.register(ModelFigures(model_rows(folds), settings.worker.series_budget))
     return made
 
 
-def rules_of(settings: Settings) -> object:
+def rules_of(settings: Settings) -> Rules:
     """Return what a fold needs of the settings."""
     from stream.fold import Rules
     from stream.monitor import Judgement

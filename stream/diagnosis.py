@@ -25,9 +25,9 @@ class Harm(NamedTuple):
     @property
     def excess(self) -> float:
         """How much more loss there was since the onset than the level before would have given; 0 if unknown."""
-        if not self.before.count or not self.after.count:
+        if not self.before.losses or not self.after.losses:
             return 0.0
-        return self.after.total - self.after.count * self.before.mean
+        return self.after.total - self.after.losses * self.before.mean
 
 
 def harm(name: str, series: Series, onset_at: float) -> Harm:
@@ -41,9 +41,11 @@ def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
     carriers = [
         found
         for name, one in series.items()
-        if name != ALL and one.is_warm and (found := harm(name, one, onset_at)).excess >= SHARE * whole.excess > 0
+        if name != ALL
+        and one.is_warm
+        and (found := harm(name, one, onset_at)).excess >= SHARE * whole.excess > 0
     ]
-    return min(carriers, key=lambda found: (found.after.count, found.slice), default=whole)
+    return min(carriers, key=lambda found: (found.after.losses, found.slice), default=whole)
 
 
 def is_worse(found: Harm, minimum_increase: float) -> bool:

@@ -34,7 +34,9 @@ SliceName = Annotated[str, Meta(min_length=1, max_length=64)]
 WholeNumber = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 SliceValue = bool | WholeNumber | Annotated[str, Meta(max_length=128)]
 Slices = Annotated[dict[SliceName, SliceValue], Meta(max_length=16)]
-Features = Annotated[dict[SliceName, float | bool | Annotated[str, Meta(max_length=256)] | None], Meta(max_length=500)]
+Features = Annotated[
+    dict[SliceName, float | bool | Annotated[str, Meta(max_length=256)] | None], Meta(max_length=500)
+]
 ClassScores = Annotated[dict[LabelText, Probability], Meta(max_length=1000)]
 
 Task = Literal["classification", "regression"]

@@ -7,6 +7,7 @@ borders.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 BUCKETS = 32
@@ -14,16 +15,16 @@ BUCKET_LOSSES = 16
 
 
 class Span(NamedTuple):
-    """Losses of a stretch of time: how many, their sum, and when it began. Empty: ``count`` 0, ``mean`` nan."""
+    """Losses of a stretch of time: how many, their sum, and when it began. Empty: ``losses`` 0, ``mean`` nan."""
 
-    count: int
+    losses: int
     total: float
     began_at: float
 
     @property
     def mean(self) -> float:
         """Mean loss; nan when there is none."""
-        return self.total / self.count if self.count else float("nan")
+        return self.total / self.losses if self.losses else float("nan")
 
 
 class History:
@@ -73,7 +74,7 @@ class History:
         number, total = sum(b[1] for b in newest), sum(b[2] for b in newest)
         best, onset_at = -1.0, newest[0][0] if newest else float("nan")
         seen = summed = 0.0
-        for bucket, following in zip(newest, newest[1:], strict=False):
+        for bucket, following in pairwise(newest):
             seen, summed = seen + bucket[1], summed + bucket[2]
             gap = (total - summed) / (number - seen) - summed / seen
             score = seen * (number - seen) * gap * gap

@@ -38,7 +38,7 @@ def is_comparable(served: Served, outcome: Label) -> bool:
 
 
 class Series:
-    """Figures, recent history and detector of one model × version × slice."""
+    """Figures, recent history and detector of one model x version x slice."""
 
     __slots__ = (
         "_first",

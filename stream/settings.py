@@ -11,7 +11,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -86,7 +94,15 @@ class TopicSettings(_Section):
         if not isinstance(values, dict):
             return values
         prefix = values.get("prefix", "tidewatch.")
-        names = ("predictions", "outcomes", "rollouts", "checkpoints", "findings", "incidents", "dead_letters")
+        names = (
+            "predictions",
+            "outcomes",
+            "rollouts",
+            "checkpoints",
+            "findings",
+            "incidents",
+            "dead_letters",
+        )
         return {name: f"{prefix}{name.replace('_', '-')}" for name in names} | values
 
     def inputs(self) -> tuple[str, str, str]:
@@ -158,7 +174,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before file; no dotenv, no secrets directory."""
         path = os.environ.get("TIDEWATCH_CONFIG")
-        return (init_settings, env_settings) + ((TomlConfigSettingsSource(settings_cls, path),) if path else ())
+        return (init_settings, env_settings) + (
+            (TomlConfigSettingsSource(settings_cls, path),) if path else ()
+        )
 
 
 def load(path: Path | None = None) -> Settings:

@@ -50,7 +50,9 @@ class Telemetry:
             return made
 
         self.events = counter("tidewatch_events", "Events folded, by type.", "type", EVENT_TYPES)
-        self.joined = counter("tidewatch_joined", "What became of events in the join.", "reason", JOIN_REASONS)
+        self.joined = counter(
+            "tidewatch_joined", "What became of events in the join.", "reason", JOIN_REASONS
+        )
         self.dead_letters = counter(
             "tidewatch_dead_letters", "Records refused, by reason.", "reason", DEAD_LETTER_REASONS
         )

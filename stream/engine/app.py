@@ -45,9 +45,15 @@ class Plan:
     batch_size: int = 1_000
 
 
-def build(plan: Plan) -> faust.App:
+class EngineApp(faust.App):
+    """A Faust application that knows the keeper of its folds."""
+
+    keeper: Keeper
+
+
+def build(plan: Plan) -> EngineApp:
     """Return the application; ``run`` starts it. Its ``keeper`` holds the live folds."""
-    app = faust.App(
+    app = EngineApp(
         plan.group,
         broker=[URL(f"aiokafka://{broker}") for broker in plan.kafka.brokers],
         broker_credentials=_credentials(plan.kafka),
@@ -93,7 +99,7 @@ def _credentials(kafka: KafkaSettings) -> Any:
     return faust.SSLCredentials(tls) if tls else None
 
 
-def _feed(app: faust.App, inputs: Sequence[str]) -> None:
+def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
     keeper: Keeper = app.keeper
 
     async def fold(batches: Any) -> None:
@@ -116,7 +122,7 @@ def _feed(app: faust.App, inputs: Sequence[str]) -> None:
     app.task(checkpoint_when_urgent)
 
 
-def _serve(app: faust.App, registry: CollectorRegistry) -> None:
+def _serve(app: EngineApp, registry: CollectorRegistry) -> None:
     keeper: Keeper = app.keeper
 
     async def metrics(web: Any, _request: Any) -> Any:

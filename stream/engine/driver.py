@@ -37,7 +37,7 @@ class Keeper(Protocol):
         ...
 
 
-class BatchSchema(faust.Schema):  # type: ignore[misc]
+class BatchSchema(faust.Schema):  # type: ignore[type-arg]
     """Hands the fetched batch to the agent as it is; decoding belongs to the fold."""
 
     def loads_key(self, app: Any, message: Message, **_: Any) -> Any:
@@ -49,7 +49,7 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]
         return message.value
 
 
-class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
+class ConsumerThread(stock.AIOKafkaConsumerThread):
     """The thread that fetches; reads only what was committed, so that aborted checkpoints stay unseen."""
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
@@ -62,7 +62,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Do nothing: Faust's check compares two different clocks; liveness is the engine's."""
 
 
-class Consumer(stock.Consumer):  # type: ignore[misc]
+class Consumer(stock.Consumer):
     """Delivers batches; commits only what a checkpoint made durable."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -70,9 +70,9 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
 
     @property
     def _keeper(self) -> Keeper:
-        return cast(Keeper, self.app.keeper)
+        return cast(Any, self.app).keeper  # type: ignore[no-any-return]
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """Yield one message per partition and fetch."""
         generation = self.app.consumer_generation_id
         records, active = await self._wait_next_records(timeout)
@@ -86,7 +86,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
 
     def _batch_message(self, tp: TP, batch: Sequence[ConsumerRecord]) -> ConsumerMessage:
         message = self._to_message(tp, batch[-1])
-        message.value = batch
+        message.value = batch  # type: ignore[assignment]
         return message
 
     async def perform_seek(self) -> None:
@@ -128,7 +128,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """Do nothing: batches, transactions and compaction leave holes by nature."""
 
 
-class Transport(stock.Transport):  # type: ignore[misc]
+class Transport(stock.Transport):
     """The aiokafka transport with this module's consumer."""
 
     Consumer = Consumer

@@ -100,7 +100,9 @@ class Keeper:
         try:
             size = await held.checkpoint.write(flush, offsets)
         except ProducerFenced:
-            LOG.warning("fenced", partition=number, meaning="another process owns it; this one's work is void")
+            LOG.warning(
+                "fenced", partition=number, meaning="another process owns it; this one's work is void"
+            )
             self._held.pop(number, None)
             self._released.append(held.checkpoint)
             held.fold.close()

@@ -12,19 +12,39 @@ class Record(Protocol):
     """One Kafka record as aiokafka hands it over; ``timestamp`` is epoch milliseconds."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """Topic name."""
+        ...
+
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """Partition number."""
+        ...
+
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Offset."""
+        ...
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Epoch milliseconds; -1 when Kafka has none."""
+        ...
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Key bytes."""
+        ...
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Value bytes."""
+        ...
+
     @property
-    def headers(self) -> Sequence[Header]: ...
+    def headers(self) -> Sequence[Header]:
+        """Headers, in order."""
+        ...
 
 
 class Output(NamedTuple):
@@ -85,4 +105,6 @@ class Partition(Protocol):
 class PartitionFactory(Protocol):
     """Makes the empty state of one partition; ``urge()`` asks the engine for a checkpoint soon."""
 
-    def __call__(self, number: int, urge: Callable[[], None]) -> Partition: ...
+    def __call__(self, number: int, urge: Callable[[], None]) -> Partition:
+        """Return the empty state."""
+        ...

@@ -137,7 +137,11 @@ def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
 def until(true: Callable[[], bool], site: Site, within_s: float = 60.0) -> None:
     ends = time.monotonic() + within_s
     while not true():
-        assert time.monotonic() < ends and site.alive(), (site.folder / "pager.log").read_text(encoding="utf-8")[-4_000:]
+        log = (site.folder / "pager.log").read_text(
+        assert time.monotonic() < ends, log
+        assert site.alive(), log
+            encoding="utf-8"
+        )[-4_000:]
         time.sleep(0.05)
 
 
