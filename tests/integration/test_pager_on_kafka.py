@@ -137,11 +137,9 @@ def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
 def until(true: Callable[[], bool], site: Site, within_s: float = 60.0) -> None:
     ends = time.monotonic() + within_s
     while not true():
-        log = (site.folder / "pager.log").read_text(
+        log = (site.folder / "pager.log").read_text(encoding="utf-8")[-4_000:]
         assert time.monotonic() < ends, log
         assert site.alive(), log
-            encoding="utf-8"
-        )[-4_000:]
         time.sleep(0.05)
 
 
