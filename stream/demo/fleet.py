@@ -18,7 +18,28 @@ REGRESSIONS = {"eta": 4.0, "fare": 2.5, "demand": 8.0, "surge": 0.2, "tip": 0.8}
 """Mean absolute error of the healthy model, in its own unit."""
 CLASSIFICATIONS = {"fraud": 0.03, "cancel": 0.12, "accept": 0.08, "rating": 0.1, "churn": 0.06}
 """Error rate of the healthy model."""
-COUNTRIES = tuple(["us", "br", "in", "mx", "gb", "fr", "de", "au", "co", "ar", "es", "it", "pl", "ng", "ke", "eg", "sa", "za", "nl", "se"])
+COUNTRIES = (
+    "us",
+    "br",
+    "in",
+    "mx",
+    "gb",
+    "fr",
+    "de",
+    "au",
+    "co",
+    "ar",
+    "es",
+    "it",
+    "pl",
+    "ng",
+    "ke",
+    "eg",
+    "sa",
+    "za",
+    "nl",
+    "se",
+)
 TEAMS = {
     "maps": ("eta",),
     "pricing": ("fare", "surge", "tip"),

@@ -8,23 +8,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import tomli_w
 from aiohttp import web
 from standardwebhooks import Webhook
 
 from stream.demo.fleet import DEFAULT_TEAM, TEAMS
-
-
-class Received(NamedTuple):
-    """One request as it came in; ``at`` in epoch seconds."""
-
-    team: str
-    kind: str
-    at: float
-    body: dict[str, Any]
-    signed: bool
+from stream.demo.verdict import Received
 
 
 class Receivers:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from stream.demo.fleet import Plan
-from stream.demo.receiver import Received
 
 ONSET_TOLERANCE_S = 30.0
+
+
+class Received(NamedTuple):
+    """One request as it came in; ``at`` in epoch seconds."""
+
+    team: str
+    kind: str
+    at: float
+    body: dict[str, Any]
+    signed: bool
 
 
 def differences(plan: Plan, received: Sequence[Received]) -> list[str]:

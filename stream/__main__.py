@@ -1,0 +1,5 @@
+"""Shell. ``python -m stream`` is ``tidewatch``."""
+
+from stream.cli import main
+
+main()
