@@ -39,6 +39,7 @@ class Site:
         self.hook = hook
         self.pagerduty = pagerduty
         pagerduty.answer = lambda got: (202, {})
+        self.port = 0
         self._running: list[subprocess.Popen[bytes]] = []
         (folder / "owners.toml").write_text(
             f"""
@@ -64,8 +65,9 @@ class Site:
         asyncio.run(topics.create(kafka.settings()))
 
     @contextmanager
-    def pager(self, port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-        overrides = {"pager": {"owners": self.folder / "owners.toml", "port": port}}
+    def pager(self) -> Iterator[subprocess.Popen[bytes]]:
+        self.port = free_port()
+        overrides = {"pager": {"owners": self.folder / "owners.toml", "port": self.port}}
         environ = os.environ | self.kafka.environment(**overrides)
         environ |= {"PYTHONPATH": str(ROOT), "MAPS_SECRET": SECRET, "MAPS_PD": ROUTING_KEY}
         with (self.folder / "pager.log").open("ab") as log:
@@ -86,7 +88,7 @@ class Site:
 
     def log(self) -> list[dict[str, object]]:
         lines = (self.folder / "pager.log").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [json.loads(line) if line.startswith("{") else {"event": line} for line in lines]
 
     def send(self, *findings: Finding | bytes) -> None:
         async def produce() -> None:
@@ -122,13 +124,6 @@ class Site:
 
 
 @pytest.fixture
-def unused_tcp_port() -> int:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        return int(reserved.getsockname()[1])
-
-
-@pytest.fixture
 def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
     with hook_server() as hook, hook_server() as pagerduty:
         yield Site(kafka, tmp_path, hook, pagerduty)
@@ -137,9 +132,8 @@ def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
 def until(true: Callable[[], bool], site: Site, within_s: float = 60.0) -> None:
     ends = time.monotonic() + within_s
     while not true():
-        log = (site.folder / "pager.log").read_text(encoding="utf-8")[-4_000:]
-        assert time.monotonic() < ends, log
-        assert site.alive(), log
+        assert site.alive(), f"no pager runs: {site.log()[-20:]}"
+        assert time.monotonic() < ends, f"not within {within_s} s: {site.log()[-20:]}"
         time.sleep(0.05)
 
 
@@ -148,21 +142,19 @@ def page_now() -> Finding:
 
 
 def test_findings_become_a_signed_page_and_a_resolve_with_one_dedup_key(
-    site: Site, unused_tcp_port: int
+    site: Site,
 ) -> None:
-    with site.pager(unused_tcp_port):
-        until(lambda: ready(unused_tcp_port), site)
+    with site.pager():
+        until(lambda: ready(site.port), site)
         site.send(b"no finding", page_now(), finding("b"))
         until(lambda: len(site.hook.got) == 1 and len(site.pagerduty.got) == 1, site)
         site.send(finding("a", "closed"), finding("b", "closed"))
         until(lambda: len(site.hook.got) == 2 and len(site.pagerduty.got) == 2, site)
-        until(
-            lambda: metric(unused_tcp_port, 'tidewatch_incidents{owner="maps",state="resolved"}') == 1, site
-        )
+        until(lambda: metric(site.port, 'tidewatch_incidents{owner="maps",state="resolved"}') == 1, site)
         sent = 'tidewatch_notifications_total{action="resolve",receiver="maps-pd",result="sent"}'
-        assert metric(unused_tcp_port, sent) == 1
-        assert metric(unused_tcp_port, "tidewatch_page_latency_seconds_count") == 2
-        assert metric(unused_tcp_port, 'tidewatch_findings_refused_total{reason="bad_json"}') == 1
+        assert metric(site.port, sent) == 1
+        assert metric(site.port, "tidewatch_page_latency_seconds_count") == 2
+        assert metric(site.port, 'tidewatch_findings_refused_total{reason="bad_json"}') == 1
     opened, resolved = (Webhook(SECRET).verify(got.body, got.headers) for got in site.hook.got)
     assert (opened["type"], resolved["type"]) == ("incident.opened", "incident.resolved")
     assert opened["data"]["owner"] == "maps"
@@ -242,6 +234,12 @@ def test_second_pager_stands_by_and_takes_over(site: Site) -> None:
             until(lambda: len(site.hook.got) == 2, site)
     assert [json.loads(got.body)["type"] for got in site.hook.got] == ["incident.opened", "incident.resolved"]
     assert [json.loads(got.body)["event_action"] for got in site.pagerduty.got] == ["trigger", "resolve"]
+
+
+def free_port() -> int:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        return int(reserved.getsockname()[1])
 
 
 def ready(port: int) -> bool:
