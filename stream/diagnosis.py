@@ -38,13 +38,10 @@ def harm(name: str, series: Series, onset_at: float) -> Harm:
 def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
     """Return the slice with the fewest events that carries ``SHARE`` of the whole excess, else ``"all"``."""
     whole = harm(ALL, series[ALL], onset_at)
-    carriers = [
-        found
-        for name, one in series.items()
-        if name != ALL
-        and one.is_warm
-        and (found := harm(name, one, onset_at)).excess >= SHARE * whole.excess > 0
-    ]
+    slices = [harm(name, one, onset_at) for name, one in series.items() if name != ALL and one.is_warm]
+    # a slice that holds nearly all events says nothing that "all" does not
+    small = [found for found in slices if found.after.losses < SHARE * whole.after.losses]
+    carriers = [found for found in small if found.excess >= SHARE * whole.excess > 0]
     return min(carriers, key=lambda found: (found.after.losses, found.slice), default=whole)
 
 

@@ -115,7 +115,7 @@ class WorkerSettings(_Section):
 
     group: str = "tidewatch-worker"
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 6066
+    port: Annotated[int, Field(ge=1, le=65_535)] = 6066
     checkpoint_interval_s: Annotated[float, Field(gt=0)] = 2.0
     batch_size: Annotated[int, Field(ge=1, le=50_000)] = 1_000
     label_horizon_s: Annotated[float, Field(gt=0)] = 3 * 86_400.0
@@ -132,7 +132,7 @@ class PagerSettings(_Section):
 
     group: str = "tidewatch-pager"
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 6067
+    port: Annotated[int, Field(ge=1, le=65_535)] = 6067
     checkpoint_interval_s: Annotated[float, Field(gt=0)] = 1.0
     owners: Path | None = None
     restore_timeout_s: Annotated[float, Field(gt=0)] = 300.0

@@ -47,8 +47,8 @@ class Kafka:
         return {
             "kafka": {"brokers": self.brokers},
             "topics": {"prefix": self.prefix, "partitions": 2},
-            "worker": {"group": f"{self.prefix}worker", "port": 0},
-            "pager": {"group": f"{self.prefix}pager", "port": 0},
+            "worker": {"group": f"{self.prefix}worker"},
+            "pager": {"group": f"{self.prefix}pager"},
         }
 
 

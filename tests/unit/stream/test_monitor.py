@@ -1,0 +1,129 @@
+"""Judging, without Kafka: seeded streams in, findings out."""
+
+import numpy as np
+import pytest
+
+from stream import state
+from stream.events import Instant, Outcome, Prediction, Rollout
+from stream.join import Join
+from stream.monitor import Judgement, Monitor
+
+HURT = range(3_000, 4_500)
+
+
+def play(wrong, *, monitor=None, start=0, events=6_000, number=False, seed=7):
+    """Fold a stream of one model; ``wrong(i, tier)`` is the error rate, or the mean absolute error."""
+    rng = np.random.default_rng(seed)
+    monitor, join, judgement = monitor or Monitor("m"), Join(1e9, 100_000), Judgement()
+    findings = []
+    for i in range(events):
+        tier = ("airport", "standard", "premium")[rng.integers(3)]
+        level, draw, sign = wrong(i, tier), rng.random(), rng.integers(2) * 2 - 1
+        outcome = 100.0 + sign * level * rng.exponential() if number else bool(draw >= level)
+        if i < start:
+            continue
+        said = 100.0 if number else True
+        one = Prediction(
+            prediction_id=str(i), model="m", version="v1", at=Instant(i), prediction=said, slices={"tier": tier}
+        )
+        joined = join.predict(one)
+        monitor.take(joined, judgement, None)
+        monitor.predicted(joined.served, judgement)
+        known = join.know(Outcome(prediction_id=str(i), model="m", at=Instant(i + 1), outcome=outcome))
+        findings += monitor.take(known, judgement, None)[1]
+    return findings, monitor
+
+
+def healthy(i, tier):
+    return 0.08
+
+
+def airport_hurts(i, tier):
+    return 0.5 if i in HURT and tier == "airport" else 0.08
+
+
+def all_hurt(i, tier):
+    return 0.35 if i in HURT else 0.08
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_healthy_model_has_no_finding(seed):
+    assert play(healthy, seed=seed)[0] == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("wrong", "where"), [(airport_hurts, "tier=airport"), (all_hurt, "all")])
+def test_harm_is_found_once_in_its_slice_and_closed_after_recovery(wrong, where, seed):
+    findings, _ = play(wrong, seed=seed)
+    assert [(one.state, one.slice) for one in findings] == [("open", where), ("closed", where)]
+    opened, closed = findings
+    assert opened.id == closed.id
+    assert opened.after < opened.before
+    assert abs(opened.onset_at - HURT.start) < 300
+    assert HURT.start < opened.detected_at < HURT.stop < closed.closed_at
+
+
+def test_regression_is_judged_in_its_own_unit():
+    findings, _ = play(lambda i, tier: 12.0 if i in HURT else 4.0, number=True)
+    opened = findings[0]
+    assert (opened.metric, opened.slice) == ("mae", "all")
+    assert opened.before == pytest.approx(4.0, rel=0.2)
+    assert opened.after == pytest.approx(12.0, rel=0.4)
+
+
+def test_improvement_never_becomes_a_finding():
+    assert play(lambda i, tier: 0.4 if i < 3_000 else 0.05)[0] == []
+
+
+def test_state_that_went_through_bytes_judges_the_same():
+    whole, _ = play(airport_hurts)
+    first, monitor = play(airport_hurts, events=2_500)
+    rest, _ = play(airport_hurts, monitor=state.load(state.dump(monitor)), start=2_500)
+    assert first + rest == whole
+
+
+def test_state_of_another_schema_is_refused_by_name():
+    with pytest.raises(state.StateError, match="schema b'9'"):
+        state.load(b"9\nwhatever")
+
+
+def test_state_cannot_run_code():
+    with pytest.raises(state.StateError, match=r"posix\.system"):
+        state.load(state.SCHEMA + b"cposix\nsystem\n(S'true'\ntR.")
+
+
+def test_corrected_outcome_revises_the_accuracy():
+    monitor, join, judgement = Monitor("m"), Join(100, 100), Judgement()
+    one = Prediction(prediction_id="1", model="m", version="v", at=Instant(0), prediction="a")
+    join.predict(one)
+    for at, outcome in ((1, "b"), (2, "a")):
+        known = Outcome(prediction_id="1", model="m", at=Instant(at), outcome=outcome)
+        monitor.take(join.know(known), judgement, None)
+    series = monitor.versions["v"]["all"]
+    assert (series.outcomes, series.rollout()) == (1, 1.0)
+
+
+def test_outcome_of_another_kind_is_counted_as_mismatched():
+    monitor, join, judgement = Monitor("m"), Join(100, 100), Judgement()
+    join.predict(Prediction(prediction_id="1", model="m", version="v", at=Instant(0), prediction=3.5))
+    known = join.know(Outcome(prediction_id="1", model="m", at=Instant(1), outcome="three"))
+    assert monitor.take(known, judgement, None) == ("mismatched", [])
+
+
+def test_slices_past_the_budget_fall_into_other():
+    monitor, join, judgement = Monitor("m"), Join(100, 1000), Judgement(slice_budget=5)
+    for i in range(50):
+        one = Prediction(
+            prediction_id=str(i), model="m", version="v", at=Instant(0), prediction="a", slices={"city": f"c{i}"}
+        )
+        monitor.predicted(join.predict(one).served, judgement)
+    slices = monitor.versions["v"]
+    assert len(slices) == 6
+    assert sum(one.predictions for name, one in slices.items() if name != "all") == 50
+
+
+def test_rollout_shortly_before_the_onset_is_named():
+    monitor = Monitor("m")
+    monitor.rolled_out(Rollout(model="m", version="v1", at=Instant(2_800), stage="live"))
+    findings, _ = play(all_hurt, monitor=monitor)
+    assert "rollout of v1 to live" in findings[0].causes[0]
