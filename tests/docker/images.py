@@ -3,6 +3,7 @@
 ``python -m tests.docker.images`` makes them all and prints the variables that name them.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -23,6 +24,8 @@ SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "openjdk-17-jre-headless", "python3", "python3-venv", "wget")
 TRUST = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT")
 PROXY = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+TEMPLATES = Path("/usr/share/prometheus/alertmanager")
+"""Where Debian's Alertmanager looks for what it can't start without."""
 CERTIFICATES = ("/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
 
 
@@ -106,6 +109,10 @@ def _program(name: str, program: str) -> str:
         with tempfile.TemporaryDirectory(prefix=f"tidewatch-{name}-image-") as context:
             shutil.copy(path, Path(context) / program)
             shutil.copy(recipe, context)
+            templates = Path(context) / "templates"
+            templates.mkdir()
+            for template in TEMPLATES.glob("*.tmpl"):
+                shutil.copy(template, templates)
             build(image, Path(context), BASE=foundation, PROGRAM=program)
     return image
 
@@ -157,9 +164,14 @@ def wheels(foundation: str) -> Path:
 
 
 def build(image: str, context: Path, **arguments: str) -> None:
-    """Build ``context`` as ``image``; the steps have no network."""
+    """Build ``context`` as ``image`` and drop its older contents; the steps have no network."""
     told = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
     docker("build", "--quiet", "--network=none", "--force-rm", "-t", image, *told, str(context))
+    name, _, tag = image.partition(":")
+    for older in docker("image", "ls", "--format", "{{.Tag}}", name).split():
+        if older != tag:
+            with contextlib.suppress(RuntimeError):  # another run uses it now
+                docker("image", "rm", f"{name}:{older}")
 
 
 def key(parts: Iterable[str]) -> str:

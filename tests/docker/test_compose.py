@@ -38,7 +38,9 @@ class Stack:
 
     def container(self, service):
         labels = (f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}")
-        return docker("ps", "-aq", *(part for label in labels for part in ("--filter", f"label={label}"))).strip()
+        return docker(
+            "ps", "-aq", *(part for label in labels for part in ("--filter", f"label={label}"))
+        ).strip()
 
     def url(self, name):
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -60,7 +62,10 @@ class Stack:
         ]
 
     def log(self):
-        return self.compose("logs", "--no-color", "--tail=60")
+        """What stands still: the state of every service, and the last words of those that are not healthy."""
+        states = {one: self.state(one) for one in SERVICES}
+        sick = [one for one, state in states.items() if state not in ("healthy", "exited")]
+        return f"{states}\n{self.compose('logs', '--no-color', '--tail=30', *sick) if sick else ''}"
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +76,6 @@ def stack(made):
         yield up
     finally:
         up.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
-        docker("image", "rm", made["TIDEWATCH_IMAGE"])
     assert up.left() == []
 
 
@@ -122,7 +126,10 @@ def test_events_sent_from_the_host_reach_the_worker_and_prometheus(stack):
     published = stack.compose("port", "worker", "6066").strip()
     assert published.startswith("127.0.0.1:")
     exposed = wait(
-        lambda: re.search(rf'joined_total{{reason="matched"}} {PREDICTIONS}\.0', read(f"http://{published}/metrics")), stack
+        lambda: re.search(
+            rf'joined_total{{reason="matched"}} {PREDICTIONS}\.0', read(f"http://{published}/metrics")
+        ),
+        stack,
     )
     assert exposed
     prometheus = stack.url("PROMETHEUS")

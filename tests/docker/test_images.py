@@ -27,7 +27,7 @@ def test_every_image_of_the_compose_file_has_a_pinned_default_that_the_environme
     named = re.findall(r"image: (\S+)", text)
     assert len(named) == 5
     for image in named:
-        assert re.fullmatch(r"\$\{TIDEWATCH_[A-Z]+(?:_IMAGE|IMAGE):-[a-z/]+:v?\d+\.\d+\.\d+\}", image), image
+        assert re.fullmatch(r"\$\{TIDEWATCH_[A-Z]+(?:_IMAGE)?:-[a-z/]+:v?\d+\.\d+\.\d+\}", image), image
     dockerfile = (images.ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert f"ARG PYTHON_IMAGE={images.default('TIDEWATCH_PYTHON_IMAGE')}\n" in dockerfile
 
@@ -51,7 +51,14 @@ def test_the_broker_fixture_runs_on_the_kafka_image(made, monkeypatch):
 @pytest.mark.docker
 def test_the_service_image_runs_as_nobody_special_and_has_no_pip(made):
     image = made["TIDEWATCH_IMAGE"]
-    told = docker("run", "--rm", "--entrypoint=sh", image, "-c", "id -u; command -v pip || echo none; tidewatch --version")
+    told = docker(
+        "run",
+        "--rm",
+        "--entrypoint=sh",
+        image,
+        "-c",
+        "id -u; command -v pip || echo none; tidewatch --version",
+    )
     user, pip, version = told.splitlines()
     assert (user, pip) == ("10001", "none")
     assert "0.1.0" in version
