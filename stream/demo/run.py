@@ -92,7 +92,7 @@ class Stage:
 
         prefix = f"demo-{secrets.token_hex(4)}."
         sections = {"brokers": self.brokers}, {"prefix": prefix, "partitions": 4}
-        await create(Settings(kafka=sections[0], topics=sections[1]))  # type: ignore[arg-type]
+        await create(Settings(kafka=sections[0], topics=sections[1]))
         owners = folder / "owners.toml"
         receivers.write_owners(owners)
         ports = free_port(), free_port()

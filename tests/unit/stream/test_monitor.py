@@ -24,7 +24,12 @@ def play(wrong, *, monitor=None, start=0, events=6_000, number=False, seed=7):
             continue
         said = 100.0 if number else True
         one = Prediction(
-            prediction_id=str(i), model="m", version="v1", at=Instant(i), prediction=said, slices={"tier": tier}
+            prediction_id=str(i),
+            model="m",
+            version="v1",
+            at=Instant(i),
+            prediction=said,
+            slices={"tier": tier},
         )
         joined = join.predict(one)
         monitor.take(joined, judgement, None)
@@ -114,7 +119,12 @@ def test_slices_past_the_budget_fall_into_other():
     monitor, join, judgement = Monitor("m"), Join(100, 1000), Judgement(slice_budget=5)
     for i in range(50):
         one = Prediction(
-            prediction_id=str(i), model="m", version="v", at=Instant(0), prediction="a", slices={"city": f"c{i}"}
+            prediction_id=str(i),
+            model="m",
+            version="v",
+            at=Instant(0),
+            prediction="a",
+            slices={"city": f"c{i}"},
         )
         monitor.predicted(join.predict(one).served, judgement)
     slices = monitor.versions["v"]
