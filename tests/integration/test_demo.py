@@ -1,0 +1,18 @@
+"""The main job, as a user runs it: real processes, real Kafka, a real receiver."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("seed", [3])
+def test_demo_pages_exactly_the_right_team_and_resolves(kafka, seed):
+    command = [sys.executable, "-m", "stream", "demo", "--json", "--seed", str(seed), "--brokers", kafka.brokers]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["differences"] == []
+    assert [page["model"] for page in report["pages"]] == [report["plan"]["model"]]
+    assert [resolve["owner"] for resolve in report["resolves"]] == [report["plan"]["team"]]
