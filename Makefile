@@ -3,9 +3,10 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-# the first of these that is new enough, unless PYTHON says otherwise
-PYTHON ?= $(shell for one in python3 python3.13 python3.12 python3.11; do \
-	$$one -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$one && break; done || true)
+# unless PYTHON says otherwise: that of .venv if it is whole, else the first that is new enough
+PYTHON ?= $(shell .venv/bin/python -c 'import pip' 2>/dev/null && echo .venv/bin/python || \
+	for one in python3 python3.13 python3.12 python3.11; do \
+	$$one -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$one && break; done)
 RUN := .venv/bin
 ARGS ?=
 
@@ -34,7 +35,7 @@ lint: ## check style and types
 	$(call install,dev)
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
-	@$(RUN)/mypy
+	@$(RUN)/python -m mypy
 
 .PHONY: check
 check: lint test ## lint, then test

@@ -13,7 +13,7 @@ WORST = f"topk(50, {WORSENING})"
 
 def panels() -> Iterable[Panel]:
     """Yield six figures, the worst series, and the open incidents by owner."""
-    yield figure("Models", "Models that the workers report now.", "short", "tidewatch:models:count")
+    yield figure("Models", "Models that the workers know.", "short", "tidewatch:models:sum")
     yield figure(
         "Degraded now",
         "Models with an open finding on any version or slice.",

@@ -18,6 +18,7 @@ def panels() -> Iterable[Panel]:
 
 
 def _intake() -> Iterable[Panel]:
+    misrouted = "tidewatch_misrouted_total[$__rate_interval]"
     yield _sum(
         "Lag",
         "Records in Kafka that were not folded yet.",
@@ -31,7 +32,7 @@ def _intake() -> Iterable[Panel]:
         "eps",
         [
             Query("sum by (reason) (rate(tidewatch_dead_letters_total[$__rate_interval]))", "{{reason}}"),
-            Query("sum(rate(tidewatch_misrouted_total[$__rate_interval]))", "misrouted"),
+            Query(f"sum by (producer) (rate({misrouted}))", "misrouted by {{producer}}"),
         ],
     )
     yield _rate("Join", "What became of predictions and outcomes.", "tidewatch_joined_total", "reason")

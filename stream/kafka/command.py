@@ -18,7 +18,8 @@ def run() -> None:
     from stream.kafka.embedded import EmbeddedKafka
     from stream.kafka.errors import EmbeddedKafkaError
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs deaf to SIGINT
+        signal.signal(ending, signal.default_int_handler)
     try:
         with EmbeddedKafka(progress=_show) as broker:
             click.echo(f"export TIDEWATCH_KAFKA_BROKERS={broker.brokers}")

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from alerts.telemetry import BookFigures
 from alerts.telemetry import Telemetry as PagerTelemetry
 from stream.engine.telemetry import EngineTelemetry
-from stream.telemetry import ModelFigures, ModelRow
+from stream.telemetry import ModelFigures, ModelRow, PartitionFigures, PartitionRow
 from stream.telemetry import Telemetry as WorkerTelemetry
 from tests.dashboards import ROOT, RULES, dashboard, queries, rules, substitute
 from tests.require import missing
@@ -34,8 +34,7 @@ def worker():
     registry = CollectorRegistry()
     telemetry = WorkerTelemetry(registry)
     engine = EngineTelemetry(registry)
-    telemetry.watermark.labels("0").set(1)
-    telemetry.pending.labels("0").set(1)
+    telemetry.misrouted.labels("billing").inc()
     for gauge in (engine.checkpoint_at, engine.restore_seconds):
         gauge.labels("0").set(1)
     engine.lag.labels("tidewatch.predictions", "0").set(1)
@@ -43,6 +42,7 @@ def worker():
         ModelRow("eta", "v1", "all", metric, 0.9, 0.8, 10, 10, True, 1.0) for metric in ("accuracy", "mae")
     ]
     registry.register(ModelFigures(lambda: rows, 10))
+    registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1)]))
     return registry
 
 

@@ -136,7 +136,7 @@ def test_events_sent_from_the_host_reach_the_worker_and_prometheus(stack):
     for expr, value in (
         ('sum(tidewatch_events_total{type="prediction"})', PREDICTIONS),
         ('sum(tidewatch_events_total{type="outcome"})', PREDICTIONS),
-        ("tidewatch:models:count", 1),
+        ("tidewatch:models:sum", 1),
         ('max(tidewatch_model_accuracy_ratio{model="eta",slice="all",window="rollout"})', 0.75),
     ):
         wait(lambda expr=expr, value=value: ask(prometheus, expr, True) == [value], stack)
