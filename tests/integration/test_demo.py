@@ -9,7 +9,17 @@ import pytest
 
 @pytest.mark.parametrize("seed", [3])
 def test_demo_pages_exactly_the_right_team_and_resolves(kafka, seed):
-    command = [sys.executable, "-m", "stream", "demo", "--json", "--seed", str(seed), "--brokers", kafka.brokers]
+    command = [
+        sys.executable,
+        "-m",
+        "stream",
+        "demo",
+        "--json",
+        "--seed",
+        str(seed),
+        "--brokers",
+        kafka.brokers,
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     report = json.loads(ended.stdout)
