@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from socket import socket
 
+from stream.kafka.guard import die_with_parent
+
 GRACE_S = 8.0
 
 
@@ -42,6 +44,7 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=die_with_parent(),  # a killed demo must leave nothing behind
             )
 
     async def ready(self, within_s: float = 60.0) -> None:

@@ -41,7 +41,7 @@ def main(directory: str, commands: list[list[str]]) -> int:
     threading.Thread(target=watch, daemon=True).start()
     code = 0
     for command in commands:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_the_guard())
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent())
         running.append(child)
         if released.is_set():
             child.kill()  # released between the last look and the start
@@ -53,8 +53,8 @@ def main(directory: str, commands: list[list[str]]) -> int:
     return code
 
 
-def _die_with_the_guard() -> Callable[[], None]:
-    """Return what a child does before it becomes its command: ask Linux to be killed when the guard is."""
+def die_with_parent() -> Callable[[], None]:
+    """Return what a child does before it becomes its command: ask Linux to be killed when its parent is."""
     libc = ctypes.CDLL(None)
 
     def ask() -> None:
