@@ -13,8 +13,9 @@ from stream.engine.partition import Flush, Output, Record
 from stream.events import ALL, Event, Finding, Outcome, Prediction, Rollout
 from stream.join import Join, Joined
 from stream.monitor import Judgement, Monitor
+from stream.refusal import DecodeError, dead_letter_headers
 from stream.series import Series
-from stream.wire import DecodeError, Tolerance, cloud_event, decode_event, encode, partition_for, unwrap
+from stream.wire import CloudEvent, Tolerance, decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"
 UNKNOWN_PRODUCER = "unknown"
@@ -97,7 +98,7 @@ class InputFold:
     def rebuild(self, records: Iterable[Record]) -> None:
         """Put older records into the join; their counts and findings are in the checkpoint already."""
         for record in records:
-            event = self._decode(record)
+            event, _ = self._decode(record)
             if isinstance(event, Prediction):
                 self.join.predict(event)
             elif isinstance(event, Outcome):
@@ -109,21 +110,21 @@ class InputFold:
         """Fold one batch; a finding or a forwarded record is urgent."""
         waiting = len(self._outputs)
         for record in records:
-            event = self._decode(record)
+            event, origin = self._decode(record)
             if isinstance(event, DecodeError):
                 self._refuse(record, event)
-            elif self._is_ours(record, event):
+            elif self._is_ours(record, event, origin):
                 self._take(event, record.timestamp / 1000.0)
         for joined in self.join.expire():
             self._judge(joined, None)
         return any(out.topic != self._rules.dead_letters for out in self._outputs[waiting:])
 
-    def _decode(self, record: Record) -> Event | DecodeError:
+    def _decode(self, record: Record) -> tuple[Event | DecodeError, CloudEvent | None]:
         try:
-            value, _ = unwrap(record.value, record.headers)
-            return decode_event(value, record.timestamp / 1000.0, self._rules.tolerance)
+            value, origin = unwrap(record.value, record.headers)
+            return decode_event(value, record.timestamp / 1000.0, self._rules.tolerance), origin
         except DecodeError as fault:
-            return fault
+            return fault, None
 
     def _take(self, event: Event, received_at: float) -> None:
         self._watch.folded(event)
@@ -150,12 +151,11 @@ class InputFold:
             self.monitors[model] = Monitor(model)
         return self.monitors[model]
 
-    def _is_ours(self, record: Record, event: Event) -> bool:
+    def _is_ours(self, record: Record, event: Event, origin: CloudEvent | None) -> bool:
         """Forward a record that a foreign partitioner put here to where its model lives."""
         home = partition_for(event.model, self._rules.partitions)
         if home == self.number:
             return True
-        origin = cloud_event(record.headers)
         self._watch.misrouted((origin and origin.source) or UNKNOWN_PRODUCER)
         key = event.model.encode()
         self._outputs.append(Output(record.topic, key, record.value, [*record.headers], home))
@@ -163,12 +163,8 @@ class InputFold:
 
     def _refuse(self, record: Record, fault: DecodeError) -> None:
         self._watch.refused(fault.reason)
-        headers = [
-            ("tidewatch_reason", fault.reason.encode()),
-            ("tidewatch_error", str(fault).encode()),
-            ("tidewatch_source", f"{record.topic}/{record.partition}/{record.offset}".encode()),
-            *record.headers,
-        ]
+        ours = dead_letter_headers(fault, record.topic, record.partition, record.offset)
+        headers = [*ours, *record.headers]
         # an empty value stands for null: a tombstone would tell nothing and a compacted topic would drop it
         self._outputs.append(Output(self._rules.dead_letters, record.key, record.value or b"", headers))
 
