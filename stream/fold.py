@@ -13,6 +13,7 @@ from stream.engine.partition import Flush, Output, Record
 from stream.events import ALL, Event, Finding, Outcome, Prediction, Rollout
 from stream.join import Join, Joined
 from stream.monitor import Judgement, Monitor
+from stream.pending import MemoryStore
 from stream.refusal import DecodeError, dead_letter_headers
 from stream.series import Series
 from stream.wire import CloudEvent, Tolerance, decode_event, encode, partition_for, unwrap
@@ -72,7 +73,7 @@ class InputFold:
     def __init__(self, number: int, rules: Rules, watch: Watch) -> None:
         self.number = number
         self.monitors: dict[str, Monitor] = {}
-        self.join = Join(rules.label_horizon_s, rules.pending_budget)
+        self.join = Join(rules.label_horizon_s, rules.pending_budget, MemoryStore(), rules.pending_budget)
         self._rules = rules
         self._watch = watch
         self._dirty: set[str] = set()
@@ -131,10 +132,14 @@ class InputFold:
         if isinstance(event, Rollout):
             self._monitor(event.model).rolled_out(event)
         elif isinstance(event, Outcome):
-            self._judge(self.join.know(event), received_at)
+            for joined in self.join.know(event):
+                self._judge(joined, received_at)
         else:
-            joined = self.join.predict(event)
-            self._judge(joined, received_at)
+            first, *replayed = self.join.predict(event)
+            self._judge(first, received_at)
+            for joined in replayed:
+                self._judge(joined, received_at)
+            joined = first
             if joined.reason != "duplicate_prediction" and joined.served is not None:
                 self._monitor(event.model).predicted(joined.served, self._rules.judgement)
 

@@ -1,190 +1,278 @@
-"""Core. A prediction meets its outcome by id, in whatever order the two arrive.
+"""Core. A prediction meets its outcome by id; the counts do not depend on how the two topics interleave.
 
-What counts is event time, so the answer does not depend on arrival: an outcome matches when it happened within
-the label horizon of its prediction, else it is late. Entries are kept for two horizons, so that late outcomes,
-duplicates and corrections are recognised; a budget of entries bounds memory and counts what it evicts.
+Every rule compares event times with the clock of the event's own topic: ``after`` is the newest event time that
+its topic had shown before it came. With H the label horizon, an outcome and a prediction of one id concern each
+other unless the outcome had given up (prediction's ``after`` > outcome's time + H) or the prediction was history
+(outcome's ``after`` > prediction's time + 2 H). The first outcome that concerns a prediction decides it: late
+when its time or its ``after`` is beyond the prediction's time + H, else matched. Entries stay until both clocks
+are past all their times + 2 H, so whether one is present never decides anything, with one exception: beyond the
+budget of entries the oldest are evicted, counted as such.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from enum import StrEnum
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
-from stream.events import ALL, Label, Outcome, Prediction
+import msgspec
 
+from stream.due import Due, Queue
+from stream.entries import Changes, Entries, Store
+from stream.entry import (
+    COUNTED,
+    DECAYING,
+    DECIDED,
+    LATE,
+    OPEN,
+    UNKNOWN,
+    Codec,
+    Entry,
+    Known,
+    Waiting,
+    record,
+)
+from stream.events import Label, Outcome, Prediction
+from stream.joined import Joined, Reason, Served
 
-class Reason(StrEnum):
-    """What became of one event in the join; the metric label of the same name."""
+__all__ = ["Changes", "Join", "Joined", "Reason", "Served", "Store"]
 
-    WAITING = "waiting"
-    MATCHED = "matched"
-    LATE = "late"
-    CORRECTED = "corrected"
-    DUPLICATE_PREDICTION = "duplicate_prediction"
-    DUPLICATE_OUTCOME = "duplicate_outcome"
-    UNMATCHED_PREDICTION = "unmatched_prediction"
-    UNMATCHED_OUTCOME = "unmatched_outcome"
-    EVICTED = "evicted"
-
-
-class Served(NamedTuple):
-    """What the join remembers of a prediction; ``slices`` begins with ``"all"``, then ``"name=value"``."""
-
-    prediction_id: str
-    model: str
-    version: str
-    at: float
-    prediction: Label
-    has_scores: bool
-    slices: tuple[str, ...]
+CHUNK = 1_000
+"""Entries given up between two looks at the store."""
+NEVER = float("-inf")
 
 
-class Joined(NamedTuple):
-    """One step's result. ``served`` is ``None`` for an outcome whose prediction is unknown."""
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """Where a join stood at a freeze."""
 
-    reason: Reason
-    model: str
-    served: Served | None = None
-    outcome: Label | None = None
-    outcome_at: float = float("nan")
-    previous: Label | None = None
-
-
-class _Entry:
-    __slots__ = ("expired", "model", "outcome", "outcome_at", "served")
-
-    def __init__(self, model: str, served: Served | None, outcome: Label | None, outcome_at: float) -> None:
-        self.model = model
-        self.served = served
-        self.outcome = outcome
-        self.outcome_at = outcome_at
-        self.expired = False
-
-
-Key = tuple[str, str]
+    predicted_until: float = NEVER
+    known_until: float = NEVER
+    pending: int = 0
+    entries: int = 0
+    open: bytes = OPEN
+    unknown: bytes = UNKNOWN
+    decaying: bytes = DECAYING
 
 
 class Join:
-    """The open ends of one partition. ``horizon_s``: how long a prediction waits for its outcome."""
+    """The open ends of one partition. ``horizon_s``: how long a prediction waits for its outcome.
 
-    def __init__(self, horizon_s: float, budget: int) -> None:
+    ``budget``: entries in all; ``memory_entries``: how many unchanged ones stay in memory beside the changed.
+    """
+
+    def __init__(self, horizon_s: float, budget: int, store: Store, memory_entries: int) -> None:
+        written = store.position()
+        at = msgspec.msgpack.decode(written, type=Position) if written else Position()
+        self.predicted_until, self.known_until = at.predicted_until, at.known_until
+        self.pending = at.pending
         self._horizon_s = horizon_s
         self._budget = budget
-        self._entries: dict[Key, _Entry] = {}
-        self._expiring: deque[tuple[float, Key]] = deque()
-        self._forgetting: deque[tuple[float, Key]] = deque()
-        self.pending = 0
-        self.predicted_until = float("-inf")
-        self.known_until = float("-inf")
+        self._codec = Codec()
+        self._entries = Entries(store, self._codec, memory_entries, at.entries)
+        self._open = Queue(OPEN, store, at.open)
+        self._unknown = Queue(UNKNOWN, store, at.unknown)
+        self._decaying = Queue(DECAYING, store, at.decaying)
 
-    def predict(self, prediction: Prediction) -> Joined:
-        """Take a prediction; ``WAITING`` unless its outcome is here already or it was seen before."""
-        served = serve(prediction)
-        self.predicted_until = max(self.predicted_until, served.at)
-        key = (served.model, served.prediction_id)
-        entry = self._entries.get(key)
+    def __len__(self) -> int:
+        return self._entries.count
+
+    # -- the two topics
+
+    def predict(self, prediction: Prediction) -> tuple[Joined, ...]:
+        """Take a prediction; ``WAITING`` unless outcomes are here already or it was seen before."""
+        served = self._codec.serve(prediction)
+        after, at = self.predicted_until, served.at
+        if at > after:
+            self.predicted_until = at
+        key = self._codec.key(served.model, served.prediction_id)
+        entry = self._entries.find(key)
         if entry is None:
-            self._entries[key] = _Entry(served.model, served, None, float("nan"))
-            self._expiring.append((served.at, key))
-            self.pending += 1
-            return Joined(Reason.WAITING, served.model, served)
-        if entry.served is not None:
-            return Joined(Reason.DUPLICATE_PREDICTION, served.model, entry.served)
-        entry.served = served
-        return self._meet(entry)
+            entry = self._entries.add(key)
+        elif entry.served is not None:
+            if after <= entry.served.at + 2 * self._horizon_s:
+                return (Joined(Reason.DUPLICATE_PREDICTION, served.model, entry.served),)
+            self._age(entry)
+        entry.served, entry.after, entry.fate = served, after, 0
+        self._entries.touch(entry)
+        self.pending += 1
+        self._open.push(at, key)
+        if entry.known is None or not entry.known.waiting:
+            return (Joined(Reason.WAITING, served.model, served),)
+        return self._replay(entry, entry.known) or (Joined(Reason.WAITING, served.model, served),)
 
-    def know(self, outcome: Outcome) -> Joined:
+    def _age(self, entry: Entry) -> None:
+        """Make room for a new prediction of the same id; outcomes may still come for the one before."""
+        old = Entry(entry.key, 0, entry.served, entry.after)
+        old.fate, old.outcome, old.outcome_at = entry.fate, entry.outcome, entry.outcome_at
+        entry.older = (*(one for one in entry.older if one.is_open or not self._is_history(one)), old)
+
+    def _is_history(self, case: Entry) -> bool:
+        assert case.served is not None
+        return min(self.predicted_until, self.known_until) > case.served.at + 2 * self._horizon_s
+
+    def _replay(self, entry: Entry, known: Known) -> tuple[Joined, ...]:
+        met = [one for one in known.waiting if self._concerns(one, entry)]
+        known.waiting = [one for one in known.waiting if one not in met]
+        return tuple(self._decide(entry, one.outcome, one.at, one.after) for one in met)
+
+    def know(self, outcome: Outcome) -> tuple[Joined, ...]:
         """Take an outcome; ``WAITING`` when its prediction has not come yet."""
-        at = float(outcome.at)
-        self.known_until = max(self.known_until, at)
-        key = (outcome.model, outcome.prediction_id)
-        entry = self._entries.get(key)
-        if entry is None:
-            self._entries[key] = _Entry(outcome.model, None, outcome.outcome, at)
-            self._expiring.append((at, key))
-            return Joined(Reason.WAITING, outcome.model)
-        if entry.outcome is not None:
-            return self._again(entry, outcome.outcome, at)
-        entry.outcome, entry.outcome_at = outcome.outcome, at
-        if not entry.expired:
-            self.pending -= 1
-        return self._meet(entry)
+        after, at = self.known_until, float(outcome.at)
+        if at > after:
+            self.known_until = at
+        key = self._codec.key(outcome.model, outcome.prediction_id)
+        entry = self._entries.find(key) or self._entries.add(key)
+        known, label = entry.known, outcome.outcome
+        is_first = known is None or after > known.until + 2 * self._horizon_s
+        if known is None:
+            entry.known = known = Known(1, 0, label, at, at, [])
+        elif is_first:
+            known.outcomes, known.repeats, known.outcome, known.at, known.until = 1, 0, label, at, at
+        elif not known.considers(label, at):
+            return (Joined(Reason.DUPLICATE_OUTCOME, outcome.model),)
+        self._entries.touch(entry)
+        one = Waiting(after, at, label, is_first)
+        for case in entry.cases() if entry.older else (entry,):
+            if case.served is not None and self._concerns(one, case):
+                return (self._decide(case, label, at, after),)
+        known.waiting.append(one)
+        self._unknown.push(at, key)
+        return (Joined(Reason.WAITING, outcome.model),)
 
-    def _meet(self, entry: _Entry) -> Joined:
-        served = entry.served
+    def _concerns(self, outcome: Waiting, case: Entry) -> bool:
+        assert case.served is not None
+        horizon_s = self._horizon_s
+        return case.after <= outcome.at + horizon_s and outcome.after <= case.served.at + 2 * horizon_s
+
+    def _decide(self, case: Entry, outcome: Label, at: float, after: float) -> Joined:
+        served = case.served
         assert served is not None
-        late = entry.expired or entry.outcome_at - served.at > self._horizon_s
-        reason = Reason.LATE if late else Reason.MATCHED
-        return Joined(reason, entry.model, served, entry.outcome, entry.outcome_at)
+        until = served.at + self._horizon_s
+        is_late = at > until or after > until
+        if not case.fate & DECIDED:
+            if is_late:
+                case.fate |= DECIDED | LATE
+                return Joined(Reason.LATE, served.model, served, outcome, at)
+            case.fate, case.outcome, case.outcome_at = DECIDED, outcome, at
+            self.pending -= 1
+            return Joined(Reason.MATCHED, served.model, served, outcome, at)
+        if is_late or case.fate & LATE or outcome == case.outcome or at < case.outcome_at:
+            return Joined(Reason.DUPLICATE_OUTCOME, served.model, served)
+        previous, case.outcome, case.outcome_at = case.outcome, outcome, at
+        return Joined(Reason.CORRECTED, served.model, served, outcome, at, previous)
 
-    def _again(self, entry: _Entry, outcome: Label, at: float) -> Joined:
-        """A second outcome: the one that happened later holds; the same again is a duplicate."""
-        if outcome == entry.outcome or at < entry.outcome_at:
-            return Joined(Reason.DUPLICATE_OUTCOME, entry.model, entry.served)
-        previous, entry.outcome, entry.outcome_at = entry.outcome, outcome, at
-        served = entry.served
-        if served is None or entry.expired or at - served.at > self._horizon_s:
-            return Joined(Reason.DUPLICATE_OUTCOME, entry.model, served)
-        return Joined(Reason.CORRECTED, entry.model, served, outcome, at, previous)
+    # -- giving up
 
     def expire(self) -> Iterator[Joined]:
         """Give up what has waited for a whole horizon, and what is over budget; oldest first.
 
         A prediction waits on the outcomes' clock and an outcome on the predictions' clock, so a backlog in one
-        topic never expires what only the other topic can bring.
+        topic never expires what only the other topic can bring. Take all of it before ``freeze``.
         """
-        while self._expiring and self._is_over(*self._expiring[0]):
-            at, key = self._expiring.popleft()
-            entry = self._entries.get(key)
-            if entry is None or entry.expired:
-                continue
-            self._forgetting.append((at, key))
-            if entry.served is not None and entry.outcome is not None:
-                continue
-            entry.expired = True
-            if entry.served is not None:
-                self.pending -= 1
-            unmatched = Reason.UNMATCHED_OUTCOME if entry.served is None else Reason.UNMATCHED_PREDICTION
-            yield Joined(unmatched, entry.model, entry.served)
-        clock = min(self.predicted_until, self.known_until)
-        while self._forgetting and self._forgetting[0][0] + 2 * self._horizon_s < clock:
-            self._entries.pop(self._forgetting.popleft()[1], None)
-        yield from self._evict()
+        horizon_s, known, predicted = self._horizon_s, self.known_until, self.predicted_until
+        while due := self._open.take(known, horizon_s, CHUNK):
+            for entry in self._entries_of(due):
+                yield from self._give_up_predictions(entry)
+        while due := self._unknown.take(predicted, horizon_s, CHUNK):
+            for entry in self._entries_of(due):
+                yield from self._give_up_outcomes(entry)
+        while due := self._decaying.take(min(known, predicted), 2 * horizon_s, CHUNK):
+            for at, key in due:
+                self._forget(at, key)
+        if self._entries.count > self._budget:
+            yield from self._evict()
 
-    def _is_over(self, at: float, key: Key) -> bool:
-        entry = self._entries.get(key)
+    def _entries_of(self, due: list[Due]) -> Iterator[Entry]:
+        keys = [key for _, key in due]
+        self._entries.fetch(keys)
+        for key in keys:
+            entry = self._entries.find(key)
+            if entry is not None:
+                yield entry
+
+    def _give_up_predictions(self, entry: Entry) -> Iterator[Joined]:
+        for case in entry.cases():
+            assert case.served is not None
+            if case.is_open and self.known_until > case.served.at + self._horizon_s:
+                case.fate |= COUNTED
+                self.pending -= 1
+                self._entries.touch(entry)
+                yield Joined(Reason.UNMATCHED_PREDICTION, case.served.model, case.served)
+
+    def _give_up_outcomes(self, entry: Entry) -> Iterator[Joined]:
+        known = entry.known
+        if known is None:
+            return
+        over = [one for one in known.waiting if self.predicted_until > one.at + self._horizon_s]
+        if over:
+            known.waiting = [one for one in known.waiting if one not in over]
+            self._entries.touch(entry)
+        for one in over:
+            reason = Reason.UNMATCHED_OUTCOME if one.is_first else Reason.DUPLICATE_OUTCOME
+            yield Joined(reason, self._codec.names(entry.key)[0])
+
+    def _forget(self, at: float, key: bytes) -> None:
+        """Drop an entry; one that is only on disk is what its record says, and need not be read."""
+        entry = self._entries.memory.get(key)
         if entry is None:
-            return True
-        clock = self.predicted_until if entry.served is None else self.known_until
-        return at + self._horizon_s < clock
+            self._entries.remove(key, (record(DECAYING, at, key),))
+        elif not _is_waiting(entry):
+            clock = min(self.predicted_until, self.known_until)
+            if clock > entry.newest_at + 2 * self._horizon_s:
+                self._entries.remove(key, entry.index)
 
     def _evict(self) -> Iterator[Joined]:
-        while len(self._entries) > self._budget:
-            queue = self._forgetting or self._expiring
-            entry = self._entries.pop(queue.popleft()[1], None)
-            if entry is not None and not entry.expired and (entry.served is None or entry.outcome is None):
-                self.pending -= entry.served is not None
-                yield Joined(Reason.EVICTED, entry.model, entry.served)
+        while self._entries.count > self._budget:
+            key = self._oldest()
+            entry = self._entries.find(key)
+            if entry is None:
+                continue
+            self._entries.remove(key, entry.index)
+            model = self._codec.names(key)[0]
+            for case in entry.cases():
+                if case.is_open:
+                    self.pending -= 1
+                    yield Joined(Reason.EVICTED, model, case.served)
+            for _ in entry.known.waiting if entry.known is not None else ():
+                yield Joined(Reason.EVICTED, model)
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    def _oldest(self) -> bytes:
+        """Return who goes first: the decided, then the oldest that wait, then whoever is in memory."""
+        if found := self._decaying.take(float("inf"), 0.0, 1):
+            return found[0][1]
+        queue = min(self._open, self._unknown, key=lambda queue: queue.next_at)
+        if found := queue.take(float("inf"), 0.0, 1):
+            return found[0][1]
+        return next(iter(self._entries.memory))
+
+    # -- memory and disk
+
+    def prefetch(self, events: Sequence[Prediction | Outcome]) -> None:
+        """Read what a batch will ask for at one go; costs nothing while all is in memory."""
+        entries = self._entries
+        if entries.count > len(entries.memory):
+            key = self._codec.key
+            entries.forget_absent()
+            entries.fetch([key(event.model, event.prediction_id) for event in events])
+
+    def freeze(self) -> Changes:
+        """Return everything that changed since the last freeze, as bytes that later events leave alone."""
+        epoch = self._entries.epoch
+        at = Position(
+            self.predicted_until,
+            self.known_until,
+            self.pending,
+            self._entries.count,
+            self._open.freeze(epoch),
+            self._unknown.freeze(epoch),
+            self._decaying.freeze(epoch),
+        )
+        return self._entries.freeze(msgspec.msgpack.encode(at))
+
+    def written(self, changes: Changes) -> None:
+        """The store holds these changes, and those before, now."""
+        for queue in (self._open, self._unknown, self._decaying):
+            queue.written(changes.epoch, changes.records, changes.gone)
+        self._entries.written(changes.epoch)
 
 
-def serve(prediction: Prediction) -> Served:
-    """Return what the join and the monitors need of a prediction; its slices in the order of their names."""
-    slices = (f"{name}={_text(value)}" for name, value in sorted(prediction.slices.items()))
-    return Served(
-        prediction.prediction_id,
-        prediction.model,
-        prediction.version,
-        float(prediction.at),
-        prediction.prediction,
-        prediction.scores is not None,
-        (ALL, *slices),
-    )
-
-
-def _text(value: bool | int | str) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _is_waiting(entry: Entry) -> bool:
+    return bool(entry.known and entry.known.waiting) or any(case.is_open for case in entry.cases())

@@ -1,4 +1,4 @@
-"""What must hold of the join whatever arrives, in whatever order."""
+"""What must hold of the join whatever arrives, in whatever order, whenever it is written or killed."""
 
 from collections import Counter
 
@@ -7,74 +7,83 @@ from hypothesis import strategies as st
 
 from stream.events import Instant, Outcome, Prediction
 from stream.join import Join, Reason
+from stream.pending import MemoryStore
+from tests.laws.interleavings import HORIZON_S, histories, run, told_of
 
-IDS = st.sampled_from("abcd")
-PREDICTIONS = st.builds(
-    Prediction,
-    prediction_id=IDS,
-    model=st.just("m"),
-    version=st.just("v"),
-    at=st.integers(0, 500).map(Instant),
-    prediction=st.just("x"),
+IDS = st.sampled_from("abc")
+TIMES = st.integers(0, 9).map(lambda number: Instant(50 * number))
+PREDICTIONS = st.lists(
+    st.builds(
+        Prediction,
+        prediction_id=IDS,
+        model=st.just("m"),
+        version=st.just("v"),
+        at=TIMES,
+        prediction=st.just("x"),
+        slices=st.just({"country": "se"}),
+    ),
+    max_size=8,
 )
-OUTCOMES = st.builds(
-    Outcome,
-    prediction_id=IDS,
-    model=st.just("m"),
-    at=st.integers(0, 500).map(Instant),
-    outcome=st.sampled_from("xy"),
+OUTCOMES = st.lists(
+    st.builds(Outcome, prediction_id=IDS, model=st.just("m"), at=TIMES, outcome=st.sampled_from("xyz")),
+    max_size=25,
 )
-UNBOUNDED = {"horizon_s": 100, "budget": 1000}
-
-
-def fold(events, **shape):
-    """Return what became of each event, what was given up, and the join."""
-    join = Join(**(UNBOUNDED | shape))
-    results, gone = [], []
-    for event in events:
-        results.append(join.predict(event) if isinstance(event, Prediction) else join.know(event))
-        gone += join.expire()
-    return results, gone, join
-
-
-@given(st.lists(PREDICTIONS, unique_by=lambda p: p.prediction_id), st.lists(OUTCOMES), st.randoms())
-def test_who_meets_does_not_depend_on_how_the_topics_interleave(predictions, outcomes, random):
-    """Within a topic order is fixed; between topics it is not."""
-    waiting = [*predictions], [*outcomes]
-    mixed = []
-    while any(waiting):
-        mixed.append(random.choice([queue for queue in waiting if queue]).pop(0))
-
-    def met(events):
-        join = Join(**UNBOUNDED)
-        found = [join.predict(e) if isinstance(e, Prediction) else join.know(e) for e in events]
-        return Counter(
-            one.served.prediction_id for one in found if one.reason in (Reason.MATCHED, Reason.LATE)
-        )
-
-    assert met(mixed) == met([*predictions, *outcomes])
-
-
-@given(st.lists(PREDICTIONS | OUTCOMES))
-def test_pending_is_never_negative_and_counts_what_waits(events):
-    _, _, join = fold(events)
-    assert 0 <= join.pending <= len(join)
-
-
-@given(st.lists(PREDICTIONS | OUTCOMES), st.integers(1, 4))
-def test_entries_never_exceed_the_budget(events, budget):
-    _, _, join = fold(events, budget=budget)
-    assert len(join) <= budget
-
-
-@given(st.lists(PREDICTIONS | OUTCOMES))
-def test_every_prediction_is_matched_late_given_up_or_still_pending_exactly_once(events):
-    results, gone, join = fold(events)
-    first = sum(
-        isinstance(event, Prediction) and one.reason is not Reason.DUPLICATE_PREDICTION
-        for event, one in zip(events, results, strict=True)
+MIXED = st.lists(
+    st.one_of(
+        PREDICTIONS.filter(bool).map(lambda many: many[0]), OUTCOMES.filter(bool).map(lambda many: many[0])
     )
-    reasons = Counter(one.reason for one in results + gone)
-    late_after_expiry = reasons[Reason.LATE]
-    settled = reasons[Reason.MATCHED] + reasons[Reason.UNMATCHED_PREDICTION] + join.pending
-    assert settled <= first <= settled + late_after_expiry
+)
+
+
+@given(PREDICTIONS, OUTCOMES, st.data())
+def test_counts_are_those_that_the_two_topics_alone_decide(predictions, outcomes, data):
+    """Any interleaving, batches, times of expiry, checkpoints, memory, and crashes."""
+    history = data.draw(histories(len(predictions), len(outcomes)))
+    told, join = run(predictions, outcomes, history)
+    assert told == told_of(predictions, outcomes)
+    assert join.pending == pending_of(predictions, told)
+
+
+@given(PREDICTIONS, OUTCOMES, st.data())
+def test_corrections_name_the_same_values_in_any_interleaving(predictions, outcomes, data):
+    history = data.draw(histories(len(predictions), len(outcomes)))
+    one, _ = run(predictions, outcomes, history, name=lambda joined: joined[2:])
+    apart, _ = run(
+        predictions, outcomes, [("predict", len(predictions)), ("know", len(outcomes))], name=lambda j: j[2:]
+    )
+    assert one == apart
+
+
+@given(MIXED, st.integers(1, 4))
+def test_entries_never_exceed_the_budget(events, budget):
+    join = Join(HORIZON_S, budget, MemoryStore(), 10)
+    for event in events:
+        join.predict(event) if isinstance(event, Prediction) else join.know(event)
+        for _ in join.expire():
+            pass
+        assert len(join) <= budget
+        assert 0 <= join.pending <= len(events)
+
+
+@given(MIXED, st.integers(1, 4))
+def test_what_is_evicted_is_counted_so_that_every_prediction_has_one_end(events, budget):
+    join, told = Join(HORIZON_S, budget, MemoryStore(), 10), Counter()
+    predictions = 0
+    for event in events:
+        found = join.predict(event) if isinstance(event, Prediction) else join.know(event)
+        told.update(
+            one.reason
+            for one in (*found, *join.expire())
+            if one.served is not None or one.reason != "evicted"
+        )
+        predictions += isinstance(event, Prediction)
+    ends = (Reason.MATCHED, Reason.UNMATCHED_PREDICTION, Reason.EVICTED, Reason.DUPLICATE_PREDICTION)
+    assert sum(told[one] for one in ends) + join.pending == predictions
+
+
+def pending_of(predictions, told):
+    counted = Counter()
+    for (reason, _), times in told.items():
+        counted[reason] += times
+    ends = (Reason.MATCHED, Reason.UNMATCHED_PREDICTION, Reason.DUPLICATE_PREDICTION)
+    return len(predictions) - sum(counted[one] for one in ends)

@@ -4,6 +4,9 @@ import pytest
 
 from stream.events import Instant, Outcome, Prediction
 from stream.join import Join, Reason
+from stream.pending import MemoryStore
+
+H = 100
 
 
 def a_prediction(at=0.0, **over):
@@ -15,66 +18,139 @@ def an_outcome(at=1.0, outcome="yes", **over):
     return Outcome(at=Instant(at), outcome=outcome, **({"prediction_id": "p1", "model": "m"} | over))
 
 
-def step(join, event):
-    return join.predict(event) if isinstance(event, Prediction) else join.know(event)
+def steps(join, *events):
+    """Return all reasons but ``waiting``, those of ``expire`` last."""
+    found = []
+    for event in events:
+        found += join.predict(event) if isinstance(event, Prediction) else join.know(event)
+    found += join.expire()
+    return [one.reason for one in found if one.reason != "waiting"]
+
+
+def a_join(budget=1000, store=None, memory_entries=1000):
+    return Join(H, budget, store or MemoryStore(), memory_entries)
 
 
 @pytest.fixture
 def join():
-    return Join(horizon_s=100, budget=1000)
+    return a_join()
 
 
 @pytest.mark.parametrize("order", [*permutations(range(2))])
 def test_prediction_and_outcome_match_in_any_order(join, order):
     events = a_prediction(), an_outcome()
-    assert [step(join, events[i]).reason for i in order] == [Reason.WAITING, Reason.MATCHED]
+    assert steps(join, *(events[i] for i in order)) == ["matched"]
+    assert join.pending == 0
 
 
-def test_late_outcome_is_counted_not_joined(join):
-    join.predict(a_prediction())
-    assert join.know(an_outcome(at=101)).reason is Reason.LATE
+def test_the_first_of_a_pair_waits(join):
+    (joined,) = join.predict(a_prediction())
+    assert (joined.reason, joined.served.prediction_id) == (Reason.WAITING, "p1")
+    assert a_join().know(an_outcome())[0].reason is Reason.WAITING
+
+
+def test_late_outcome_is_counted_not_joined_and_its_prediction_is_unmatched(join):
+    assert steps(join, a_prediction(), an_outcome(at=101)) == ["late", "unmatched_prediction"]
 
 
 def test_outcome_after_expiry_is_late(join):
-    join.predict(a_prediction())
-    join.know(an_outcome(at=150, prediction_id="other"))
-    assert [one.reason for one in join.expire()] == [Reason.UNMATCHED_PREDICTION]
-    assert join.know(an_outcome(at=50)).reason is Reason.LATE
+    assert steps(join, a_prediction(), an_outcome(at=150, prediction_id="other")) == ["unmatched_prediction"]
+    assert steps(join, an_outcome(at=50)) == ["late"]
+
+
+def test_outcome_behind_its_own_clock_is_late_also_when_it_came_first(join):
+    found = steps(join, an_outcome(at=150, prediction_id="other"), an_outcome(at=50), a_prediction())
+    assert found == ["late", "unmatched_prediction"]
+
+
+def test_outcome_that_came_in_time_matches_however_late_its_prediction_is_read(join):
+    steps(join, an_outcome(at=50), an_outcome(at=5_000, prediction_id="other"))
+    assert steps(join, a_prediction()) == ["matched"]
+
+
+@pytest.mark.parametrize("read_first", ["outcome", "prediction"])
+def test_outcome_that_gave_up_does_not_meet_a_prediction_that_came_after(join, read_first):
+    early = a_prediction(at=500, prediction_id="p2")
+    events = early, a_prediction(at=10)
+    if read_first == "outcome":
+        assert steps(join, an_outcome(), *events) == ["unmatched_outcome"]
+    else:
+        assert steps(join, *events, an_outcome()) == ["unmatched_outcome"]
+    assert steps(join, an_outcome(at=500, prediction_id="other")) == ["unmatched_prediction"]
 
 
 def test_same_prediction_twice_counts_once(join):
-    join.predict(a_prediction())
-    assert join.predict(a_prediction()).reason is Reason.DUPLICATE_PREDICTION
+    assert steps(join, a_prediction(), a_prediction()) == ["duplicate_prediction"]
+
+
+def test_same_id_two_horizons_later_is_a_new_prediction(join):
+    later = a_prediction(at=400, version="v2")
+    steps(join, a_prediction(), a_prediction(at=201, prediction_id="p2"))
+    assert steps(join, later) == []
+    (joined,) = join.know(an_outcome(at=410))
+    assert (joined.reason, joined.served.version) == (Reason.LATE, "v1")
+    steps(join, an_outcome(at=420, prediction_id="other"))
+    (joined,) = join.know(an_outcome(at=421))
+    assert (joined.reason, joined.served.version) == (Reason.MATCHED, "v2")
 
 
 def test_same_outcome_twice_counts_once(join):
-    join.predict(a_prediction())
-    join.know(an_outcome())
-    assert join.know(an_outcome()).reason is Reason.DUPLICATE_OUTCOME
+    assert steps(join, a_prediction(), an_outcome(), an_outcome()) == ["matched", "duplicate_outcome"]
 
 
 def test_later_outcome_corrects_and_earlier_one_does_not(join):
-    join.predict(a_prediction())
-    join.know(an_outcome(at=5))
-    corrected = join.know(an_outcome(at=6, outcome="no"))
+    steps(join, a_prediction(), an_outcome(at=5))
+    (corrected,) = join.know(an_outcome(at=6, outcome="no"))
     assert (corrected.reason, corrected.previous) == (Reason.CORRECTED, "yes")
-    assert join.know(an_outcome(at=4, outcome="maybe")).reason is Reason.DUPLICATE_OUTCOME
+    assert steps(join, an_outcome(at=4, outcome="maybe")) == ["duplicate_outcome"]
+
+
+def test_correction_beyond_the_horizon_is_a_duplicate(join):
+    steps(join, a_prediction(), an_outcome(at=5))
+    assert steps(join, an_outcome(at=101, outcome="no")) == ["duplicate_outcome"]
+
+
+def test_outcomes_that_waited_are_told_in_their_order(join):
+    steps(join, an_outcome(at=5), an_outcome(at=6, outcome="no"))
+    first, second = join.predict(a_prediction())
+    assert (first.reason, second.reason, second.previous) == (Reason.MATCHED, Reason.CORRECTED, "yes")
+
+
+def test_repeats_of_an_outcome_without_prediction_are_duplicates(join):
+    found = steps(join, an_outcome(), an_outcome(outcome="no"), a_prediction(at=500, prediction_id="p2"))
+    assert sorted(found) == ["duplicate_outcome", "unmatched_outcome"]
+
+
+def test_a_ninth_different_outcome_is_a_duplicate_in_any_order():
+    outcomes = [an_outcome(at=at, outcome=str(at)) for at in range(1, 11)]
+    wanted = ["corrected"] * 7 + ["duplicate_outcome"] * 2 + ["matched"]
+    assert sorted(steps(a_join(), a_prediction(), *outcomes)) == wanted
+    assert sorted(steps(a_join(), *outcomes, a_prediction())) == wanted
+
+
+def test_the_same_outcome_a_hundred_times_leaves_room_for_a_correction(join):
+    steps(join, a_prediction(), *[an_outcome()] * 100)
+    assert steps(join, an_outcome(at=2, outcome="no")) == ["corrected"]
 
 
 def test_prediction_waits_on_the_outcomes_clock_not_on_its_own(join):
-    join.predict(a_prediction())
-    join.predict(a_prediction(at=1_000, prediction_id="p2"))
-    assert [*join.expire()] == []
+    assert steps(join, a_prediction(), a_prediction(at=1_000, prediction_id="p2")) == []
 
 
 def test_outcome_without_prediction_becomes_unmatched(join):
-    join.know(an_outcome())
-    join.predict(a_prediction(at=500, prediction_id="p2"))
-    assert [one.reason for one in join.expire()] == [Reason.UNMATCHED_OUTCOME]
+    steps(join, an_outcome())
+    assert steps(join, a_prediction(at=500, prediction_id="p2")) == ["unmatched_outcome"]
+
+
+def test_what_is_given_up_comes_in_order_of_time_then_key(join):
+    for at, name in ((5, "d"), (7, "a"), (5, "c"), (6, "b")):
+        join.predict(a_prediction(at=at, prediction_id=name))
+    join.know(an_outcome(at=500, prediction_id="other"))
+    assert [one.served.prediction_id for one in join.expire()] == ["c", "d", "b", "a"]
 
 
 def test_what_is_over_budget_is_evicted_oldest_first_and_counted():
-    join = Join(horizon_s=100, budget=2)
+    join = a_join(budget=2)
     for number in range(4):
         join.predict(a_prediction(at=number, prediction_id=f"p{number}"))
     evicted = [*join.expire()]
@@ -83,8 +159,93 @@ def test_what_is_over_budget_is_evicted_oldest_first_and_counted():
     assert (len(join), join.pending) == (2, 2)
 
 
-def test_pending_returns_to_zero_once_all_is_known(join):
+def test_slices_are_named_in_order_and_true_is_not_one(join):
+    (one,) = join.predict(a_prediction(slices={"b": True, "a": "x"}))
+    (two,) = join.predict(a_prediction(slices={"b": 1, "a": "x"}, prediction_id="p2"))
+    assert one.served.slices == ("all", "a=x", "b=true")
+    assert two.served.slices == ("all", "a=x", "b=1")
+
+
+def test_equal_slices_are_one_object(join):
+    (one,) = join.predict(a_prediction(slices={"a": "x"}))
+    (two,) = join.predict(a_prediction(slices={"a": "x"}, prediction_id="p2"))
+    assert one.served.slices is two.served.slices
+
+
+def test_ids_and_models_that_look_alike_stay_apart(join):
+    steps(join, a_prediction(model="a:", prediction_id="b"))
+    assert steps(join, an_outcome(model="a", prediction_id=":b")) == []
+
+
+def checkpoint(join, store, offsets=None):
+    changes = join.freeze()
+    store.write(changes, offsets or {})
+    join.written(changes)
+    return changes
+
+
+def test_what_was_written_leaves_memory_and_is_found_again():
+    store = MemoryStore()
+    join = a_join(store=store, memory_entries=0)
+    join.predict(a_prediction(slices={"a": "x"}, scores=0.5))
+    checkpoint(join, store)
+    join.prefetch([an_outcome()])
+    (joined,) = join.know(an_outcome())
+    assert joined.reason is Reason.MATCHED
+    assert joined.served == ("p1", "m", "v1", 0.0, "yes", True, ("all", "a=x"))
+
+
+@pytest.mark.parametrize("label", [True, 7, -1.5, "yes", 2**70, -(2**80)])
+def test_labels_survive_the_disk(label):
+    store = MemoryStore()
+    join = a_join(store=store, memory_entries=0)
+    join.predict(a_prediction(prediction=label))
+    checkpoint(join, store)
+    (joined,) = join.know(an_outcome(outcome=label))
+    assert (joined.served.prediction, type(joined.served.prediction)) == (label, type(label))
+
+
+def test_a_reopened_join_knows_clocks_counts_and_who_is_due():
+    store = MemoryStore()
+    join = a_join(store=store)
+    steps(
+        join, a_prediction(at=3), a_prediction(at=-5, prediction_id="p0"), an_outcome(at=1, prediction_id="o")
+    )
+    checkpoint(join, store, {"predictions": 2})
+    again = a_join(store=store)
+    assert (again.predicted_until, again.known_until, again.pending, len(again)) == (3, 1, 2, 3)
+    again.know(an_outcome(at=500, prediction_id="other"))
+    assert [one.served.prediction_id for one in again.expire()] == ["p0", "p1"]
+    assert store.offsets() == {"predictions": 2}
+
+
+def test_what_both_clocks_left_two_horizons_behind_is_forgotten_on_disk_too():
+    store = MemoryStore()
+    join = a_join(store=store, memory_entries=0)
+    steps(join, a_prediction(), an_outcome())
+    checkpoint(join, store)
+    steps(join, a_prediction(at=500, prediction_id="p2"), an_outcome(at=500, prediction_id="p2"))
+    checkpoint(join, store)
+    assert (len(join), len(store.entries), len(store.records)) == (1, 1, 1)
+
+
+def test_frozen_changes_do_not_follow_later_events():
+    store = MemoryStore()
+    join = a_join(store=store)
     join.predict(a_prediction())
-    assert join.pending == 1
+    changes = join.freeze()
     join.know(an_outcome())
-    assert join.pending == 0
+    store.write(changes, {})
+    again = a_join(store=store)
+    assert (again.pending, again.know(an_outcome())[0].reason) == (1, Reason.MATCHED)
+
+
+def test_prefetch_asks_nothing_while_all_is_in_memory():
+    class Closed(MemoryStore):
+        def get_many(self, keys):
+            raise AssertionError(keys)
+
+    join = a_join(store=Closed())
+    join.prefetch([a_prediction()])
+    join.predict(a_prediction())
+    assert steps(join, an_outcome()) == ["matched"]

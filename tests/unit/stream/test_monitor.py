@@ -6,6 +6,7 @@ import pytest
 from stream import state
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.join import Join
+from stream.pending import MemoryStore
 from stream.monitor import Judgement, Monitor
 
 HURT = range(3_000, 4_500)
@@ -14,7 +15,11 @@ HURT = range(3_000, 4_500)
 def play(wrong, *, monitor=None, start=0, events=6_000, number=False, seed=7):
     """Fold a stream of one model; ``wrong(i, tier)`` is the error rate, or the mean absolute error."""
     rng = np.random.default_rng(seed)
-    monitor, join, judgement = monitor or Monitor("m"), Join(1e9, 100_000), Judgement()
+    monitor, join, judgement = (
+        monitor or Monitor("m"),
+        Join(1e9, 100_000, MemoryStore(), 100_000),
+        Judgement(),
+    )
     findings = []
     for i in range(events):
         tier = ("airport", "standard", "premium")[rng.integers(3)]
@@ -31,10 +36,10 @@ def play(wrong, *, monitor=None, start=0, events=6_000, number=False, seed=7):
             prediction=said,
             slices={"tier": tier},
         )
-        joined = join.predict(one)
+        (joined,) = join.predict(one)
         monitor.take(joined, judgement, None)
         monitor.predicted(joined.served, judgement)
-        known = join.know(Outcome(prediction_id=str(i), model="m", at=Instant(i + 1), outcome=outcome))
+        (known,) = join.know(Outcome(prediction_id=str(i), model="m", at=Instant(i + 1), outcome=outcome))
         findings += monitor.take(known, judgement, None)[1]
     return findings, monitor
 
@@ -98,25 +103,25 @@ def test_state_cannot_run_code():
 
 
 def test_corrected_outcome_revises_the_accuracy():
-    monitor, join, judgement = Monitor("m"), Join(100, 100), Judgement()
+    monitor, join, judgement = Monitor("m"), Join(100, 100, MemoryStore(), 100), Judgement()
     one = Prediction(prediction_id="1", model="m", version="v", at=Instant(0), prediction="a")
     join.predict(one)
     for at, outcome in ((1, "b"), (2, "a")):
         known = Outcome(prediction_id="1", model="m", at=Instant(at), outcome=outcome)
-        monitor.take(join.know(known), judgement, None)
+        monitor.take(join.know(known)[0], judgement, None)
     series = monitor.versions["v"]["all"]
     assert (series.outcomes, series.rollout()) == (1, 1.0)
 
 
 def test_outcome_of_another_kind_is_counted_as_mismatched():
-    monitor, join, judgement = Monitor("m"), Join(100, 100), Judgement()
+    monitor, join, judgement = Monitor("m"), Join(100, 100, MemoryStore(), 100), Judgement()
     join.predict(Prediction(prediction_id="1", model="m", version="v", at=Instant(0), prediction=3.5))
-    known = join.know(Outcome(prediction_id="1", model="m", at=Instant(1), outcome="three"))
+    (known,) = join.know(Outcome(prediction_id="1", model="m", at=Instant(1), outcome="three"))
     assert monitor.take(known, judgement, None) == ("mismatched", [])
 
 
 def test_slices_past_the_budget_fall_into_other():
-    monitor, join, judgement = Monitor("m"), Join(100, 1000), Judgement(slice_budget=5)
+    monitor, join, judgement = Monitor("m"), Join(100, 1000, MemoryStore(), 1000), Judgement(slice_budget=5)
     for i in range(50):
         one = Prediction(
             prediction_id=str(i),
@@ -126,7 +131,7 @@ def test_slices_past_the_budget_fall_into_other():
             prediction="a",
             slices={"city": f"c{i}"},
         )
-        monitor.predicted(join.predict(one).served, judgement)
+        monitor.predicted(join.predict(one)[0].served, judgement)
     slices = monitor.versions["v"]
     assert len(slices) == 6
     assert sum(one.predictions for name, one in slices.items() if name != "all") == 50

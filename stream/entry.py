@@ -1,0 +1,290 @@
+"""Core. What the join remembers of one prediction id, and its form on disk.
+
+An entry is the newest prediction of its id (``served`` is ``None`` while only outcomes have come), what is known
+of its outcomes, and older predictions of the same id that outcomes may still meet. On disk it is a short msgpack
+array under ``model length:model id``; what recurs (version, slices) is one bytes object for all who share it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from stream.events import ALL, Label, Prediction
+from stream.joined import Served
+
+DECIDED, LATE, COUNTED = 1, 2, 4
+"""Bits of an entry's fate: an outcome has decided it; that outcome was late; it was counted as unmatched."""
+OPEN, UNKNOWN, DECAYING = b"p", b"o", b"z"
+"""Kinds of index record: a prediction waits; an outcome waits; nothing waits and both clocks may forget it."""
+OUTCOMES = 8
+"""How many outcomes of one id, and how many repeats of the latest, are considered; the rest are duplicates."""
+SHARED = 20_000
+"""How many shared strings, slices and shapes a partition keeps before it starts anew."""
+
+
+class Waiting(NamedTuple):
+    """An outcome without prediction; ``after``: the outcomes' clock before it came."""
+
+    after: float
+    at: float
+    outcome: Label
+    is_first: bool
+
+
+class Known:
+    """The outcomes of one id, in their topic's order: how many, the latest, the newest time, who still waits."""
+
+    __slots__ = ("at", "outcome", "outcomes", "repeats", "until", "waiting")
+
+    def __init__(
+        self, outcomes: int, repeats: int, outcome: Label, at: float, until: float, waiting: list[Waiting]
+    ) -> None:
+        self.outcomes = outcomes
+        self.repeats = repeats
+        self.outcome = outcome
+        self.at = at
+        self.until = until
+        self.waiting = waiting
+
+    def considers(self, outcome: Label, at: float) -> bool:
+        """Take one more; what is sent again and again does not use up the room for corrections."""
+        if at == self.at and outcome == self.outcome:
+            self.repeats += 1
+            return self.repeats <= OUTCOMES
+        self.outcomes += 1
+        if self.outcomes <= OUTCOMES:
+            self.outcome, self.at, self.until = outcome, at, max(at, self.until)
+        return self.outcomes <= OUTCOMES
+
+
+class Entry:
+    """See the module; ``after``: the predictions' clock before this one came; ``index``: its records on disk."""
+
+    __slots__ = (
+        "after",
+        "epoch",
+        "fate",
+        "index",
+        "key",
+        "known",
+        "older",
+        "outcome",
+        "outcome_at",
+        "served",
+    )
+
+    def __init__(self, key: bytes, epoch: int, served: Served | None, after: float) -> None:
+        self.key = key
+        self.epoch = epoch
+        self.served = served
+        self.after = after
+        self.fate = 0
+        self.outcome: Label | None = None
+        self.outcome_at = 0.0
+        self.known: Known | None = None
+        self.older: tuple[Entry, ...] = ()
+        self.index: tuple[bytes, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a prediction waits: it has no outcome in time and was not given up."""
+        return self.served is not None and self.fate != DECIDED and not self.fate & COUNTED
+
+    @property
+    def newest_at(self) -> float:
+        """Return the newest event time in the entry: two horizons later it may be forgotten."""
+        at = self.served.at if self.served is not None else float("-inf")
+        if self.known is not None and self.known.until > at:
+            at = self.known.until
+        return max(at, *(old.newest_at for old in self.older)) if self.older else at
+
+    def cases(self) -> tuple[Entry, ...]:
+        """Return the predictions of this id, oldest first."""
+        return (*self.older, self) if self.served is not None else self.older
+
+
+def record(kind: bytes, at: float, key: bytes) -> bytes:
+    """Return an index record; their bytes sort by kind, then time, then key."""
+    return kind + instant(at) + key
+
+
+_BIG_DOUBLE = struct.Struct(">d")
+_BELOW_ZERO = 2**63 - 1
+
+
+def instant(at: float) -> bytes:
+    """Return 8 bytes that sort as the numbers do."""
+    packed = _BIG_DOUBLE.pack(-at or -0.0)
+    return packed if at >= 0 else _flipped(packed)
+
+
+def instant_of(packed: bytes) -> float:
+    """Return what ``instant`` packed."""
+    (at,) = _BIG_DOUBLE.unpack(packed if packed[0] >= 0x80 else _flipped(packed))
+    return -float(at)
+
+
+def _flipped(packed: bytes) -> bytes:
+    return (int.from_bytes(packed, "big") ^ _BELOW_ZERO).to_bytes(8, "big")
+
+
+def index_of(entry: Entry) -> tuple[bytes, ...]:
+    """Return the index records that an entry must have on disk: a function of the entry alone."""
+    known, served = entry.known, entry.served
+    if not entry.older and (known is None or not known.waiting):
+        if served is not None and entry.fate != DECIDED and not entry.fate & COUNTED:
+            return (OPEN + instant(served.at) + entry.key,)
+        return (DECAYING + instant(entry.newest_at) + entry.key,)
+    waiting = known.waiting if known is not None else ()
+    cases = (
+        record(OPEN, case.served.at, entry.key) for case in entry.cases() if case.served and case.is_open
+    )
+    found = {*cases, *(record(UNKNOWN, one.at, entry.key) for one in waiting)}
+    return tuple(sorted(found)) or (record(DECAYING, entry.newest_at, entry.key),)
+
+
+class Codec:
+    """Turns events and entries into bytes and back; equal strings, slices and shapes become one object."""
+
+    def __init__(self) -> None:
+        self._prefixes: dict[str, bytes] = {}
+        self._strings: dict[str, str] = {}
+        self._slices: dict[tuple[object, ...], tuple[str, ...]] = {}
+        self._shapes: dict[tuple[str, bool, tuple[str, ...]], bytes] = {}
+        self._shaped: dict[bytes, tuple[str, bool, tuple[str, ...]]] = {}
+
+    def key(self, model: str, prediction_id: str) -> bytes:
+        """Return the key of an id; no two ids share one."""
+        prefix = self._prefixes.get(model)
+        if prefix is None:
+            raw = model.encode()
+            prefix = _bounded(self._prefixes)[model] = b"%d:%b" % (len(raw), raw)
+        return prefix + prediction_id.encode()
+
+    def names(self, key: bytes) -> tuple[str, str]:
+        """Return model and prediction id of a key."""
+        length, _, rest = key.partition(b":")
+        size = int(length)
+        return self._shared(rest[:size].decode()), rest[size:].decode()
+
+    def serve(self, prediction: Prediction) -> Served:
+        """Return what the join and the monitors need of a prediction; its slices in the order of their names."""
+        slices = prediction.slices
+        values = slices.values()
+        # True == 1, but they are different slices
+        kinds = (*map(type, values),) if 1 in values or 0 in values else ()
+        wanted = (*slices.items(), *kinds)
+        shared = self._slices.get(wanted)
+        if shared is None:
+            texts = (f"{name}={_text(value)}" for name, value in sorted(slices.items()))
+            shared = _bounded(self._slices)[wanted] = (ALL, *texts)
+        strings = self._strings
+        return _served(
+            Served,
+            (
+                prediction.prediction_id,
+                strings.get(prediction.model) or self._shared(prediction.model),
+                strings.get(prediction.version) or self._shared(prediction.version),
+                float(prediction.at),
+                prediction.prediction,
+                prediction.scores is not None,
+                shared,
+            ),
+        )
+
+    def _shared(self, text: str) -> str:
+        found = self._strings.get(text)
+        if found is None:
+            found = _bounded(self._strings)[text] = text
+        return found
+
+    def dump(self, entry: Entry) -> bytes:
+        """Return an entry's bytes; nothing in them changes with it."""
+        row: tuple[Any, ...]
+        if entry.known is None and not entry.older and not entry.fate:
+            row = self._case(entry)[:4]
+        else:
+            row = (*self._case(entry), _row(entry.known), [self._case(case) for case in entry.older])
+        try:
+            return _encode(row)
+        except OverflowError:  # a whole number of more than 64 bits
+            return _encode(_boxed(row))
+
+    def _case(self, entry: Entry) -> tuple[Any, ...]:
+        served = entry.served
+        if served is None:
+            return (None, 0.0, None, entry.after, entry.fate, entry.outcome, entry.outcome_at)
+        shape = self._shape(served.version, served.has_scores, served.slices)
+        return (shape, served.at, served.prediction, entry.after, entry.fate, entry.outcome, entry.outcome_at)
+
+    def _shape(self, *shape: Any) -> bytes:
+        found = self._shapes.get(shape)
+        if found is None:
+            found = _bounded(self._shapes)[shape] = _encode(shape)
+        return found
+
+    def load(self, key: bytes, value: bytes) -> Entry:
+        """Return the entry that ``dump`` wrote; it counts as unchanged."""
+        row = _decode(value)
+        entry = self._load_case(key, row)
+        if len(row) > 4:
+            outcomes, older = row[7:]
+            if outcomes is not None:
+                *known, waiting = outcomes
+                entry.known = _known(*known, [Waiting(*one) for one in waiting])
+            entry.older = tuple(self._load_case(key, case) for case in older)
+        entry.index = index_of(entry)
+        return entry
+
+    def _load_case(self, key: bytes, row: Sequence[Any]) -> Entry:
+        shape, at, label, after = row[:4]
+        served = None
+        if shape is not None:
+            model, prediction_id = self.names(key)
+            version, has_scores, slices = self._shaped.get(shape) or self._unshaped(shape)
+            served = Served(prediction_id, model, version, at, label, has_scores, slices)
+        entry = Entry(key, 0, served, after)
+        if len(row) > 4:
+            entry.fate, entry.outcome, entry.outcome_at = row[4:7]
+        return entry
+
+    def _unshaped(self, shape: bytes) -> tuple[str, bool, tuple[str, ...]]:
+        version, has_scores, slices = _decode(shape)
+        found = _bounded(self._shaped)[shape] = (self._shared(version), has_scores, tuple(slices))
+        return found
+
+
+def _row(known: Known | None) -> tuple[Any, ...] | None:
+    if known is None:
+        return None
+    return (known.outcomes, known.repeats, known.outcome, known.at, known.until, known.waiting)
+
+
+def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:
+    if len(cache) >= SHARED:
+        cache.clear()
+    return cache
+
+
+def _text(value: bool | int | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_known: Callable[..., Known] = Known
+_served: Callable[[type[Served], tuple[Any, ...]], Served] = tuple.__new__  # skips a Python frame
+
+
+def _boxed(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_boxed(one) for one in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return msgspec.msgpack.Ext(1, str(value).encode())
+    return value
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(ext_hook=lambda _, raw: int(bytes(raw))).decode

@@ -1,0 +1,48 @@
+"""Core. What becomes of an event in the join.
+
+Every reason but ``waiting`` is counted the same however the two topics interleave.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from stream.events import Label
+
+
+class Reason(StrEnum):
+    """What became of one event in the join; the metric label of the same name."""
+
+    WAITING = "waiting"
+    MATCHED = "matched"
+    LATE = "late"
+    CORRECTED = "corrected"
+    DUPLICATE_PREDICTION = "duplicate_prediction"
+    DUPLICATE_OUTCOME = "duplicate_outcome"
+    UNMATCHED_PREDICTION = "unmatched_prediction"
+    UNMATCHED_OUTCOME = "unmatched_outcome"
+    EVICTED = "evicted"
+
+
+class Served(NamedTuple):
+    """What the join remembers of a prediction; ``slices`` begins with ``"all"``, then ``"name=value"``."""
+
+    prediction_id: str
+    model: str
+    version: str
+    at: float
+    prediction: Label
+    has_scores: bool
+    slices: tuple[str, ...]
+
+
+class Joined(NamedTuple):
+    """One step's result. ``served`` is ``None`` for an outcome whose prediction is unknown."""
+
+    reason: Reason
+    model: str
+    served: Served | None = None
+    outcome: Label | None = None
+    outcome_at: float = float("nan")
+    previous: Label | None = None
