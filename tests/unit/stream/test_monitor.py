@@ -6,8 +6,8 @@ import pytest
 from stream import state
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.join import Join
-from stream.pending import MemoryStore
 from stream.monitor import Judgement, Monitor
+from stream.pending import MemoryStore
 
 HURT = range(3_000, 4_500)
 
