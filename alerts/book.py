@@ -6,7 +6,7 @@ could take back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -99,6 +99,13 @@ class IncidentBook:
         self._ledger.put(incident)
         self._flushed[incident.id] = incident
 
+    def local(self) -> Mapping[str, int]:
+        """Return nothing: a book has no disk."""
+        return {}
+
+    def forget_local(self) -> None:
+        """Do nothing."""
+
     def rebuild_since(self) -> float | None:
         """Return ``None``: all state is in the checkpoint."""
         return None
@@ -111,7 +118,7 @@ class IncidentBook:
         news = [self._take(record) for record in records]
         return any(news)
 
-    def flush(self) -> Flush:
+    def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return dead letters and changed incidents since the last call."""
         dirty: dict[bytes, bytes | None] = {}
         for name in self._dirty:
@@ -120,7 +127,7 @@ class IncidentBook:
             self._flushed[name] = incident
         letters, self._letters = self._letters, []
         self._dirty = {}
-        return Flush(letters, dirty)
+        return Flush(letters, [*dirty.items()])
 
     def committed(self) -> None:
         """Let go what is durable now."""

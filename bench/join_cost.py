@@ -28,7 +28,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pending", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=8)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/join_cost"))  # noqa: S108
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/join_cost"))
     options = parser.parse_args()
     figures = {**hot(200_000), **cold(options.pending, options.partitions, options.folder)}
     for name, value in figures.items():

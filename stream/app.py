@@ -38,6 +38,7 @@ def build(settings: Settings) -> EngineApp:
     """Return the worker's Faust application."""
     from stream.engine import app as engine
     from stream.fold import InputFold
+    from stream.stores import Stores
     from stream.telemetry import ModelFigures, PartitionFigures, Telemetry
     from stream.watch import FoldWatch, model_rows, partition_rows
 
@@ -45,8 +46,10 @@ def build(settings: Settings) -> EngineApp:
     telemetry = Telemetry(registry)
     watch, rules = FoldWatch(telemetry), rules_of(settings)
 
+    stores = Stores(settings.worker.data_dir)
+
     def factory(number: int, urge: Callable[[], None]) -> InputFold:
-        return InputFold(number, rules, watch)
+        return InputFold(number, rules, watch, stores.open(number))
 
     made = engine.build(
         engine.Plan(
@@ -88,7 +91,7 @@ def rules_of(settings: Settings) -> Rules:
         tolerance=Tolerance(settings.worker.past_tolerance_s, settings.worker.future_tolerance_s),
         label_horizon_s=settings.worker.label_horizon_s,
         pending_budget=settings.worker.pending_budget,
-        inputs=settings.topics.inputs(),
+        memory_entries=settings.worker.memory_entries,
         findings=settings.topics.findings,
         dead_letters=settings.topics.dead_letters,
         partitions=settings.topics.partitions,

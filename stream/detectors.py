@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec import Struct
 from river.drift import ADWIN
 
 
@@ -20,38 +21,37 @@ class Change(NamedTuple):
     kept: int
 
 
-class Detector:
-    """ADWIN over losses within 0..1."""
+class Detector(Struct, array_like=True, gc=False):
+    """ADWIN over losses within 0..1; ``seen`` and ``total`` are of the losses since it last began anew."""
 
-    __slots__ = ("_adwin", "_delta")
-
-    def __init__(self, delta: float) -> None:
-        self._delta = delta
-        self._adwin = ADWIN(delta=delta)
+    adwin: ADWIN
+    seen: int = 0
+    total: float = 0.0
 
     def update(self, loss: float) -> Change | None:
         """Take one loss; return the change that it proved, if any."""
-        adwin = self._adwin
-        width, total = (0, 0.0) if adwin.drift_detected else (adwin.width, adwin.total)
+        adwin = self.adwin
+        self.seen += 1
+        self.total += loss
         adwin.update(loss)
-        if not adwin.drift_detected:
-            return None
-        kept, kept_total = adwin.width, adwin.total
-        dropped = width + 1 - kept
-        if dropped <= 0 or kept <= 0:
-            return None
-        return Change((total + loss - kept_total) / dropped, kept_total / kept, kept)
+        return self._cut() if adwin.drift_detected else None
+
+    def _cut(self) -> Change | None:
+        kept, kept_total = self.adwin.width, self.adwin.total
+        dropped, dropped_total = self.seen - kept, self.total - kept_total
+        self.seen, self.total = 0, 0.0
+        return Change(dropped_total / dropped, kept_total / kept, kept) if dropped > 0 and kept else None
 
     @property
     def width(self) -> int:
         """How many losses the window holds; 0 right after a detection's restart."""
-        return int(self._adwin.width)
+        return int(self.adwin.width)
 
     @property
     def mean(self) -> float:
         """Mean loss of the window; nan when empty."""
-        return float(self._adwin.estimation) if self._adwin.width else float("nan")
+        return float(self.adwin.estimation) if self.adwin.width else float("nan")
 
     def restart(self) -> None:
         """Forget everything."""
-        self._adwin = ADWIN(delta=self._delta)
+        self.adwin, self.seen, self.total = ADWIN(delta=self.adwin.delta), 0, 0.0

@@ -35,10 +35,11 @@ def harm(name: str, series: Series, onset_at: float) -> Harm:
     return Harm(name, series.history.before(onset_at), series.history.since(onset_at))
 
 
-def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
+def culprit(series: Mapping[str, Series], onset_at: float, warmup: int) -> Harm:
     """Return the slice with the fewest events that carries ``SHARE`` of the whole excess, else ``"all"``."""
     whole = harm(ALL, series[ALL], onset_at)
-    slices = [harm(name, one, onset_at) for name, one in series.items() if name != ALL and one.is_warm]
+    warm = [(name, one) for name, one in series.items() if name != ALL and one.outcomes >= warmup]
+    slices = [harm(name, one, onset_at) for name, one in warm]
     # a slice that holds nearly all events says nothing that "all" does not
     small = [found for found in slices if found.after.losses < SHARE * whole.after.losses]
     carriers = [found for found in small if found.excess >= SHARE * whole.excess > 0]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
 from stream import state
 from stream.engine.partition import Flush, Output, Record
-from stream.events import ALL, Event, Finding, Outcome, Prediction, Rollout
-from stream.join import Join, Joined
+from stream.events import ALL, Event, Outcome, Prediction, Rollout
+from stream.join import Changes, Join, Joined, Reason, Store
 from stream.monitor import Judgement, Monitor
-from stream.pending import MemoryStore
 from stream.refusal import DecodeError, dead_letter_headers
 from stream.series import Series
-from stream.wire import CloudEvent, Tolerance, decode_event, encode, partition_for, unwrap
+from stream.tally import Tally, Watch
+from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"
 UNKNOWN_PRODUCER = "unknown"
+REBUILT = 50_000
+"""Records that a rebuild holds in memory before it puts them on disk."""
 
 
 class Clocks(msgspec.Struct, frozen=True):
@@ -27,30 +28,6 @@ class Clocks(msgspec.Struct, frozen=True):
 
     predicted_until: float | None
     known_until: float | None
-
-
-class Watch(Protocol):
-    """Who counts what the fold does; it can't change it."""
-
-    def folded(self, event: Event) -> None:
-        """An event was taken."""
-        ...
-
-    def joined(self, joined: Joined, reason: str) -> None:
-        """It became this in the join."""
-        ...
-
-    def refused(self, reason: str) -> None:
-        """A record became a dead letter."""
-        ...
-
-    def misrouted(self, producer: str) -> None:
-        """A record was forwarded to its partition."""
-        ...
-
-    def found(self, finding: Finding) -> None:
-        """A finding was made."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +38,7 @@ class Rules:
     tolerance: Tolerance
     label_horizon_s: float
     pending_budget: int
-    inputs: tuple[str, ...]
+    memory_entries: int
     findings: str
     dead_letters: str
     partitions: int
@@ -70,15 +47,21 @@ class Rules:
 class InputFold:
     """The live state of one input partition: its join and its models' monitors."""
 
-    def __init__(self, number: int, rules: Rules, watch: Watch) -> None:
+    def __init__(self, number: int, rules: Rules, watch: Watch, store: Store) -> None:
         self.number = number
         self.monitors: dict[str, Monitor] = {}
-        self.join = Join(rules.label_horizon_s, rules.pending_budget, MemoryStore(), rules.pending_budget)
+        self.join = Join(rules.label_horizon_s, rules.pending_budget, store, rules.memory_entries)
+        self._store = store
         self._rules = rules
         self._watch = watch
         self._dirty: set[str] = set()
+        self._unsaved: set[str] = set()
+        self._saved: dict[str, bytes] = {}
+        self._frozen: tuple[Changes, Mapping[str, int]] | None = None
         self._outputs: list[Output] = []
         self._restored = Clocks(None, None)
+        self._rebuilt: dict[str, int] = {}
+        self._unwritten = 0
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take back one model's monitor, or the clocks.
@@ -91,111 +74,174 @@ class InputFold:
         else:
             self.monitors[key.decode()] = state.load(value)
 
+    def local(self) -> Mapping[str, int]:
+        """Return the offsets that the join's own disk includes; empty when it has nothing."""
+        return self._store.offsets()
+
+    def forget_local(self) -> None:
+        """Begin with an empty disk: what is there is of another log."""
+        self._store.wipe()
+        self.join = Join(
+            self._rules.label_horizon_s, self._rules.pending_budget, self._store, self._rules.memory_entries
+        )
+
     def rebuild_since(self) -> float | None:
         """Return the time two label horizons before the clocks: nothing older can still meet anything."""
         clocks = [at for at in (self._restored.predicted_until, self._restored.known_until) if at is not None]
         return min(clocks) - 2 * self._rules.label_horizon_s if clocks else None
 
-    def rebuild(self, records: Iterable[Record]) -> None:
+    def rebuild(self, records: Sequence[Record]) -> None:
         """Put older records into the join; their counts and findings are in the checkpoint already."""
         for record in records:
-            event, _ = self._decode(record)
+            event = self._decode(record)
+            if isinstance(event, DecodeError | Rollout) or not self._is_home(event.model):
+                continue
             if isinstance(event, Prediction):
                 self.join.predict(event)
-            elif isinstance(event, Outcome):
+            else:
                 self.join.know(event)
         for _ in self.join.expire():
             pass
+        if not records:
+            return
+        self._rebuilt[records[-1].topic] = records[-1].offset + 1
+        self._unwritten += len(records)
+        if self._unwritten >= REBUILT:
+            self._write(self.join.freeze(), self._rebuilt)
+            self._unwritten = 0
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold one batch; a finding or a forwarded record is urgent."""
         waiting = len(self._outputs)
-        for record in records:
-            event, origin = self._decode(record)
-            if isinstance(event, DecodeError):
-                self._refuse(record, event)
-            elif self._is_ours(record, event, origin):
-                self._take(event, record.timestamp / 1000.0)
-        for joined in self.join.expire():
-            self._judge(joined, None)
+        tally = Tally()
+        events = [*self._ours(records, tally)]
+        self.join.prefetch([event for _, event in events if not isinstance(event, Rollout)])
+        for record, event in events:
+            monitor, received_at = self._monitor(event.model), record.timestamp / 1000.0
+            if isinstance(event, Prediction):
+                tally.predictions += 1
+                joined = self._predicted(monitor, event)
+            elif isinstance(event, Outcome):
+                tally.outcomes += 1
+                joined = self.join.know(event)
+            else:
+                tally.rollouts += 1
+                monitor.rolled_out(event)
+                continue
+            self._judge(monitor, joined, received_at, tally)
+        for given_up in self.join.expire():
+            self._judge(self._monitor(given_up.model), (given_up,), None, tally)
+        self._watch.folded(tally)
         return any(out.topic != self._rules.dead_letters for out in self._outputs[waiting:])
 
-    def _decode(self, record: Record) -> tuple[Event | DecodeError, CloudEvent | None]:
+    def _ours(self, records: Sequence[Record], tally: Tally) -> Iterator[tuple[Record, Event]]:
+        """Yield the events that belong here; refuse or forward the others."""
+        monitors = self.monitors
+        for record in records:
+            event = self._decode(record)
+            if isinstance(event, DecodeError):
+                self._refuse(record, event, tally)
+            elif event.model in monitors or self._is_home(event.model):
+                yield record, event
+            else:
+                self._forward(record, event.model, tally)
+
+    def _decode(self, record: Record) -> Event | DecodeError:
         try:
-            value, origin = unwrap(record.value, record.headers)
-            return decode_event(value, record.timestamp / 1000.0, self._rules.tolerance), origin
+            value = unwrap(record.value, record.headers)[0] if record.headers else record.value
+            return decode_event(value, record.timestamp / 1000.0, self._rules.tolerance)
         except DecodeError as fault:
-            return fault, None
+            return fault
 
-    def _take(self, event: Event, received_at: float) -> None:
-        self._watch.folded(event)
-        if isinstance(event, Rollout):
-            self._monitor(event.model).rolled_out(event)
-        elif isinstance(event, Outcome):
-            for joined in self.join.know(event):
-                self._judge(joined, received_at)
-        else:
-            first, *replayed = self.join.predict(event)
-            self._judge(first, received_at)
-            for joined in replayed:
-                self._judge(joined, received_at)
-            joined = first
-            if joined.reason != "duplicate_prediction" and joined.served is not None:
-                self._monitor(event.model).predicted(joined.served, self._rules.judgement)
+    def _predicted(self, monitor: Monitor, event: Prediction) -> Sequence[Joined]:
+        joined = self.join.predict(event)
+        first = joined[0]
+        if first.reason is not Reason.DUPLICATE_PREDICTION and first.served is not None:
+            monitor.predicted(event, first.served, self._rules.judgement)
+        return joined
 
-    def _judge(self, joined: Joined, received_at: float | None) -> None:
-        reason, findings = self._monitor(joined.model).take(joined, self._rules.judgement, received_at)
-        self._watch.joined(joined, reason)
-        for finding in findings:
-            self._watch.found(finding)
-            self._outputs.append(Output(self._rules.findings, finding.model.encode(), encode(finding)))
+    def _judge(
+        self, monitor: Monitor, results: Sequence[Joined], proven_at: float | None, tally: Tally
+    ) -> None:
+        for joined in results:
+            if joined.reason is Reason.WAITING:
+                continue
+            reason, findings = monitor.take(joined, self._rules.judgement, proven_at)
+            tally.join(reason, joined)
+            for finding in findings:
+                tally.findings.append(finding)
+                self._outputs.append(Output(self._rules.findings, finding.model.encode(), encode(finding)))
 
     def _monitor(self, model: str) -> Monitor:
+        """Return the model's monitor to be changed; what a checkpoint still has to write of it is kept first."""
         self._dirty.add(model)
-        if model not in self.monitors:
-            self.monitors[model] = Monitor(model)
-        return self.monitors[model]
+        if model in self._unsaved:
+            self._save(model)
+        monitor = self.monitors.get(model)
+        if monitor is None:
+            monitor = self.monitors[model] = Monitor(model)
+        return monitor
 
-    def _is_ours(self, record: Record, event: Event, origin: CloudEvent | None) -> bool:
-        """Forward a record that a foreign partitioner put here to where its model lives."""
-        home = partition_for(event.model, self._rules.partitions)
-        if home == self.number:
-            return True
-        self._watch.misrouted((origin and origin.source) or UNKNOWN_PRODUCER)
-        key = event.model.encode()
-        self._outputs.append(Output(record.topic, key, record.value, [*record.headers], home))
-        return False
+    def _save(self, model: str) -> None:
+        self._unsaved.discard(model)
+        self._saved[model] = state.dump(self.monitors[model])
 
-    def _refuse(self, record: Record, fault: DecodeError) -> None:
-        self._watch.refused(fault.reason)
+    def _is_home(self, model: str) -> bool:
+        return partition_for(model, self._rules.partitions) == self.number
+
+    def _forward(self, record: Record, model: str, tally: Tally) -> None:
+        """Send a record that a foreign partitioner put here to where its model lives."""
+        _, origin = unwrap(record.value, record.headers)
+        tally.misrouted.append((origin and origin.source) or UNKNOWN_PRODUCER)
+        home = partition_for(model, self._rules.partitions)
+        self._outputs.append(
+            Output(record.topic, model.encode(), record.value, [*record.headers], home, record.timestamp)
+        )
+
+    def _refuse(self, record: Record, fault: DecodeError, tally: Tally) -> None:
+        tally.refused.append(fault.reason)
         ours = dead_letter_headers(fault, record.topic, record.partition, record.offset)
         headers = [*ours, *record.headers]
         # an empty value stands for null: a tombstone would tell nothing and a compacted topic would drop it
         self._outputs.append(Output(self._rules.dead_letters, record.key, record.value or b"", headers))
 
-    def flush(self) -> Flush:
-        """Return findings, refusals and forwards, and the monitors that changed."""
+    def freeze(self, offsets: Mapping[str, int]) -> Flush:
+        """Return outputs, and the state as it is now: what changes while it is being written is saved first."""
         outputs, self._outputs = self._outputs, []
-        changed, self._dirty = self._dirty, set()
-        dirty: dict[bytes, bytes | None] = {
-            model.encode(): state.dump(self.monitors[model]) for model in sorted(changed)
-        }
+        self._unsaved, self._dirty = self._dirty, set()
+        self._saved = {}
+        self._frozen = self.join.freeze(), dict(offsets)
         clocks = Clocks(_finite(self.join.predicted_until), _finite(self.join.known_until))
-        dirty[CLOCKS] = msgspec.json.encode(clocks)
-        return Flush(outputs, dirty)
+        return Flush(outputs, self._records(msgspec.json.encode(clocks)))
+
+    def _records(self, clocks: bytes) -> Iterator[tuple[bytes, bytes]]:
+        yield CLOCKS, clocks
+        while self._unsaved or self._saved:
+            if not self._saved:
+                self._save(next(iter(self._unsaved)))
+            model, value = self._saved.popitem()
+            yield model.encode(), value
 
     def committed(self) -> None:
-        """Nothing waits for it."""
+        """Put on disk what the checkpoint includes of the join; never before it."""
+        if self._frozen is not None:
+            self._write(*self._frozen)
+            self._frozen = None
+
+    def _write(self, changes: Changes, offsets: Mapping[str, int]) -> None:
+        self._store.write(changes, offsets)
+        self.join.written(changes)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Give the disk back."""
+        self._store.close()
 
-    def series(self) -> Iterator[tuple[str, str, str, Series, bool]]:
-        """Yield model, version, slice, series and whether a finding is open on it."""
+    def series(self) -> Iterator[tuple[str, str, str, Series]]:
+        """Yield model, version, slice and series."""
         for model, monitor in self.monitors.items():
-            for version, slices in monitor.versions.items():
-                for name, one in slices.items():
-                    yield model, version, name, one, (version, name) in monitor.open
+            for name, version in monitor.versions.items():
+                for where, one in version.series.items():
+                    yield model, name, where, one
 
 
 def watermark(fold: InputFold) -> float:
@@ -203,10 +249,10 @@ def watermark(fold: InputFold) -> float:
     return max(fold.join.predicted_until, fold.join.known_until)
 
 
-def importance(row: tuple[str, str, str, Series, bool]) -> tuple[bool, bool, int]:
+def importance(row: tuple[str, str, str, Series]) -> tuple[bool, bool, int]:
     """Sort key: series with an open finding first, then whole versions, then by how many predictions."""
-    _, _, name, one, degraded = row
-    return (not degraded, name != ALL, -one.predictions)
+    _, _, name, one = row
+    return (one.finding is None, name != ALL, -one.predictions)
 
 
 def _finite(at: float) -> float | None:

@@ -1,17 +1,22 @@
 """Core. What is remembered of one series' recent losses: enough for before, after and since when.
 
-A history is a short list of buckets, oldest first; when it is full, the two oldest neighbours of least weight
+A history is a short row of buckets, oldest first; when it is full, the two oldest neighbours of least weight
 are merged, so old times are coarse and new ones fine. All numbers are sums, so any split is exact at bucket
 borders.
 """
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 BUCKETS = 32
 BUCKET_LOSSES = 16
+CELLS = 3
+"""A bucket is three doubles: when it began, how many losses, their sum."""
+_OLD = range(1, BUCKETS * 3 // 4 + 1)
 
 
 class Span(NamedTuple):
@@ -27,39 +32,55 @@ class Span(NamedTuple):
         return self.total / self.losses if self.losses else float("nan")
 
 
+class Bucket(NamedTuple):
+    """One bucket of a history."""
+
+    began_at: float
+    losses: float
+    total: float
+
+
 class History:
-    """Buckets of ``[began_at, count, total]``, oldest first; at most ``BUCKETS`` of them."""
+    """At most ``BUCKETS`` buckets in one flat array of doubles: a series costs bytes here, not objects."""
 
-    __slots__ = ("buckets",)
+    __slots__ = ("cells",)
 
-    def __init__(self) -> None:
-        self.buckets: list[list[float]] = []
+    def __init__(self, cells: bytes = b"") -> None:
+        self.cells = array("d", cells)
 
     def add(self, at: float, loss: float) -> None:
         """Append one loss in arrival order."""
-        buckets = self.buckets
-        if buckets and buckets[-1][1] < BUCKET_LOSSES:
-            buckets[-1][1] += 1
-            buckets[-1][2] += loss
+        cells = self.cells
+        if cells and cells[-2] < BUCKET_LOSSES:
+            cells[-2] += 1.0
+            cells[-1] += loss
             return
-        buckets.append([at, 1, loss])
-        if len(buckets) > BUCKETS:
+        cells.extend((at, 1.0, loss))
+        if len(cells) > CELLS * BUCKETS:
             self._merge()
 
     def _merge(self) -> None:
         """Merge the first neighbours whose joint weight is least, keeping the newest quarter fine."""
-        buckets = self.buckets
-        old = range(len(buckets) * 3 // 4)
-        first = min(old, key=lambda i: (buckets[i][1] + buckets[i + 1][1]) * (i + 1))
-        gone = buckets.pop(first + 1)
-        buckets[first][1] += gone[1]
-        buckets[first][2] += gone[2]
+        cells = self.cells
+        counts = cells[1::CELLS]
+        weights = [
+            (one + following) * age for age, one, following in zip(_OLD, counts, counts[1:], strict=False)
+        ]
+        gone = CELLS * (weights.index(min(weights)) + 1)
+        cells[gone - 2] += cells[gone + 1]
+        cells[gone - 1] += cells[gone + 2]
+        del cells[gone : gone + CELLS]
+
+    def buckets(self) -> Iterator[Bucket]:
+        """Yield the buckets, oldest first."""
+        cells = self.cells
+        return map(Bucket, cells[::CELLS], cells[1::CELLS], cells[2::CELLS])
 
     def newest(self, count: int) -> Span:
         """Return the newest buckets that hold at least ``count`` losses, or all there are."""
         taken, total, began_at = 0, 0.0, float("nan")
-        for began, number, summed in reversed(self.buckets):
-            taken, total, began_at = taken + int(number), total + summed, began
+        for bucket in reversed([*self.buckets()]):
+            taken, total, began_at = taken + int(bucket.losses), total + bucket.total, bucket.began_at
             if taken >= count:
                 break
         return Span(taken, total, began_at)
@@ -70,27 +91,28 @@ class History:
         The border between two buckets that leaves the least squared error around the two means, which is where
         ``n_a n_b (mean_a - mean_b)^2`` is greatest; for one change it is the maximum-likelihood estimate.
         """
-        newest = [b for b in self.buckets if b[0] >= self.newest(count).began_at]
-        number, total = sum(b[1] for b in newest), sum(b[2] for b in newest)
-        best, onset_at = -1.0, newest[0][0] if newest else float("nan")
+        began_at = self.newest(count).began_at
+        newest = [bucket for bucket in self.buckets() if bucket.began_at >= began_at]
+        number, total = sum(b.losses for b in newest), sum(b.total for b in newest)
+        best, onset_at = -1.0, newest[0].began_at if newest else float("nan")
         seen = summed = 0.0
         for bucket, following in pairwise(newest):
-            seen, summed = seen + bucket[1], summed + bucket[2]
+            seen, summed = seen + bucket.losses, summed + bucket.total
             gap = (total - summed) / (number - seen) - summed / seen
             score = seen * (number - seen) * gap * gap
             if score > best:
-                best, onset_at = score, following[0]
+                best, onset_at = score, following.began_at
         return onset_at
 
     def since(self, at: float) -> Span:
         """Return the losses in buckets that began at ``at`` or later."""
-        return _span([bucket for bucket in self.buckets if bucket[0] >= at])
+        return _span([bucket for bucket in self.buckets() if bucket.began_at >= at])
 
     def before(self, at: float) -> Span:
         """Return the losses in buckets that began earlier than ``at``."""
-        return _span([bucket for bucket in self.buckets if bucket[0] < at])
+        return _span([bucket for bucket in self.buckets() if bucket.began_at < at])
 
 
-def _span(buckets: list[list[float]]) -> Span:
-    began_at = buckets[0][0] if buckets else float("nan")
-    return Span(int(sum(b[1] for b in buckets)), sum(b[2] for b in buckets), began_at)
+def _span(buckets: list[Bucket]) -> Span:
+    began_at = buckets[0].began_at if buckets else float("nan")
+    return Span(int(sum(b.losses for b in buckets)), sum(b.total for b in buckets), began_at)

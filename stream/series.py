@@ -1,18 +1,19 @@
 """Core. One series: what is known of a model version in one slice.
 
-The figure is River's (accuracy, or mean absolute error), over all matched outcomes since the version's first
-event, revised when an outcome is corrected. The loss is 1 for a wrong class, or the absolute error.
+A figure is a sum and a count of losses, so it is exact in whatever order outcomes come, can be merged, and can be
+revised when an outcome is corrected. The loss is 1 for a wrong class (accuracy is one minus its mean), or the
+absolute error (its mean is the MAE); ``tests/laws`` holds both to River's metrics.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Literal
 
-from river import metrics
+from msgspec import Struct
+from river.drift import ADWIN
 
 from stream.detectors import Change, Detector
-from stream.events import Label, Task
+from stream.events import Finding, Label, Task
 from stream.history import History
 from stream.join import Served
 
@@ -26,88 +27,82 @@ EXAMPLES = 5
 
 def task_of(served: Served) -> Task:
     """A number without scores is a regression; everything else is a classification."""
-    number = isinstance(served.prediction, int | float) and not isinstance(served.prediction, bool)
-    return "regression" if number and not served.has_scores else "classification"
+    return "regression" if not served.has_scores and is_number(served.prediction) else "classification"
 
 
-def is_comparable(served: Served, outcome: Label) -> bool:
+def is_number(label: Label) -> bool:
+    """Return whether a label is a number; a bool is a class."""
+    return isinstance(label, float) or (isinstance(label, int) and not isinstance(label, bool))
+
+
+def is_comparable(task: Task, prediction: Label, outcome: Label) -> bool:
     """Return whether the outcome is of the prediction's kind: text with text, number or bool with such."""
-    if task_of(served) == "regression":
-        return isinstance(outcome, int | float) and not isinstance(outcome, bool)
-    return isinstance(served.prediction, str) == isinstance(outcome, str)
+    if task == "regression":
+        return is_number(outcome)
+    return isinstance(prediction, str) == isinstance(outcome, str)
 
 
-class Series:
-    """Figures, recent history and detector of one model x version x slice."""
+def loss_of(task: Task, prediction: Label, outcome: Label) -> float:
+    """1 or 0 for a classification, the absolute error for a regression."""
+    if task == "classification":
+        return 0.0 if prediction == outcome else 1.0
+    return abs(float(prediction) - float(outcome))
 
-    __slots__ = (
-        "_first",
-        "_warmup",
-        "detector",
-        "episode",
-        "examples",
-        "figure",
-        "history",
-        "newest_at",
-        "outcomes",
-        "predictions",
-        "scale",
-        "task",
-    )
 
-    def __init__(self, task: Task, delta: float, warmup: int) -> None:
-        self.task = task
-        self.figure = metrics.Accuracy() if task == "classification" else metrics.MAE()
-        self.detector = Detector(delta)
-        self.history = History()
-        self.examples: deque[str] = deque(maxlen=EXAMPLES)
-        self.predictions = 0
-        self.outcomes = 0
-        self.episode = 0
-        self.newest_at = float("-inf")
-        self.scale = 1.0 if task == "classification" else 0.0
-        self._first = 0.0
-        self._warmup = warmup
+class Series(Struct, array_like=True, gc=False):
+    """Figures, recent history and detector of one model x version x slice.
+
+    ``outcomes`` are those that matched; ``loss_total`` is the sum of their losses, corrections included.
+    ``scale`` is 0 while a regression's first losses are still being measured; ``finding`` is the open one.
+    """
+
+    task: Task
+    detector: Detector
+    history: History
+    predictions: int = 0
+    outcomes: int = 0
+    loss_total: float = 0.0
+    late: int = 0
+    duplicates: int = 0
+    corrected: int = 0
+    unmatched: int = 0
+    newest_at: float = float("-inf")
+    scale: float = 1.0
+    first_total: float = 0.0
+    episode: int = 0
+    examples: tuple[str, ...] = ()
+    finding: Finding | None = None
 
     @property
     def metric(self) -> Metric:
         """The name of the figure."""
         return "accuracy" if self.task == "classification" else "mae"
 
-    @property
-    def is_warm(self) -> bool:
-        """Whether enough losses were seen to judge."""
-        return self.outcomes >= self._warmup
+    def learn(self, at: float, loss: float, example: str, warmup: int) -> Change | None:
+        """Take one matched outcome's loss; return the change that it proved, if any.
 
-    def learn(self, served: Served, outcome: Label) -> Change | None:
-        """Take one matched outcome; return the change that it proved, if any."""
-        loss = self.loss(served.prediction, outcome)
-        self.figure.update(outcome, served.prediction)
+        ``example`` is the prediction's id, kept while it is one of the newest that went wrong.
+        """
         self.outcomes += 1
-        self.history.add(served.at, loss)
-        if loss > self.scale / SCALE or (self.task == "classification" and loss):
-            self.examples.append(served.prediction_id)
-        if not self.scale:
-            self._calibrate(loss)
+        self.loss_total += loss
+        self.history.add(at, loss)
+        scale = self.scale
+        if not scale:
+            self._calibrate(loss, warmup)
             return None
-        change = self.detector.update(min(1.0, loss / self.scale))
-        return change if self.is_warm else None
+        if loss * SCALE > scale:
+            self.examples = (*self.examples[1 - EXAMPLES :], example)
+        change = self.detector.update(loss / scale if loss < scale else 1.0)
+        return change if self.outcomes >= warmup else None
 
-    def _calibrate(self, loss: float) -> None:
-        self._first += loss
-        if self.is_warm:
-            self.scale = SCALE * self._first / self.outcomes or 1.0
+    def _calibrate(self, loss: float, warmup: int) -> None:
+        self.first_total += loss
+        if self.outcomes >= warmup:
+            self.scale = SCALE * self.first_total / self.outcomes or 1.0
 
-    def revise(self, served: Served, previous: Label, outcome: Label) -> None:
-        """Replace one outcome in the figure; what the detector saw stays seen."""
-        self.figure.revert(previous, served.prediction)
-        self.figure.update(outcome, served.prediction)
-
-    def loss(self, prediction: Label, outcome: Label) -> float:
-        """1 or 0 for a classification, the absolute error for a regression."""
-        if self.task == "classification":
-            return float(prediction != outcome)
-        return abs(float(prediction) - float(outcome))
+    def revise(self, previous: float, loss: float) -> None:
+        """Replace one loss in the figure; what the detector saw stays seen."""
+        self.loss_total += loss - previous
 
     def shown(self, mean_loss: float) -> float:
         """Turn a mean loss into the figure's terms: accuracy is one minus the error rate; nan stays nan."""
@@ -115,8 +110,14 @@ class Series:
 
     def rollout(self) -> float:
         """The figure since the version's first event; nan before the first outcome."""
-        return float(self.figure.get()) if self.outcomes else float("nan")
+        return self.shown(self.loss_total / self.outcomes) if self.outcomes else float("nan")
 
     def recent(self) -> float:
         """The figure over about the newest 256 outcomes; nan before the first."""
         return self.shown(self.history.newest(RECENT).mean)
+
+
+def new_series(task: Task, delta: float) -> Series:
+    """Return the series of a version and slice that nothing is known of yet."""
+    scale = 1.0 if task == "classification" else 0.0
+    return Series(task, Detector(ADWIN(delta=delta)), History(), scale=scale)

@@ -119,7 +119,10 @@ class WorkerSettings(_Section):
     checkpoint_interval_s: Annotated[float, Field(gt=0)] = 2.0
     batch_size: Annotated[int, Field(ge=1, le=50_000)] = 1_000
     label_horizon_s: Annotated[float, Field(gt=0)] = 3 * 86_400.0
-    pending_budget: Annotated[int, Field(ge=1)] = 1_000_000
+    pending_budget: Annotated[int, Field(ge=1)] = 50_000_000
+    memory_entries: Annotated[int, Field(ge=1)] = 100_000
+    data_dir: Path | None = None
+    instance: str | None = None
     slice_budget: Annotated[int, Field(ge=1)] = 200
     future_tolerance_s: Annotated[float, Field(ge=0)] = 3_600.0
     past_tolerance_s: Annotated[float, Field(gt=0)] = 400 * 86_400.0

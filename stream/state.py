@@ -1,32 +1,30 @@
 """Edge. A monitor's state to bytes and back, with a schema number in front.
 
-River's detectors have no other form than a pickle. Only the classes named here are ever loaded, so a record from
-somebody else's hand can't run code.
+The bytes are msgpack of the records themselves; River's detectors have no other form than a pickle. Only the
+classes named here are ever unpickled, so a record from somebody else's hand can't run code.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from stream.monitor import Monitor
+import msgspec
+from river.drift import ADWIN
 
-SCHEMA = b"1\n"
+from stream import state_1
+from stream.history import History
+from stream.monitor import Monitor, Routes
+from stream.reference import Feature, Reference, restored
 
-_ALLOWED = {
-    ("builtins", "float"),
-    ("builtins", "int"),
-    ("builtins", "set"),
-    ("functools", "partial"),
-    ("collections", "Counter"),
-    ("collections", "defaultdict"),
-    ("collections", "deque"),
-    ("stream.detectors", "Detector"),
-    ("stream.events", "Finding"),
-    ("stream.history", "History"),
-    ("stream.monitor", "Monitor"),
-    ("stream.series", "Series"),
+SCHEMA: Final = b"2"
+
+_RIVER = {
+    ("river.drift.adwin", "ADWIN"),
+    ("river._river_rust.drift", "AdaptiveWindowing"),
+    ("builtins", "AdaptiveWindowing"),
 }
 
 
@@ -36,26 +34,61 @@ class StateError(Exception):
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _ALLOWED or module.startswith("river."):
+        if (module, name) in _RIVER:
             return super().find_class(module, name)
-        raise StateError(f"state names {module}.{name}: want only classes of monitors")
+        raise StateError(f"state names {module}.{name}: want only River's ADWIN")
+
+
+def _write(value: Any) -> Any:
+    kind = type(value)
+    if kind is History:
+        return value.cells.tobytes()
+    if kind is ADWIN:
+        return pickle.dumps(value, protocol=5)
+    if kind is Reference:
+        return [{name: one.fields() for name, one in value.features.items()}, value.unwatched]
+    if kind is Routes:
+        return None
+    raise NotImplementedError(f"no way to write {kind}")
+
+
+def _read(kind: type, value: Any) -> Any:
+    if kind is History:
+        return History(value)
+    if kind is ADWIN:
+        return _Unpickler(io.BytesIO(value)).load()
+    if kind is Reference:
+        features: dict[str, Feature] = {name: restored(fields) for name, fields in value[0].items()}
+        return Reference(features, value[1])
+    if kind is Routes:
+        return Routes()
+    raise NotImplementedError(f"no way to read {kind}")
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_write).encode
+_decode = msgspec.msgpack.Decoder(Monitor, dec_hook=_read).decode
 
 
 def dump(monitor: Monitor) -> bytes:
     """Return the state's bytes."""
-    return SCHEMA + pickle.dumps(monitor, protocol=5)
+    return SCHEMA + b"\n" + _encode(monitor)
 
 
 def load(value: bytes) -> Monitor:
-    """Return the monitor that ``dump`` wrote.
+    """Return the monitor that ``dump`` wrote, of this release or of one that can be migrated.
 
     Raises:
         StateError: another schema, or bytes that no release wrote.
     """
-    schema, newline, body = value.partition(b"\n")
-    if schema + newline != SCHEMA:
-        raise StateError(f"state schema {schema[:20]!r}: want {SCHEMA.strip()!r}")
-    monitor = _Unpickler(io.BytesIO(body)).load()
-    if not isinstance(monitor, Monitor):
-        raise StateError(f"state holds a {type(monitor).__name__}: want a Monitor")
-    return monitor
+    schema, _, body = value.partition(b"\n")
+    reader = SCHEMAS.get(schema)
+    if reader is None:
+        known = ", ".join(sorted(one.decode() for one in SCHEMAS))
+        raise StateError(f"state schema {schema[:20].decode(errors='replace')!r}: want one of {known}")
+    try:
+        return reader(body)
+    except (msgspec.DecodeError, ValueError, pickle.UnpicklingError, EOFError) as fault:
+        raise StateError(f"state of schema {schema.decode()} can't be read: {fault}") from fault
+
+
+SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {b"1": state_1.load, SCHEMA: _decode}

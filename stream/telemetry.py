@@ -6,11 +6,12 @@ not kept here: ``ModelFigures`` is a view of live state, made at each scrape and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 EVENT_TYPES = ("prediction", "outcome", "rollout")
@@ -62,11 +63,34 @@ class Telemetry:
             "producer",
         )
         self.findings = counter("tidewatch_findings", "Findings, by state.", "state", ("open", "closed"))
-        self.label_delay = Histogram(
+        self.label_delay = Delays()
+        registry.register(self.label_delay)
+
+
+class Delays(Collector):
+    """A histogram that takes a whole batch of label delays: one at a time they cost more than the join."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(len(DELAYS) + 1, np.int64)
+        self._total = 0.0
+
+    def observe(self, delays: Sequence[float]) -> None:
+        """Take seconds; a negative delay (the outcome happened first) counts as 0."""
+        if delays:
+            taken = np.maximum(delays, 0.0)
+            places = np.searchsorted(DELAYS, taken, side="left")
+            self._counts += np.bincount(places, minlength=len(self._counts))
+            self._total += float(taken.sum())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the histogram."""
+        bounds = [*(str(float(bound)) for bound in DELAYS), "+Inf"]
+        totals = np.cumsum(self._counts).tolist()
+        yield HistogramMetricFamily(
             "tidewatch_label_delay_seconds",
             "Event time from prediction to its outcome.",
-            buckets=DELAYS,
-            registry=registry,
+            buckets=[*zip(bounds, totals, strict=True)],
+            sum_value=self._total,
         )
 
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
-from stream.events import Event, Finding
 from stream.fold import InputFold, importance, watermark
-from stream.join import Joined, Reason
-from stream.telemetry import ModelRow, PartitionRow, Telemetry
+from stream.tally import Tally
+from stream.telemetry import EVENT_TYPES, ModelRow, PartitionRow, Telemetry
 
 PRODUCER_BUDGET = 50
 """Producers named as a label; the rest are "other"."""
@@ -17,38 +16,33 @@ LOG = structlog.get_logger("tidewatch.worker")
 
 
 class FoldWatch:
-    """Counts what folds do; the fold does not depend on it."""
+    """Tells metrics and log what folds did; the fold does not depend on it."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
         self._producers: set[str] = set()
 
-    def folded(self, event: Event) -> None:
-        """Count an event by type."""
-        self._telemetry.events.labels(type(event).__name__.lower()).inc()
+    def folded(self, tally: Tally) -> None:
+        """Count one batch."""
+        told = self._telemetry
+        for kind, count in zip(EVENT_TYPES, (tally.predictions, tally.outcomes, tally.rollouts), strict=True):
+            told.events.labels(kind).inc(count)
+        for reason, count in tally.joined.items():
+            told.joined.labels(reason).inc(count)
+        told.label_delay.observe(tally.delays)
+        for reason in tally.refused:
+            told.dead_letters.labels(reason).inc()
+        for producer in tally.misrouted:
+            told.misrouted.labels(self._known(producer)).inc()
+        for finding in tally.findings:
+            told.findings.labels(finding.state).inc()
+            LOG.info("finding", id=finding.id, state=finding.state, summary=finding.summary)
 
-    def joined(self, joined: Joined, reason: str) -> None:
-        """Count what became of it, and how long its label took."""
-        if reason == Reason.WAITING:
-            return
-        self._telemetry.joined.labels(reason).inc()
-        if reason == Reason.MATCHED and joined.served is not None:
-            self._telemetry.label_delay.observe(max(0.0, joined.outcome_at - joined.served.at))
-
-    def refused(self, reason: str) -> None:
-        """Count a dead letter."""
-        self._telemetry.dead_letters.labels(reason).inc()
-
-    def misrouted(self, producer: str) -> None:
-        """Count a record in the wrong partition, by the producer's CloudEvents source."""
-        known = producer in self._producers or len(self._producers) < PRODUCER_BUDGET
-        self._producers |= {producer} if known else set()
-        self._telemetry.misrouted.labels(producer if known else "other").inc()
-
-    def found(self, finding: Finding) -> None:
-        """Count and log a finding."""
-        self._telemetry.findings.labels(finding.state).inc()
-        LOG.info("finding", id=finding.id, state=finding.state, summary=finding.summary)
+    def _known(self, producer: str) -> str:
+        if producer not in self._producers and len(self._producers) >= PRODUCER_BUDGET:
+            return "other"
+        self._producers.add(producer)
+        return producer
 
 
 def model_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[ModelRow]]:
@@ -56,7 +50,7 @@ def model_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Ite
 
     def rows() -> Iterator[ModelRow]:
         series = [row for fold in folds().values() for row in fold.series()]
-        for model, version, name, one, degraded in sorted(series, key=importance):
+        for model, version, name, one in sorted(series, key=importance):
             yield ModelRow(
                 model,
                 version,
@@ -66,7 +60,7 @@ def model_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Ite
                 one.recent(),
                 one.predictions,
                 one.outcomes,
-                degraded,
+                one.finding is not None,
                 one.newest_at,
             )
 

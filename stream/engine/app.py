@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -17,13 +19,17 @@ from yarl import URL
 
 from stream.engine.connection import client_options, ssl_context
 from stream.engine.driver import BatchSchema, Transport
-from stream.engine.keeper import Keeper
+from stream.engine.keeper import Custody, Keeper
 from stream.engine.partition import PartitionFactory
+from stream.engine.probe import probe
 from stream.engine.telemetry import EngineTelemetry
 from stream.settings import KafkaSettings
 
 SESSION_S = 10.0
 """A killed process's partitions move after this long; its heartbeats run in a thread of their own."""
+TICK_S = 0.1
+URGENT_PAUSE_S = 0.02
+NAP_S = 0.01
 STALL_S = 60.0
 """Records waiting and none folded for this long means the process is not alive."""
 
@@ -74,15 +80,19 @@ def build(plan: Plan) -> EngineApp:
         worker_redirect_stdouts=False,
     )
     app.transport = Transport(app.conf.broker, app)
-    app.keeper = Keeper(
+    telemetry = EngineTelemetry(plan.registry)
+    custody = Custody(
         options=client_options(plan.kafka),
         group=plan.group,
-        inputs=plan.inputs,
+        inputs=tuple(plan.inputs),
         checkpoints=plan.checkpoints,
         factory=plan.factory,
-        telemetry=EngineTelemetry(plan.registry),
+        interval_s=plan.checkpoint_interval_s,
+        probe=probe(os.environ),
     )
+    app.keeper = Keeper(custody, telemetry)
     _feed(app, plan.inputs)
+    _tick(app, telemetry)
     _serve(app, plan.registry)
     return app
 
@@ -112,14 +122,27 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
                 await app.crash(fault)
                 raise
 
-    async def checkpoint_when_urgent() -> None:
-        while not app.should_stop:
-            await keeper.urgent.wait()
-            await app.consumer.commit()
-            await asyncio.sleep(0.02)
-
     app.agent(app.topic(*inputs, schema=BatchSchema()))(fold)
-    app.task(checkpoint_when_urgent)
+
+
+def _tick(app: EngineApp, telemetry: EngineTelemetry) -> None:
+    keeper: Keeper = app.keeper
+
+    async def checkpoint_when_due() -> None:
+        while not app.should_stop:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(keeper.urgent.wait(), TICK_S)
+            await app.consumer.commit()
+            await asyncio.sleep(URGENT_PAUSE_S)
+
+    async def measure_stalls() -> None:
+        while not app.should_stop:
+            slept_at = time.monotonic()
+            await asyncio.sleep(NAP_S)
+            telemetry.loop_stall.observe(max(0.0, time.monotonic() - slept_at - NAP_S))
+
+    app.task(checkpoint_when_due)
+    app.task(measure_stalls)
 
 
 def _serve(app: EngineApp, registry: CollectorRegistry) -> None:

@@ -16,9 +16,13 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from stream.engine.partition import Flush, Partition
+from stream.engine.probe import Probe, Step, nothing
+from stream.engine.slices import Slices
 
 MARKER = b"tidewatch.offsets"
 SCHEMA = 1
+BATCH_BYTES = 1 << 20
+REQUEST_BYTES = 8 << 20
 
 
 class CheckpointError(Exception):
@@ -41,7 +45,7 @@ async def reader(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         fetch_max_wait_ms=10,  # the next request waits behind a fetch that finds nothing
-        max_partition_fetch_bytes=8 << 20,
+        max_partition_fetch_bytes=REQUEST_BYTES,
     )
     await consumer.start()
     try:
@@ -64,14 +68,17 @@ async def read_range(
 class Checkpoint:
     """Writes and restores one partition; ``number`` is the same in the inputs and in ``topic``."""
 
-    def __init__(self, options: Mapping[str, Any], group: str, topic: str, number: int) -> None:
-        self._options = options
+    def __init__(
+        self, options: Mapping[str, Any], group: str, topic: str, number: int, probe: Probe = nothing
+    ) -> None:
+        self._probe = probe
         self._tp = TopicPartition(topic, number)
         self._producer = AIOKafkaProducer(
             **options,
             transactional_id=f"{group}-{number}",
             transaction_timeout_ms=60_000,
-            max_request_size=8 * 1024 * 1024,
+            max_request_size=REQUEST_BYTES,
+            max_batch_size=BATCH_BYTES,
             linger_ms=0,
         )
 
@@ -95,10 +102,13 @@ class Checkpoint:
         async for batch in read_range(consumer, self._tp, start, end):
             state.update((record.key, record.value) for record in batch)
         marker = state.pop(MARKER, None)
+        offsets = {} if marker is None else self._offsets(marker)
+        slices = Slices()
         for key, value in state.items():
             if value is not None:
                 into.restore(key, value)
-        return {} if marker is None else self._offsets(marker)
+            await slices.pause()
+        return offsets
 
     def _offsets(self, marker: bytes) -> dict[str, int]:
         found = msgspec.json.decode(marker, type=Marker)
@@ -112,14 +122,34 @@ class Checkpoint:
         Raises:
             aiokafka.errors.ProducerFenced: the partition has another owner now.
         """
-        marker = msgspec.json.encode(Marker(SCHEMA, dict(offsets)))
-        send = self._producer.send
         async with self._producer.transaction():
-            pending = [
-                await send(out.topic, out.value, key=out.key, partition=out.partition, headers=[*out.headers])
-                for out in flush.outputs
-            ]
-            for key, value in [*flush.dirty.items(), (MARKER, marker)]:
-                pending.append(await send(self._tp.topic, value, key=key, partition=self._tp.partition))
+            await self._probe(Step.BEGUN)
+            pending = [await self._send_output(out) for out in flush.outputs]
+            size = 0
+            slices = Slices()
+            for key, value in flush.state:
+                pending.append(await self._send_state(key, value))
+                size += len(value or b"")
+                await slices.pause()
+            marker = msgspec.json.encode(Marker(SCHEMA, dict(offsets)))
+            pending.append(await self._send_state(MARKER, marker))
+            await self._probe(Step.SENT)
             await asyncio.gather(*pending)
-        return sum(len(value) for value in flush.dirty.values() if value is not None)
+            await self._probe(Step.ACKNOWLEDGED)
+        await self._probe(Step.COMMITTED)
+        return size
+
+    async def _send_output(self, out: Any) -> asyncio.Future[Any]:
+        return await self._producer.send(  # type: ignore[no-any-return]
+            out.topic,
+            out.value,
+            key=out.key,
+            partition=out.partition,
+            headers=[*out.headers],
+            timestamp_ms=out.timestamp,
+        )
+
+    async def _send_state(self, key: bytes, value: bytes | None) -> asyncio.Future[Any]:
+        return await self._producer.send(  # type: ignore[no-any-return]
+            self._tp.topic, value, key=key, partition=self._tp.partition
+        )

@@ -16,20 +16,32 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage, Message
 from mode.utils.futures import notify
 
+from stream.engine.keeper import Batch
+
 
 class Keeper(Protocol):
-    """Who keeps the state that the offsets belong to."""
+    """Who keeps the state that the offsets belong to; ``epoch`` changes with the assignment."""
+
+    epoch: int
 
     async def restore(self, assigned: set[TP]) -> Mapping[TP, int]:
         """Take over the partitions; return the offset that each input is to be read from."""
         ...
 
     async def checkpoint(self) -> Mapping[TP, int]:
-        """Make the state durable; return the offsets to go on from. Nothing new: empty."""
+        """Make all of the state durable; return the offsets to go on from. Nothing new: empty."""
+        ...
+
+    async def checkpoint_due(self) -> Mapping[TP, int]:
+        """Make durable what is due."""
         ...
 
     def release(self) -> None:
         """Forget all partitions: they are being taken away."""
+        ...
+
+    async def told(self) -> None:
+        """Learn that the group knows the durable offsets."""
         ...
 
     async def close(self) -> None:
@@ -86,7 +98,7 @@ class Consumer(stock.Consumer):
 
     def _batch_message(self, tp: TP, batch: Sequence[ConsumerRecord]) -> ConsumerMessage:
         message = self._to_message(tp, batch[-1])
-        message.value = batch  # type: ignore[assignment]
+        message.value = Batch(batch, self._keeper.epoch)  # type: ignore[assignment]
         return message
 
     async def perform_seek(self) -> None:
@@ -97,24 +109,34 @@ class Consumer(stock.Consumer):
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
 
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Checkpoint what is due. Faust asks for it in its own time; nothing is ever committed without."""
+        return await self.tell(await self._keeper.checkpoint_due())
+
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """Checkpoint first; then tell the group, for lag monitors only."""
-        offsets = await self._keeper.checkpoint()
+        """Checkpoint everything."""
+        return await self.tell(await self._keeper.checkpoint())
+
+    async def tell(self, offsets: Mapping[TP, int]) -> bool:
+        """Tell the group what is durable, for lag monitors only."""
         owned = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
         if not owned or not await self._commit(owned):
             return False
         self._committed_offset.update(owned)
         self.app.monitor.on_tp_commit(owned)
+        await self._keeper.told()
         return True
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish the batch in hand and checkpoint while the partitions are still ours; then forget them."""
         await super().on_partitions_revoked(revoked)
+        await self.force_commit()
         self._keeper.release()
 
     async def on_stop(self) -> None:
         """Finish the batch in hand and checkpoint it (Faust commits here), then give the partitions back."""
         await super().on_stop()
+        await self.force_commit()
         await self._keeper.close()
 
     def ack(self, message: Message) -> bool:

@@ -1,22 +1,33 @@
-"""Shell. Keeps the folds of all assigned partitions: restores, feeds and checkpoints them."""
+"""Shell. Keeps the folds of all assigned partitions: takes them over, feeds and checkpoints them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import ProducerFenced
 
-from stream.engine.checkpoint import Checkpoint, read_range, reader
+from stream.engine.checkpoint import Checkpoint, reader
 from stream.engine.partition import Partition, PartitionFactory
+from stream.engine.probe import Probe, Step
+from stream.engine.restore import Restore
 from stream.engine.telemetry import EngineTelemetry
 
 LOG = structlog.get_logger()
+DUTY = 0.1
+"""The share of its time that a partition may spend on checkpoints: large ones come less often."""
+
+
+class Batch(NamedTuple):
+    """Records of one partition of one topic; ``epoch`` is that of the assignment they were fetched for."""
+
+    records: Sequence[ConsumerRecord]
+    epoch: int
 
 
 @dataclass(slots=True)
@@ -27,151 +38,190 @@ class Held:
     checkpoint: Checkpoint
     offsets: dict[str, int] = field(default_factory=dict)
     changed: bool = False
+    urgent: bool = False
+    due_at: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Custody:
+    """What a keeper needs to know; ``inputs`` have the same partition count as ``checkpoints``."""
+
+    options: Mapping[str, Any]
+    group: str
+    inputs: tuple[str, ...]
+    checkpoints: str
+    factory: PartitionFactory
+    interval_s: float
+    probe: Probe
 
 
 class Keeper:
     """The state behind one process's assignment. All methods run on the worker's event loop."""
 
-    def __init__(
-        self,
-        *,
-        options: Mapping[str, Any],
-        group: str,
-        inputs: Sequence[str],
-        checkpoints: str,
-        factory: PartitionFactory,
-        telemetry: EngineTelemetry,
-    ) -> None:
-        self._options = options
-        self._group = group
-        self._inputs = tuple(inputs)
-        self._checkpoints = checkpoints
-        self._factory = factory
+    def __init__(self, custody: Custody, telemetry: EngineTelemetry) -> None:
+        self._custody = custody
         self._telemetry = telemetry
         self._held: dict[int, Held] = {}
-        self._released: list[Checkpoint] = []
+        self._parked: dict[int, Held] = {}
         self._writing = asyncio.Lock()
+        self.epoch = 0
         self.urgent = asyncio.Event()
         self.progressed_at = time.monotonic()
+        self.restoring = False
 
     def folds(self) -> Mapping[int, Partition]:
         """Return the live folds by partition number."""
         return {number: held.fold for number, held in self._held.items()}
 
-    def apply(self, batch: Sequence[ConsumerRecord]) -> None:
+    def apply(self, batch: Batch) -> None:
         """Fold one fetched batch; records that the state includes already are skipped."""
-        topic = batch[0].topic
-        held = self._held.get(batch[0].partition)
-        if held is None:
+        records = batch.records
+        topic, held = records[0].topic, self._held.get(records[0].partition)
+        if held is None or batch.epoch != self.epoch:
             return
         start = held.offsets.get(topic, 0)
-        fresh = batch if batch[0].offset >= start else [record for record in batch if record.offset >= start]
-        if not fresh:
+        if records[0].offset < start:
+            records = [record for record in records if record.offset >= start]
+        if not records:
             return
-        if held.fold.apply(fresh):
-            self.urgent.set()
-        held.offsets[topic] = batch[-1].offset + 1
+        if held.fold.apply(records):
+            self._urge(held)
+        held.offsets[topic] = records[-1].offset + 1
         held.changed = True
         self.progressed_at = time.monotonic()
 
-    def _urge(self, number: int) -> Callable[[], None]:
+    def _urge(self, held: Held) -> None:
+        held.changed = held.urgent = True
+        self.urgent.set()
+
+    def _urger(self, number: int) -> Callable[[], None]:
         def urge() -> None:
             if number in self._held:
-                self._held[number].changed = True
-                self.urgent.set()
+                self._urge(self._held[number])
 
         return urge
 
     async def checkpoint(self) -> Mapping[Any, int]:
         """Write every changed partition; return the offsets that are durable now."""
+        return await self._checkpoint(lambda _: True)
+
+    async def checkpoint_due(self) -> Mapping[Any, int]:
+        """Write the partitions that are urgent or whose interval is over; return the offsets durable now."""
+        self.urgent.clear()
+        now = time.monotonic()
+        return await self._checkpoint(lambda held: held.urgent or now >= held.due_at)
+
+    async def _checkpoint(self, wanted: Callable[[Held], bool]) -> Mapping[Any, int]:
         durable: dict[Any, int] = {}
         async with self._writing:
-            self.urgent.clear()
             for number, held in list(self._held.items()):
-                if held.changed and await self._write(number, held):
-                    durable |= {TopicPartition(topic, number): at for topic, at in held.offsets.items()}
+                if held.changed and wanted(held) and self._held.get(number) is held:
+                    durable |= await self._write(number, held)
         return durable
 
-    async def _write(self, number: int, held: Held) -> bool:
-        """Write one partition; False when it has another owner by now."""
+    async def _write(self, number: int, held: Held) -> Mapping[Any, int]:
+        """Write one partition; nothing is durable when it has another owner by now."""
         began = time.monotonic()
-        held.changed = False
-        flush, offsets = held.fold.flush(), dict(held.offsets)
+        held.changed = held.urgent = False
+        offsets = dict(held.offsets)
         try:
+            flush = held.fold.freeze(offsets)
+            await self._custody.probe(Step.FROZEN)
             size = await held.checkpoint.write(flush, offsets)
         except ProducerFenced:
             LOG.warning(
                 "fenced", partition=number, meaning="another process owns it; this one's work is void"
             )
-            self._held.pop(number, None)
-            self._released.append(held.checkpoint)
-            held.fold.close()
-            return False
+            await self._drop(number, held)
+            return {}
+        except BaseException:
+            # whether it was written is unknown: only a restore can tell, so nothing of this state goes on
+            await self._drop(number, held)
+            raise
         held.fold.committed()
-        self._telemetry.checkpoint_seconds.observe(time.monotonic() - began)
-        self._telemetry.checkpoint_bytes.inc(size)
-        self._telemetry.checkpoint_at.labels(number).set(time.time())
-        return True
+        await self._custody.probe(Step.STORED)
+        took_s = time.monotonic() - began
+        held.due_at = time.monotonic() + max(self._custody.interval_s, took_s / DUTY)
+        self._telemetry.checkpointed(number, took_s, size)
+        return {TopicPartition(topic, number): at for topic, at in offsets.items()}
+
+    async def _drop(self, number: int, held: Held) -> None:
+        for place in (self._held, self._parked):
+            if place.get(number) is held:
+                del place[number]
+        held.fold.close()
+        await held.checkpoint.close()
+
+    async def told(self) -> None:
+        """Learn that the group knows the durable offsets."""
+        await self._custody.probe(Step.TOLD)
 
     async def restore(self, assigned: set[Any]) -> Mapping[Any, int]:
         """Take over the assigned input partitions; return where to read each of their topics."""
-        await self.close()
-        numbers = sorted({tp.partition for tp in assigned if tp.topic in self._inputs})
-        offsets: dict[Any, int] = {}
-        async with reader(self._options) as consumer:
+        inputs = self._custody.inputs
+        numbers = sorted({tp.partition for tp in assigned if tp.topic in inputs})
+        self.restoring = True
+        self.epoch += 1
+        self._park()
+        async with self._writing, reader(self._custody.options) as consumer:
             for number in numbers:
-                began = time.monotonic()
-                held = await self._take(consumer, number)
-                offsets |= {TopicPartition(topic, number): held.offsets[topic] for topic in self._inputs}
-                self._telemetry.restore_seconds.labels(number).set(time.monotonic() - began)
+                if not await self._unpark(number):
+                    await self._take(number, Restore(consumer, inputs))
+        await self.close_parked()
         self._telemetry.partitions.set(len(numbers))
+        self.restoring = False
+        self.progressed_at = time.monotonic()
         LOG.info("assigned", partitions=numbers)
-        return {tp: at for tp, at in offsets.items() if tp in assigned}
+        return {tp: held.offsets[tp.topic] for tp, held in self._assigned(assigned)}
 
-    async def _take(self, consumer: AIOKafkaConsumer, number: int) -> Held:
-        held = Held(
-            self._factory(number, self._urge(number)),
-            Checkpoint(self._options, self._group, self._checkpoints, number),
-        )
-        await held.checkpoint.open()
-        held.offsets = await held.checkpoint.read(consumer, held.fold)
-        inputs = [TopicPartition(topic, number) for topic in self._inputs]
-        earliest = await consumer.beginning_offsets(inputs)
-        await self._rebuild(consumer, held, inputs)
-        for tp in inputs:
-            held.offsets[tp.topic] = max(held.offsets.get(tp.topic, 0), earliest[tp])
+    def _assigned(self, assigned: set[Any]) -> Iterator[tuple[Any, Held]]:
+        for tp in assigned:
+            if tp.topic in self._custody.inputs:
+                yield tp, self._held[tp.partition]
+
+    async def _take(self, number: int, restore: Restore) -> None:
+        began = time.monotonic()
+        custody = self._custody
+        checkpoint = Checkpoint(custody.options, custody.group, custody.checkpoints, number, custody.probe)
+        await checkpoint.open()
+        held = Held(custody.factory(number, self._urger(number)), checkpoint)
+        try:
+            held.offsets = await restore.into(number, held.fold, checkpoint)
+        except BaseException:
+            await self._drop(number, held)
+            raise
         self._held[number] = held
         held.fold.committed()
-        return held
+        self._telemetry.restore_seconds.labels(number).set(time.monotonic() - began)
 
-    async def _rebuild(
-        self, consumer: AIOKafkaConsumer, held: Held, inputs: Sequence[TopicPartition]
-    ) -> None:
-        since = held.fold.rebuild_since()
-        if since is None:
-            return
-        starts = await consumer.offsets_for_times({tp: max(0, int(since * 1000)) for tp in inputs})
-        for tp in inputs:
-            end = held.offsets.get(tp.topic, 0)
-            found = starts.get(tp)
-            if found is not None and found.offset < end:
-                async for batch in read_range(consumer, tp, found.offset, end):
-                    held.fold.rebuild(batch)
+    async def _unpark(self, number: int) -> bool:
+        """Go on with the state of a partition that came back, if nobody owned it since: a commit proves that."""
+        held = self._parked.pop(number, None)
+        if held is None:
+            return False
+        self._held[number] = held
+        return bool(await self._write(number, held))
 
     def release(self) -> None:
-        """Forget all partitions: they may have another owner from here on."""
-        for held in self._held.values():
-            held.fold.close()
-            self._released.append(held.checkpoint)
-        self._held = {}
+        """Stop folding: the partitions may have another owner from here on."""
+        self.epoch += 1
+        self._park()
         self._telemetry.forget()
+
+    def _park(self) -> None:
+        """Keep the state for the case that the partition comes back."""
+        self._parked |= self._held
+        self._held = {}
+
+    async def close_parked(self) -> None:
+        """Give back what did not come back."""
+        for number, held in list(self._parked.items()):
+            await self._drop(number, held)
 
     async def close(self) -> None:
         """Give everything back; call after the last checkpoint."""
         self.release()
-        released, self._released = self._released, []
-        for checkpoint in released:
-            await checkpoint.close()
+        await self.close_parked()
 
     def measure_lag(self, highwater: Callable[[Any], int | None]) -> int:
         """Set the lag metrics from the consumer's high-water marks; return the sum of records waiting."""

@@ -55,46 +55,57 @@ class Output(NamedTuple):
     value: bytes | None
     headers: Sequence[Header] = ()
     partition: int | None = None
+    timestamp: int | None = None
+    """Epoch milliseconds; ``None``: when it is sent."""
 
 
 class Flush(NamedTuple):
     """What one checkpoint writes in one transaction, besides the input offsets."""
 
     outputs: Sequence[Output]
-    dirty: Mapping[bytes, bytes | None]
-    """Changed state by key since the last flush; ``None`` deletes the key."""
+    state: Iterable[tuple[bytes, bytes | None]]
+    """State changed since the last freeze, as it was then, made while it is read; ``None`` deletes the key."""
 
 
 class Partition(Protocol):
     """One input partition's live state.
 
     The engine calls ``restore`` for every state record of the checkpoint, then ``rebuild`` with input records
-    older than the checkpoint (scoring off), then ``apply`` with each fetched batch, one call at a time. A crash
-    between two flushes rolls all of it back to the last one.
+    older than the checkpoint (scoring off), then ``apply`` with each fetched batch, one call at a time. Between
+    ``freeze`` and ``committed`` further batches are applied; what ``Flush.state`` yields must not show them.
+    A crash rolls all of it back to the last ``committed``.
     """
 
     def restore(self, key: bytes, value: bytes) -> None:
-        """Take back one state record written by ``flush``."""
+        """Take back one state record written by a checkpoint."""
+        ...
+
+    def local(self) -> Mapping[str, int]:
+        """Return, by topic, the offsets that this process's own disk includes of the unsaved state; or empty."""
+        ...
+
+    def forget_local(self) -> None:
+        """Forget what is on the disk: it does not fit the checkpoint."""
         ...
 
     def rebuild_since(self) -> float | None:
         """Return the epoch second from which inputs must be re-read to derive unsaved state, or ``None``."""
         ...
 
-    def rebuild(self, records: Iterable[Record]) -> None:
-        """Derive unsaved state from records at or below the checkpoint's offsets; nothing is counted or sent."""
+    def rebuild(self, records: Sequence[Record]) -> None:
+        """Derive unsaved state from records below the checkpoint's offsets; nothing is counted or sent."""
         ...
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold one batch of one topic; return whether its outputs are urgent (a page waits for them)."""
         ...
 
-    def flush(self) -> Flush:
-        """Return outputs and changed state since the last call, and forget them."""
+    def freeze(self, offsets: Mapping[str, int]) -> Flush:
+        """Return the outputs and changed state since the last freeze; it includes the inputs below ``offsets``."""
         ...
 
     def committed(self) -> None:
-        """Learn that all that ``flush`` returned so far is durable: now the outside world may see it."""
+        """Learn that all of the last freeze is durable: now the outside world may see it."""
         ...
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ class Pager:
         asyncio.get_running_loop().call_soon(self.commit)
 
     def commit(self) -> None:
-        self.stored |= self.book.flush().dirty
+        self.stored |= self.book.freeze({}).state
         self.book.committed()
 
     def fold(self, *findings: Finding) -> None:

@@ -37,7 +37,7 @@ def histories(draw: st.DrawFn) -> list[Finding]:
 
 
 def commit(book: IncidentBook) -> dict[bytes, bytes | None]:
-    dirty = dict(book.flush().dirty)
+    dirty = dict(book.freeze({}).state)
     book.committed()
     return dirty
 
@@ -146,7 +146,7 @@ def test_nothing_leaves_before_it_is_durable() -> None:
     book = new_book(seen)
     book.apply([record(finding("a"))])
     assert list(book.due("maps-hook")) == []
-    book.flush()
+    book.freeze({})
     assert list(book.due("maps-hook")) == []
     book.committed()
     assert len(list(book.due("maps-hook"))) == 1
@@ -156,7 +156,7 @@ def test_nothing_leaves_before_it_is_durable() -> None:
 def test_notification_that_came_after_the_flush_waits_for_the_next_one() -> None:
     book = new_book()
     book.apply([record(finding("a"))])
-    book.flush()
+    book.freeze({})
     book.apply([record(finding("r", model="route-bike"))])
     book.committed()
     assert {due.incident.model for due in book.due("maps-hook")} == {"eta.city"}
@@ -183,7 +183,7 @@ def test_sent_notification_is_not_due_after_a_flush_that_was_taken_before_it_was
     commit(book)
     (due,) = book.due("maps-hook")
     book.apply([record(finding("b"))])
-    book.flush()
+    book.freeze({})
     book.accepted(due, at=2_001.0)
     book.committed()
     assert list(book.due("maps-hook")) == []
@@ -234,7 +234,7 @@ def test_taken_away_book_hands_out_and_records_nothing() -> None:
     book.close()
     book.accepted(due, at=2_001.0)
     assert list(book.due("maps-hook")) == []
-    assert book.flush().dirty == {}
+    assert book.freeze({}).state == []
 
 
 @pytest.mark.parametrize(
@@ -245,12 +245,12 @@ def test_what_is_no_finding_goes_to_the_dead_letters(value: bytes | None, reason
     seen = Seen()
     book = new_book(seen)
     assert not book.apply([Rec(value, headers=[("trace", b"1")])])
-    (letter,) = book.flush().outputs
+    (letter,) = book.freeze({}).outputs
     assert (letter.topic, letter.value) == ("dead-letters", value)
     assert ("tidewatch_reason", reason.encode()) in letter.headers
     assert ("trace", b"1") in letter.headers
     assert seen.refusals == [reason]
-    assert book.flush().outputs == []
+    assert book.freeze({}).outputs == []
 
 
 def test_old_resolved_incidents_are_forgotten_once_nothing_is_left_to_send() -> None:
@@ -271,7 +271,7 @@ def test_old_resolved_incidents_are_forgotten_once_nothing_is_left_to_send() -> 
 def test_state_of_another_schema_is_refused_by_name() -> None:
     book = new_book()
     book.apply([record(finding("a"))])
-    ((key, value),) = book.flush().dirty.items()
+    ((key, value),) = book.freeze({}).state
     assert value is not None
     newer = msgspec.json.encode(msgspec.json.decode(value) | {"schema": 2})
     with pytest.raises(StateError, match=r"inc_.*want schema 1"):

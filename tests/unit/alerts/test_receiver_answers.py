@@ -43,7 +43,7 @@ def to(url: str) -> Request:
 def one_due() -> Due:
     book = new_book()
     book.apply([record(finding("a", summary="Genauigkeit fällt über 29 %"))])
-    book.flush()
+    book.freeze({})
     book.committed()
     return next(iter(book.due("maps-hook")))
 

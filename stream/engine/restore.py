@@ -1,0 +1,53 @@
+"""Shell. A partition taken over: its state read from the checkpoint, the rest derived from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream.engine.checkpoint import Checkpoint, read_range
+from stream.engine.partition import Partition
+from stream.engine.slices import Slices
+
+
+class Restore:
+    """Brings empty folds to where their checkpoints stand; one reader serves all partitions in turn."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, inputs: Sequence[str]) -> None:
+        self._consumer = consumer
+        self._inputs = inputs
+
+    async def into(self, number: int, fold: Partition, checkpoint: Checkpoint) -> dict[str, int]:
+        """Restore and rebuild one fold; return the offset to go on from, for each input topic."""
+        offsets = await checkpoint.read(self._consumer, fold)
+        tps = [TopicPartition(topic, number) for topic in self._inputs]
+        earliest = await self._consumer.beginning_offsets(tps)
+        starts = await self._starts(fold, tps, offsets)
+        for tp in tps:
+            await self._rebuild(fold, tp, max(starts[tp], earliest[tp]), offsets.get(tp.topic, 0))
+        return {tp.topic: max(offsets.get(tp.topic, 0), earliest[tp]) for tp in tps}
+
+    async def _starts(
+        self, fold: Partition, tps: Sequence[TopicPartition], offsets: Mapping[str, int]
+    ) -> Mapping[TopicPartition, int]:
+        """Return where to re-read each input from: what the local disk has, else what is old enough."""
+        local = fold.local()
+        if local and offsets and all(local.get(topic, 0) <= offset for topic, offset in offsets.items()):
+            return {tp: local.get(tp.topic, 0) for tp in tps}
+        if local:  # of another log, or ahead of this one
+            fold.forget_local()
+        since = fold.rebuild_since()
+        if since is None:
+            return {tp: offsets.get(tp.topic, 0) for tp in tps}
+        found = await self._consumer.offsets_for_times({tp: max(0, int(since * 1000)) for tp in tps})
+        ends = {tp: offsets.get(tp.topic, 0) for tp in tps}
+        return {tp: ends[tp] if (at := found.get(tp)) is None else at.offset for tp in tps}
+
+    async def _rebuild(self, fold: Partition, tp: TopicPartition, start: int, end: int) -> None:
+        if start >= end:
+            return
+        slices = Slices()
+        async for batch in read_range(self._consumer, tp, start, end):
+            fold.rebuild(batch)
+            await slices.pause()

@@ -1,0 +1,162 @@
+"""Core. A model version's inputs against its own first ones: has the world moved, before any label tells?
+
+The first values of a feature are its reference: numbers are cut into intervals of about equal weight, words are
+counted, and then the reference is frozen. From there on each window of new values is compared with it by the
+population stability index (Siddiqi 2006, "Credit Risk Scorecards"): the sum over bins of (p - q) ln(p / q), with
+half a count added to each bin so that an empty one stays finite. 0 is no change; above 0.25 is commonly called a
+large one. Shown, not paged.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from math import log
+from typing import Any
+
+from stream.events import Prediction
+
+REFERENCE = 200
+"""Values that make a reference."""
+WINDOW = 500
+"""Values that are compared at once."""
+INTERVALS = 10
+WORDS = 20
+"""Words with bins of their own; further ones share the bin of the unknown."""
+FEATURES = 50
+"""Features of a version that are watched; values of further ones are counted in ``Reference.unwatched``."""
+MISSING, UNKNOWN, FIRST = 0, 1, 2
+"""Bins: nulls; words that the reference hardly had; then one bin a word, then one an interval."""
+SCORE, PREDICTION = "@score", "@prediction"
+"""What the model said is watched like a feature."""
+
+Value = float | bool | str | None
+
+
+class Feature:
+    """One feature's bins; ``psi`` is that of the last whole window, nan before there was one."""
+
+    __slots__ = ("counts", "edges", "first", "psi", "reference", "seen", "words")
+
+    def __init__(self) -> None:
+        self.first = array("d")
+        self.words: dict[str, int] = {}
+        """While the reference is collected: how often; then: the word's bin."""
+        self.edges = array("d")
+        self.reference = array("I")
+        self.counts = array("I")
+        self.seen = 0
+        self.psi = float("nan")
+
+    def add(self, value: Value) -> None:
+        """Take one value."""
+        counts = self.counts
+        if not counts:
+            self._collect(value)
+            return
+        if value is None:
+            counts[MISSING] += 1
+        elif type(value) is str:
+            counts[self.words.get(value, UNKNOWN)] += 1
+        else:
+            counts[FIRST + len(self.words) + bisect_right(self.edges, value)] += 1
+        self.seen += 1
+        if self.seen == WINDOW:
+            self.psi = stability(self.reference, counts)
+            self._clear()
+
+    def _collect(self, value: Value) -> None:
+        if isinstance(value, str):
+            self.words[value] = self.words.get(value, 0) + 1
+        elif value is not None:
+            self.first.append(value)
+        self.seen += 1
+        if self.seen == REFERENCE:
+            self._freeze()
+
+    def _freeze(self) -> None:
+        """Make bins of what was collected, and the reference of what falls into each."""
+        numbers, words = sorted(self.first), self.words
+        missing = REFERENCE - len(numbers) - sum(words.values())
+        steps = [numbers[len(numbers) * step // INTERVALS] for step in range(1, INTERVALS) if numbers]
+        self.edges = array("d", sorted({edge for edge in steps if edge > numbers[0]}))
+        common = sorted(words, key=lambda word: (-words[word], word))[:WORDS]
+        unknown = sum(words.values()) - sum(words[word] for word in common)
+        intervals = [0] * (len(self.edges) + 1)
+        for number in numbers:
+            intervals[bisect_right(self.edges, number)] += 1
+        self.reference = array("I", [missing, unknown, *(words[word] for word in common), *intervals])
+        self.words = {word: FIRST + place for place, word in enumerate(common)}
+        self.first = array("d")
+        self._clear()
+
+    def _clear(self) -> None:
+        self.counts = array("I", bytes(self.reference.itemsize * len(self.reference)))
+        self.seen = 0
+
+    def fields(self) -> tuple[Any, ...]:
+        """Return what ``restored`` takes."""
+        arrays = (self.first, self.edges, self.reference, self.counts)
+        return (*(one.tobytes() for one in arrays), self.words, self.seen, self.psi)
+
+
+def restored(fields: Sequence[Any]) -> Feature:
+    """Return the feature that gave these fields."""
+    feature = Feature()
+    first, edges, reference, counts, feature.words, feature.seen, psi = fields
+    feature.first, feature.edges = array("d", first), array("d", edges)
+    feature.reference, feature.counts = array("I", reference), array("I", counts)
+    feature.psi = float("nan") if psi is None else psi
+    return feature
+
+
+class Reference:
+    """All watched features of one model version."""
+
+    __slots__ = ("features", "unwatched")
+
+    def __init__(self, features: dict[str, Feature] | None = None, unwatched: int = 0) -> None:
+        self.features = {} if features is None else features
+        self.unwatched = unwatched
+
+    def observe(self, prediction: Prediction) -> None:
+        """Take one prediction's features, and what the model said if that is a number."""
+        for name, value in prediction.features.items():
+            self._add(name, value)
+        if type(prediction.scores) is float:
+            self._add(SCORE, prediction.scores)
+        elif type(prediction.prediction) is float and prediction.scores is None:
+            self._add(PREDICTION, prediction.prediction)
+
+    def _add(self, name: str, value: Value) -> None:
+        feature = self.features.get(name)
+        if feature is None:
+            if len(self.features) >= FEATURES:
+                self.unwatched += 1
+                return
+            feature = self.features[name] = Feature()
+        feature.add(value)
+
+    def moved(self) -> Iterator[tuple[str, float]]:
+        """Yield each feature that was compared at least once, and its stability index."""
+        for name, feature in self.features.items():
+            if feature.psi == feature.psi:
+                yield name, feature.psi
+
+
+def stability(reference: Sequence[int], window: Sequence[int]) -> float:
+    """Return the population stability index of two rows of counts of equal length; 0 for equal shares.
+
+    Raises:
+        ValueError: the rows are of different length or empty.
+    """
+    if len(reference) != len(window) or not reference:
+        raise ValueError(f"bins {len(reference)} and {len(window)}: want the same number, at least 1")
+    half = 0.5
+    p_total, q_total = sum(window) + half * len(window), sum(reference) + half * len(reference)
+    total = 0.0
+    for seen, known in zip(window, reference, strict=True):
+        p, q = (seen + half) / p_total, (known + half) / q_total
+        total += (p - q) * log(p / q)
+    return total

@@ -1,0 +1,32 @@
+"""Edge. Where a worker's stores lie on disk: one folder a partition, one cache for all of them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from stream.pending import RocksStore, open_cache
+from stream.settings import SettingsError
+
+
+class Stores:
+    """Opens the stores under ``folder``; without one, under a temporary folder that ends with the process."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="tidewatch-")
+        self._folder = folder or Path(self._temporary.name if self._temporary else "")
+        self._cache = open_cache()
+
+    def open(self, number: int) -> RocksStore:
+        """Return the store of a partition.
+
+        Raises:
+            SettingsError: the folder can't be used, most often since another worker uses it.
+        """
+        try:
+            return RocksStore(self._folder / f"partition-{number}", self._cache)
+        except Exception as fault:  # rocksdict raises plain exceptions
+            wanted = "want a folder that only this worker uses"
+            raise SettingsError(
+                f"settings: worker.data_dir {str(self._folder)!r}: {fault}; {wanted}"
+            ) from fault

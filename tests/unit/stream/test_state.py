@@ -1,0 +1,60 @@
+"""State bytes: what was written is read back, an older schema is migrated, anything else is refused by name."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from stream import state
+from stream.monitor import Monitor
+
+WRITTEN = Path(__file__).parent / "data"
+"""``state-1-*.bin``: two monitors as the release with schema 1 wrote them, each with one open finding."""
+
+
+def test_state_of_another_schema_is_refused_by_name():
+    with pytest.raises(state.StateError, match=r"schema '9': want one of 1, 2"):
+        state.load(b"9\nwhatever")
+
+
+@pytest.mark.parametrize("schema", ["1", "2"])
+def test_broken_state_is_refused_with_its_schema(schema):
+    with pytest.raises(state.StateError, match=f"schema {schema} can't be read"):
+        state.load(f"{schema}\nwhatever".encode())
+
+
+@pytest.mark.parametrize("model", ["fraud.br", "eta.br"])
+def test_state_of_schema_1_is_migrated(model):
+    monitor = state.load((WRITTEN / f"state-1-{model}.bin").read_bytes())
+    version = monitor.versions["v7"]
+    whole = version.series["all"]
+    assert monitor.counts == {"matched": 1470, "corrected": 15}
+    assert monitor.rollouts == {"v7": (1764000000.0, "live")}
+    assert (whole.predictions, whole.outcomes, whole.episode) == (1500, 1470, 1)
+    assert whole.rollout() == pytest.approx({"fraud.br": 0.76598, "eta.br": 2.25481}[model], abs=1e-5)
+    assert whole.finding is not None
+    assert whole.finding.model == model
+    assert sum(version.series[f"tier={tier}"].outcomes for tier in "ab") == whole.outcomes
+    assert whole.history.newest(10_000).losses == whole.outcomes
+
+
+def test_migrated_state_is_written_in_the_current_schema():
+    migrated = state.load((WRITTEN / "state-1-fraud.br.bin").read_bytes())
+    written = state.dump(migrated)
+    assert written.startswith(state.SCHEMA)
+    assert state.dump(state.load(written)) == written
+
+
+class Call:
+    """Pickles as a call of another function."""
+
+    def __reduce__(self):
+        return print, ("code ran",)
+
+
+def test_state_cannot_run_code():
+    with pytest.raises(state.StateError, match=r"builtins\.print"):
+        state.load(b"1\n" + pickle.dumps(Call()))
+    hostile = state.dump(Monitor("m")).replace(b"m", pickle.dumps(Call()))
+    with pytest.raises(state.StateError):
+        state.load(hostile)
