@@ -1,0 +1,60 @@
+"""Shell. ``make bench``: runs the measurements one after the other; the last line printed is one JSON object."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench import throughput
+from bench.cluster import Cluster, as_json
+from bench.figure import lines
+from bench.options import Options, read
+from bench.session import Session
+from stream.kafka.embedded import EmbeddedKafka
+
+Measure = Callable[[Session], Awaitable[None]]
+
+
+def chosen(options: Options) -> list[Measure]:
+    """Return the measurements that make the figures asked for, each once, in order."""
+    names = options.only or tuple(MEASURES)
+    return list(dict.fromkeys(measure for name, measure in MEASURES.items() if name in names))
+
+
+async def run(options: Options) -> Session:
+    """Measure on a fresh embedded Kafka."""
+    with tempfile.TemporaryDirectory(prefix="tidewatch-bench-") as folder, EmbeddedKafka(heap="1g") as kafka:
+        session = Session(Cluster(kafka, Path(folder)), options)
+        for measure in chosen(options):
+            await measure(session)
+        return session
+
+
+def report(session: Session) -> None:
+    """Print what people read, then one line for programs."""
+    cores, load = os.cpu_count(), os.getloadavg()
+    noise = ", ".join(f"{one * 1_000:.0f}" for one in session.spins)
+    print(f"machine: {cores} cores, load now {load[0]:.1f}; sizes: {session.options}")
+    print(f"noise: the same Python loop between repetitions took {noise} ms")
+    print("\n".join(lines(session.figures)))
+    print(as_json({one.name: round(one.value, 4) for one in session.figures}))
+
+
+def main() -> None:
+    """Run the benchmark."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    report(asyncio.run(run(read(sys.argv[1:], tuple(MEASURES)))))
+
+
+MEASURES: dict[str, Measure] = {
+    "ratio_bare": throughput.measure,
+    "ratio_stock_faust": throughput.measure,
+}
+
+if __name__ == "__main__":
+    main()
