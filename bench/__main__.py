@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import throughput
+from bench import fleet, pair, pending, restore, series, stall, throughput
 from bench.cluster import Cluster, as_json
 from bench.figure import lines
 from bench.options import Options, read
@@ -41,8 +41,8 @@ def report(session: Session) -> None:
     noise = ", ".join(f"{one * 1_000:.0f}" for one in session.spins)
     print(f"machine: {cores} cores, load now {load[0]:.1f}; sizes: {session.options}")
     print(f"noise: the same Python loop between repetitions took {noise} ms")
-    print("\n".join(lines(session.figures)))
-    print(as_json({one.name: round(one.value, 4) for one in session.figures}))
+    print("\n".join([*lines(session.figures), *session.notes]))
+    print(as_json({one.name: one.value for one in session.figures}))
 
 
 def main() -> None:
@@ -54,6 +54,13 @@ def main() -> None:
 MEASURES: dict[str, Measure] = {
     "ratio_bare": throughput.measure,
     "ratio_stock_faust": throughput.measure,
+    "fleet_ratio": fleet.measure,
+    "two_worker_ratio": pair.measure,
+    "bytes_per_series": series.measure,
+    "pending_rss_bytes": pending.measure,
+    "pending_ratio": pending.measure,
+    "stall_p99_ms": stall.measure,
+    "restore_s": restore.measure,
 }
 
 if __name__ == "__main__":

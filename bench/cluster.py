@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
@@ -102,6 +102,6 @@ async def write(brokers: str, topic: str, records: Iterable[Record], models: int
     return written
 
 
-def as_json(facts: object) -> str:
-    """Return one line of JSON."""
-    return json.dumps(facts, sort_keys=False)
+def as_json(facts: Mapping[str, float]) -> str:
+    """Return one line of JSON; nan, which JSON has not, is null."""
+    return json.dumps({name: None if value != value else round(value, 4) for name, value in facts.items()})

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from bench.workload import Mix, draw, outcomes, predictions
 from stream.kafka.guard import die_with_parent
 
 SPIN = 2_000_000
-READER_TIMEOUT_S = 600.0
+PROGRAM_TIMEOUT_S = 1_800.0
 
 
 class Session:
@@ -29,6 +30,7 @@ class Session:
         self.cluster = cluster
         self.options = options
         self.figures: list[Figure] = []
+        self.notes: list[str] = []
         self.spins: list[float] = []
         self._loaded: dict[str, int] = {}
         self._runs = 0
@@ -72,34 +74,41 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def worker(
-        self, environment: Mapping[str, str], extra: Mapping[str, str] | None = None, core: int | None = None
+        self,
+        environment: Mapping[str, str],
+        extra: Mapping[str, str] | None = None,
+        core: int | None = None,
+        name: str = "a",
     ) -> AsyncIterator[Worker]:
         """Run a worker; it ends with the block."""
-        worker = Worker(self.cluster, environment, extra, core)
+        worker = Worker(self.cluster, environment, extra, core, name)
         try:
             yield worker
         finally:
             await asyncio.to_thread(worker.stop)
 
-    async def reader(self, module: str, *arguments: str, python: str = sys.executable) -> float:
-        """Run one of ``bench.readers`` in its own process; return its records a second.
+    async def reader(self, module: str, *arguments: str) -> float:
+        """Run one of ``bench.readers`` in its own process; return its records a second."""
+        found = await self.program(module, *arguments)
+        return float(found["records"] / found["seconds"])
+
+    async def program(self, module: str, *arguments: str, python: str = sys.executable) -> dict[str, Any]:
+        """Run one of ``bench.readers`` to its end; return the JSON object of its last line.
 
         Raises:
-            RuntimeError: it failed.
+            RuntimeError: it failed, or took too long.
         """
-        command = [python, "-m", f"bench.readers.{module}", *arguments]
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *(python, "-m", f"bench.readers.{module}", *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             preexec_fn=die_with_parent(),
         )
         try:
-            printed, complaints = await asyncio.wait_for(process.communicate(), READER_TIMEOUT_S)
+            printed, complaints = await asyncio.wait_for(process.communicate(), PROGRAM_TIMEOUT_S)
         except TimeoutError:
             process.kill()
-            raise RuntimeError(f"{module} did not end within {READER_TIMEOUT_S:.0f} s") from None
+            raise RuntimeError(f"{module} did not end within {PROGRAM_TIMEOUT_S:.0f} s") from None
         if process.returncode:
             raise RuntimeError(f"{module} ended with {process.returncode}: {complaints.decode()[-2_000:]}")
-        found = json.loads(printed.splitlines()[-1])
-        return float(found["records"] / found["seconds"])
+        return dict(json.loads(printed.splitlines()[-1]))

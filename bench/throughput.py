@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from bench.figure import Figure, ratios
 from bench.session import Session
@@ -39,14 +40,20 @@ async def _repeat(session: Session, total: int, speeds: dict[str, list[float]]) 
         )
 
 
-async def fold(inputs: str, session: Session, total: int, warm: float = WARM) -> tuple[float, float, float]:
+async def fold(
+    inputs: str,
+    session: Session,
+    total: int,
+    warm: float = WARM,
+    extra: Mapping[str, str] | None = None,
+) -> tuple[float, float, float]:
     """Return the events a second of one new worker on loaded inputs: after the warm-up, early and late third.
 
     Raises:
         ValueError: the run was too short for its speed.
     """
     environment = await session.site(inputs)
-    async with session.worker(environment) as worker:
+    async with session.worker(environment, extra) as worker:
         await worker.ready()
         samples = await follow(session.cluster, worker.group, total, [worker])
     third = (1 - warm) / 3

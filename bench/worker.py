@@ -36,10 +36,13 @@ class Worker:
         environment: Mapping[str, str],
         extra: Mapping[str, str] | None = None,
         core: int | None = None,
+        name: str = "a",
     ) -> None:
         self.group = environment["TIDEWATCH_WORKER_GROUP"]
         self.port = free_port()
+        disk = cluster.folder / f"{self.group}-{name}"
         own = {"TIDEWATCH_WORKER_PORT": str(self.port)}
+        own |= supported({"data_dir": str(disk), "instance": f"{self.group}-{name}"})
         self.child = Child("worker", {**environment, **own, **(extra or {})}, cluster.folder, self.port)
         if core is not None:
             os.sched_setaffinity(self.pid, {core})
@@ -88,7 +91,7 @@ def resident_bytes(pid: int) -> int:
 async def follow(
     cluster: Cluster, group: str, until: int, workers: Sequence[Worker], within_s: float = 3_600.0
 ) -> list[Sample]:
-    """Return every change of the group's committed offsets until they sum up to ``until``.
+    """Return every change of the group's committed offsets from now on until they sum up to ``until``.
 
     A worker commits after its checkpoint is acknowledged, so what is counted is folded and durable. The worker
     itself is not asked anything.
@@ -100,20 +103,27 @@ async def follow(
     await admin.start()
     samples: list[Sample] = []
     deadline = time.monotonic() + within_s
+    seen = last = await committed(admin, group)
     try:
-        while not samples or samples[-1].records < until:
+        while last < until:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{group}: {samples[-1:]} of {until} records in {within_s:.0f} s")
-            offsets = await admin.list_consumer_group_offsets(group)
-            total = sum(max(0, one.offset) for one in offsets.values())
-            if not samples or total != samples[-1].records:
-                samples.append(Sample(time.monotonic(), total))
+                raise TimeoutError(f"{group}: {last:,} of {until:,} records in {within_s:.0f} s")
+            await asyncio.sleep(POLL_S)
+            last = await committed(admin, group)
+            if last != seen:
+                samples.append(Sample(time.monotonic(), last))
+                seen = last
             for worker in workers:
                 worker.child.check()
-            await asyncio.sleep(POLL_S)
     finally:
         await admin.close()
     return samples
+
+
+async def committed(admin: AIOKafkaAdminClient, group: str) -> int:
+    """Return the sum of a group's committed offsets: how many records it has done."""
+    offsets = await admin.list_consumer_group_offsets(group)
+    return sum(max(0, one.offset) for one in offsets.values())
 
 
 def rate(samples: Sequence[Sample], start: float, end: float) -> float:

@@ -129,7 +129,7 @@ def _happened(model: int, said: int, value: float, error: float, wrong: bool) ->
 def predictions(columns: Columns) -> Iterator[Record]:
     """Yield the prediction records in order of arrival: partly out of order in event time."""
     order = np.argsort(columns["arrived"], kind="stable")
-    picked = {name: column[order].tolist() for name, column in columns.items() if name != "first"}
+    picked: Columns = {name: column[order].tolist() for name, column in columns.items() if name != "first"}
     ids = prediction_ids(columns["first"] + order)
     for i, at in enumerate(picked["at"]):
         model, amount = picked["model"][i], picked["amount"][i]
@@ -166,12 +166,39 @@ def outcomes(columns: Columns, until: float) -> Iterator[Record]:
     order = order[arrived[order] < until]
     number, at, arrived, wrong = (column[order] for column in (number, at, arrived, wrong))
     ids = prediction_ids(columns["first"] + number)
-    of = {name: columns[name][number].tolist() for name in ("model", "said", "value", "error")}
-    rows = zip(ids, of["model"], of["said"], of["value"], of["error"], wrong.tolist(), strict=True)
-    when = zip(arrived.tolist(), at.tolist(), strict=True)
-    for (name, model, said, value, error, is_wrong), (came, known) in zip(rows, when, strict=True):
-        happened = _happened(model, said, value, error, is_wrong)
-        yield Record(int(came * 1000), model, OUTCOME % (name, model, known, happened))
+    of: Columns = {name: columns[name][number].tolist() for name in ("model", "said", "value", "error")}
+    happened = map(_happened, of["model"], of["said"], of["value"], of["error"], wrong.tolist())
+    rows = zip(arrived.tolist(), ids, of["model"], at.tolist(), happened, strict=True)
+    for came, name, model, known, label in rows:
+        yield Record(int(came * 1000), model, OUTCOME % (name, model, known, label))
+
+
+SILENT = (
+    b'{"type":"prediction","prediction_id":"%b","model":"model-%05d.shop","version":"v7","at":%.3f,'
+    b'"prediction":%b,"slices":{"country":"us","platform":"ios","tier":"standard"}}'
+)
+
+
+def silent(rng: np.random.Generator, mix: Mix, count: int, first: int, start_at: float) -> Iterator[Record]:
+    """Yield predictions whose outcomes are far away: all of W's fields but features, at the mix's rate.
+
+    Number n belongs to model ``n % models``, so that ``answers`` can be made without remembering anything.
+    """
+    instants = (start_at + np.sort(rng.uniform(0, count / mix.rate, count))).tolist()
+    for n, (name, at) in enumerate(
+        zip(prediction_ids(first + np.arange(count)), instants, strict=True), first
+    ):
+        model = n % mix.models
+        yield Record(int(at * 1000), model, SILENT % (name, model, at, _said(model, 1, 0.9, 20.0)))
+
+
+def answers(mix: Mix, numbers: Any, at: float) -> Iterator[Record]:
+    """Yield right outcomes for the ``silent`` predictions with these numbers, a millisecond apart."""
+    for n, name in zip(numbers.tolist(), prediction_ids(numbers), strict=True):
+        model = n % mix.models
+        happened = _happened(model, 1, 20.0, 0.0, False)
+        at += 0.001
+        yield Record(int(at * 1000), model, OUTCOME % (name, model, at, happened))
 
 
 def _labels(columns: Columns) -> tuple[Any, Any, Any]:

@@ -27,7 +27,7 @@ def build(brokers: str, topics: list[str], seconds: float, total: int) -> faust.
     )
     seen = {"records": 0, "first_at": 0.0, "began_at": 0.0, "began": 0}
 
-    @app.agent(app.topic(*topics, value_type=bytes, value_serializer="raw"))  # type: ignore[misc]
+    @app.agent(app.topic(*topics, value_type=bytes, value_serializer="raw"))
     async def decode(values: Any) -> None:
         async for value in values:
             json.loads(value)
