@@ -60,6 +60,11 @@ dashboards: ## write the Grafana dashboards anew
 	$(call install,dev)
 	@$(RUN)/python grafana/generate.py
 
+.PHONY: bench
+bench: ## measure speed, memory and restart (ARGS="--only ratio_bare --repeats 3 --events 100000")
+	$(call install,dev)
+	@$(RUN)/python -m bench $(ARGS)
+
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(RUN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml requirements/build.in
 
@@ -73,4 +78,4 @@ lock: ## write the locked requirements anew (ARGS=--upgrade for the newest)
 .PHONY: clean
 clean: ## remove .venv and caches
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
-	@find stream alerts tests grafana -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find stream alerts tests bench grafana -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

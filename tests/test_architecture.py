@@ -8,7 +8,9 @@ from tests.architecture import faults, module_name, tag_of
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
-    path.relative_to(ROOT).as_posix() for room in ("stream", "alerts") for path in (ROOT / room).rglob("*.py")
+    path.relative_to(ROOT).as_posix()
+    for room in ("stream", "alerts", "bench")
+    for path in (ROOT / room).rglob("*.py")
 )
 TAGS = {module_name(path): tag_of(ast.parse((ROOT / path).read_text(encoding="utf-8"))) for path in MODULES}
 # joined here so that this file does not name them

@@ -1,0 +1,67 @@
+"""Shell. ``make bench``: runs the measurements one after the other; the last line printed is one JSON object."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench import fleet, pair, pending, restore, series, stall, throughput
+from bench.cluster import Cluster, as_json
+from bench.figure import lines
+from bench.options import Options, read
+from bench.session import Session
+from stream.kafka.embedded import EmbeddedKafka
+
+Measure = Callable[[Session], Awaitable[None]]
+
+
+def chosen(options: Options) -> list[Measure]:
+    """Return the measurements that make the figures asked for, each once, in order."""
+    names = options.only or tuple(MEASURES)
+    return list(dict.fromkeys(measure for name, measure in MEASURES.items() if name in names))
+
+
+async def run(options: Options) -> Session:
+    """Measure on a fresh embedded Kafka."""
+    with tempfile.TemporaryDirectory(prefix="tidewatch-bench-") as folder, EmbeddedKafka(heap="1g") as kafka:
+        session = Session(Cluster(kafka, Path(folder)), options)
+        for measure in chosen(options):
+            await measure(session)
+        return session
+
+
+def report(session: Session) -> None:
+    """Print what people read, then one line for programs."""
+    cores, load = os.cpu_count(), os.getloadavg()
+    noise = ", ".join(f"{one * 1_000:.0f}" for one in session.spins)
+    print(f"machine: {cores} cores, load now {load[0]:.1f}; sizes: {session.options}")
+    print(f"noise: the same Python loop between repetitions took {noise} ms")
+    print("\n".join([*lines(session.figures), *session.notes]))
+    print(as_json({one.name: one.value for one in session.figures}))
+
+
+def main() -> None:
+    """Run the benchmark."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    report(asyncio.run(run(read(sys.argv[1:], tuple(MEASURES)))))
+
+
+MEASURES: dict[str, Measure] = {
+    "ratio_bare": throughput.measure,
+    "ratio_stock_faust": throughput.measure,
+    "fleet_ratio": fleet.measure,
+    "two_worker_ratio": pair.measure,
+    "bytes_per_series": series.measure,
+    "pending_rss_bytes": pending.measure,
+    "pending_ratio": pending.measure,
+    "stall_p99_ms": stall.measure,
+    "restore_s": restore.measure,
+}
+
+if __name__ == "__main__":
+    main()

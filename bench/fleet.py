@@ -1,0 +1,39 @@
+"""Shell. ``fleet_ratio``: the same traffic spread over 20,000 models instead of 200."""
+
+from __future__ import annotations
+
+from bench.figure import Figure, ratios
+from bench.session import Session
+from bench.throughput import fold
+from bench.workload import Mix
+
+WARM = 0.6
+"""The last 40 % are measured, when most versions have seen dozens of outcomes."""
+EXTRA = {"TIDEWATCH_MONITOR_WARMUP": "10"}
+"""On both sides: with the default of 200 losses no detector of the large fleet would be at work yet."""
+
+
+async def measure(session: Session) -> None:
+    """Add the ratio and the speeds behind it."""
+    options = session.options
+    mix = Mix(models=options.fleet)
+    few = await session.load("w", Mix(), options.events)
+    many = await session.load("fleet", mix, options.fleet_events)
+    speeds: dict[str, list[float]] = {"few": [], "many": []}
+    for turn in range(options.repeats):
+        session.spin()
+        speeds["few"].append((await fold("w", session, few, WARM, EXTRA))[0])
+        speeds["many"].append((await fold("fleet", session, many, WARM, EXTRA))[0])
+        session.say(f"fleet {turn + 1}/{options.repeats}: {speeds}")
+    session.figures += [
+        Figure(
+            name="fleet_ratio",
+            unit="x",
+            samples=ratios(speeds["many"], speeds["few"]),
+            how=f"{options.fleet:,} / {Mix().models} models, last 40 % of a backlog, same mix and rate;"
+            f" {many // (4 * options.fleet)} outcomes a version at the end; monitor.warmup 10 on both sides",
+            wanted=">= 0.75",
+        ),
+        Figure(name="fleet_events_s", unit="events/s", samples=speeds["many"], how="the large fleet"),
+        Figure(name="fleet_small_events_s", unit="events/s", samples=speeds["few"], how="200 models"),
+    ]

@@ -1,0 +1,143 @@
+"""Shell. A worker process as the benchmark sees it: started, watched through its group's offsets, measured."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from aiokafka.admin import AIOKafkaAdminClient
+
+from bench.cluster import Cluster
+from stream.demo.processes import Child, free_port
+from stream.settings import WorkerSettings
+
+POLL_S = 0.05
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Sample(NamedTuple):
+    """How many records were folded and durable, when it was seen (``time.monotonic``)."""
+
+    at: float
+    records: int
+
+
+class Worker:
+    """``python -m stream worker`` on its own port; ``extra`` are further settings."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        environment: Mapping[str, str],
+        extra: Mapping[str, str] | None = None,
+        core: int | None = None,
+        name: str = "a",
+    ) -> None:
+        self.group = environment["TIDEWATCH_WORKER_GROUP"]
+        self.port = free_port()
+        disk = cluster.folder / f"{self.group}-{name}"
+        own = {"TIDEWATCH_WORKER_PORT": str(self.port)}
+        own |= supported({"data_dir": str(disk), "instance": f"{self.group}-{name}"})
+        self.child = Child("worker", {**environment, **own, **(extra or {})}, cluster.folder, self.port)
+        if core is not None:
+            os.sched_setaffinity(self.pid, {core})
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self.child.process.pid
+
+    async def ready(self, within_s: float = 120.0) -> None:
+        """Return when it owns partitions."""
+        await self.child.ready(within_s)
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self.child.stop()
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self.child.process.wait()
+
+
+def supported(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return those ``worker`` settings that this release has, as environment variables."""
+    return {
+        f"TIDEWATCH_WORKER_{name.upper()}": value
+        for name, value in settings.items()
+        if name in WorkerSettings.model_fields
+    }
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used, user and system, all threads."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+async def follow(
+    cluster: Cluster, group: str, until: int, workers: Sequence[Worker], within_s: float = 3_600.0
+) -> list[Sample]:
+    """Return every change of the group's committed offsets from now on until they sum up to ``until``.
+
+    A worker commits after its checkpoint is acknowledged, so what is counted is folded and durable. The worker
+    itself is not asked anything.
+
+    Raises:
+        TimeoutError: it did not get there in time.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.brokers)
+    await admin.start()
+    samples: list[Sample] = []
+    deadline = time.monotonic() + within_s
+    seen = last = await committed(admin, group)
+    try:
+        while last < until:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{group}: {last:,} of {until:,} records in {within_s:.0f} s")
+            await asyncio.sleep(POLL_S)
+            last = await committed(admin, group)
+            if last != seen:
+                samples.append(Sample(time.monotonic(), last))
+                seen = last
+            for worker in workers:
+                worker.child.check()
+    finally:
+        await admin.close()
+    return samples
+
+
+async def committed(admin: AIOKafkaAdminClient, group: str) -> int:
+    """Return the sum of a group's committed offsets: how many records it has done."""
+    offsets = await admin.list_consumer_group_offsets(group)
+    return sum(max(0, one.offset) for one in offsets.values())
+
+
+def rate(samples: Sequence[Sample], start: float, end: float) -> float:
+    """Return records a second between two counts of records, progress between checkpoints taken as even.
+
+    Before the first checkpoint there is start-up, and the last one of a drained backlog waits for a timer, not
+    for work: neither counts when there are others. Fewer than two checkpoints inside: nan.
+    """
+    seen = [one for one in samples if one.records]
+    if len(seen) > 2:
+        seen = seen[:-1]
+    if len(seen) < 2:
+        return float("nan")
+    first, last = max(start, seen[0].records), min(end, seen[-1].records)
+    records, at = [one.records for one in seen], [one.at for one in seen]
+    seconds = float(np.interp(last, records, at) - np.interp(first, records, at))
+    return (last - first) / seconds if seconds > 0 else float("nan")
