@@ -19,6 +19,7 @@ from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"
 UNKNOWN_PRODUCER = "unknown"
+WAITING, DUPLICATE = Reason.WAITING, Reason.DUPLICATE_PREDICTION
 REBUILT = 50_000
 """Records that a rebuild holds in memory before it puts them on disk."""
 
@@ -114,10 +115,10 @@ class InputFold:
         """Fold one batch; a finding or a forwarded record is urgent."""
         waiting = len(self._outputs)
         tally = Tally()
-        events = [*self._ours(records, tally)]
-        self.join.prefetch([event for _, event in events if not isinstance(event, Rollout)])
-        for record, event in events:
-            monitor, received_at = self._monitor(event.model), record.timestamp / 1000.0
+        ours = self._decode_ours(records, tally)
+        self.join.prefetch([event for event, _ in ours if not isinstance(event, Rollout)])
+        for event, timestamp in ours:
+            monitor = self._monitor(event.model)
             if isinstance(event, Prediction):
                 tally.predictions += 1
                 joined = self._predicted(monitor, event)
@@ -128,23 +129,26 @@ class InputFold:
                 tally.rollouts += 1
                 monitor.rolled_out(event)
                 continue
-            self._judge(monitor, joined, received_at, tally)
+            if joined[0].reason is not WAITING:
+                self._judge(monitor, joined, timestamp / 1000.0, tally)
         for given_up in self.join.expire():
             self._judge(self._monitor(given_up.model), (given_up,), None, tally)
         self._watch.folded(tally)
         return any(out.topic != self._rules.dead_letters for out in self._outputs[waiting:])
 
-    def _ours(self, records: Sequence[Record], tally: Tally) -> Iterator[tuple[Record, Event]]:
-        """Yield the events that belong here; refuse or forward the others."""
-        monitors = self.monitors
+    def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int]]:
+        """Return the events that belong here, with their Kafka timestamps; refuse or forward the others."""
+        found: list[tuple[Event, int]] = []
+        monitors, decode = self.monitors, self._decode
         for record in records:
-            event = self._decode(record)
+            event = decode(record)
             if isinstance(event, DecodeError):
                 self._refuse(record, event, tally)
             elif event.model in monitors or self._is_home(event.model):
-                yield record, event
+                found.append((event, record.timestamp))
             else:
                 self._forward(record, event.model, tally)
+        return found
 
     def _decode(self, record: Record) -> Event | DecodeError:
         try:
@@ -156,7 +160,7 @@ class InputFold:
     def _predicted(self, monitor: Monitor, event: Prediction) -> Sequence[Joined]:
         joined = self.join.predict(event)
         first = joined[0]
-        if first.reason is not Reason.DUPLICATE_PREDICTION and first.served is not None:
+        if first.reason is not DUPLICATE and first.served is not None:
             monitor.predicted(event, first.served, self._rules.judgement)
         return joined
 
@@ -164,8 +168,6 @@ class InputFold:
         self, monitor: Monitor, results: Sequence[Joined], proven_at: float | None, tally: Tally
     ) -> None:
         for joined in results:
-            if joined.reason is Reason.WAITING:
-                continue
             reason, findings = monitor.take(joined, self._rules.judgement, proven_at)
             tally.join(reason, joined)
             for finding in findings:

@@ -109,7 +109,7 @@ class Join:
         return min(self.predicted_until, self.known_until) > case.served.at + 2 * self._horizon_s
 
     def _replay(self, entry: Entry, known: Known) -> tuple[Joined, ...]:
-        met = [one for one in known.waiting if self._concerns(one, entry)]
+        met = [one for one in known.waiting if self._concerns(one.at, one.after, entry)]
         known.waiting = [one for one in known.waiting if one not in met]
         return tuple(self._decide(entry, one.outcome, one.at, one.after) for one in met)
 
@@ -129,18 +129,17 @@ class Join:
         elif not known.considers(label, at):
             return (Joined(Reason.DUPLICATE_OUTCOME, outcome.model),)
         self._entries.touch(entry)
-        one = Waiting(after, at, label, is_first)
         for case in entry.cases() if entry.older else (entry,):
-            if case.served is not None and self._concerns(one, case):
+            if case.served is not None and self._concerns(at, after, case):
                 return (self._decide(case, label, at, after),)
-        known.waiting.append(one)
+        known.waiting.append(Waiting(after, at, label, is_first))
         self._unknown.push(at, key)
         return (Joined(Reason.WAITING, outcome.model),)
 
-    def _concerns(self, outcome: Waiting, case: Entry) -> bool:
+    def _concerns(self, at: float, after: float, case: Entry) -> bool:
         assert case.served is not None
         horizon_s = self._horizon_s
-        return case.after <= outcome.at + horizon_s and outcome.after <= case.served.at + 2 * horizon_s
+        return case.after <= at + horizon_s and after <= case.served.at + 2 * horizon_s
 
     def _decide(self, case: Entry, outcome: Label, at: float, after: float) -> Joined:
         served = case.served

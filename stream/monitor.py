@@ -28,6 +28,7 @@ SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
 ROUTES = 256
 """Combinations of slices that a version remembers the series of."""
+MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
 """The outcome is not of the prediction's kind, or the prediction not of its version's."""
 
@@ -110,7 +111,7 @@ class Monitor(Struct, array_like=True, gc=False):
             version = self._version(served)
             if joined.outcome is not None and not _is_sound(version, served, joined):
                 counted = MISMATCHED
-            elif reason is Reason.MATCHED:
+            elif reason is MATCHED:
                 findings = self._learn(version, served, joined, judgement, proven_at)
             else:
                 _note(reason, version.route(served.slices, judgement))

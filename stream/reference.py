@@ -37,7 +37,7 @@ Value = float | bool | str | None
 class Feature:
     """One feature's bins; ``psi`` is that of the last whole window, nan before there was one."""
 
-    __slots__ = ("counts", "edges", "first", "psi", "reference", "seen", "words")
+    __slots__ = ("counts", "edges", "first", "intervals_from", "psi", "reference", "seen", "words")
 
     def __init__(self) -> None:
         self.first = array("d")
@@ -48,6 +48,7 @@ class Feature:
         self.counts = array("I")
         self.seen = 0
         self.psi = float("nan")
+        self.intervals_from = FIRST
 
     def add(self, value: Value) -> None:
         """Take one value."""
@@ -60,7 +61,7 @@ class Feature:
         elif type(value) is str:
             counts[self.words.get(value, UNKNOWN)] += 1
         else:
-            counts[FIRST + len(self.words) + bisect_right(self.edges, value)] += 1
+            counts[self.intervals_from + bisect_right(self.edges, value)] += 1
         self.seen += 1
         if self.seen == WINDOW:
             self.psi = stability(self.reference, counts)
@@ -88,6 +89,7 @@ class Feature:
             intervals[bisect_right(self.edges, number)] += 1
         self.reference = array("I", [missing, unknown, *(words[word] for word in common), *intervals])
         self.words = {word: FIRST + place for place, word in enumerate(common)}
+        self.intervals_from = FIRST + len(common)
         self.first = array("d")
         self._clear()
 
@@ -108,6 +110,7 @@ def restored(fields: Sequence[Any]) -> Feature:
     feature.first, feature.edges = array("d", first), array("d", edges)
     feature.reference, feature.counts = array("I", reference), array("I", counts)
     feature.psi = float("nan") if psi is None else psi
+    feature.intervals_from = FIRST + len(feature.words) if feature.counts else FIRST
     return feature
 
 
@@ -122,21 +125,22 @@ class Reference:
 
     def observe(self, prediction: Prediction) -> None:
         """Take one prediction's features, and what the model said if that is a number."""
+        features = self.features
         for name, value in prediction.features.items():
-            self._add(name, value)
-        if type(prediction.scores) is float:
-            self._add(SCORE, prediction.scores)
-        elif type(prediction.prediction) is float and prediction.scores is None:
-            self._add(PREDICTION, prediction.prediction)
+            (features.get(name) or self._begin(name)).add(value)
+        scores, said = prediction.scores, prediction.prediction
+        if type(scores) is float:
+            (features.get(SCORE) or self._begin(SCORE)).add(scores)
+        elif type(said) is float and scores is None:
+            (features.get(PREDICTION) or self._begin(PREDICTION)).add(said)
 
-    def _add(self, name: str, value: Value) -> None:
-        feature = self.features.get(name)
-        if feature is None:
-            if len(self.features) >= FEATURES:
-                self.unwatched += 1
-                return
-            feature = self.features[name] = Feature()
-        feature.add(value)
+    def _begin(self, name: str) -> Feature:
+        """Watch one more feature; past the budget, return one that nobody keeps."""
+        if len(self.features) >= FEATURES:
+            self.unwatched += 1
+            return Feature()
+        made = self.features[name] = Feature()
+        return made
 
     def moved(self) -> Iterator[tuple[str, float]]:
         """Yield each feature that was compared at least once, and its stability index."""

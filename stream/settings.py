@@ -117,10 +117,10 @@ class WorkerSettings(_Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 6066
     checkpoint_interval_s: Annotated[float, Field(gt=0)] = 2.0
-    batch_size: Annotated[int, Field(ge=1, le=50_000)] = 1_000
+    batch_size: Annotated[int, Field(ge=1, le=50_000)] = 2_000
     label_horizon_s: Annotated[float, Field(gt=0)] = 3 * 86_400.0
     pending_budget: Annotated[int, Field(ge=1)] = 50_000_000
-    memory_entries: Annotated[int, Field(ge=1)] = 100_000
+    memory_entries: Annotated[int, Field(ge=1)] = 20_000
     data_dir: Path | None = None
     instance: str | None = None
     slice_budget: Annotated[int, Field(ge=1)] = 200

@@ -8,6 +8,8 @@ from typing import Protocol
 from stream.events import Finding
 from stream.join import Joined, Reason
 
+MATCHED = Reason.MATCHED
+
 
 @dataclass(slots=True)
 class Tally:
@@ -25,7 +27,7 @@ class Tally:
     def join(self, reason: str, joined: Joined) -> None:
         """Count what became of an event."""
         self.joined[reason] = self.joined.get(reason, 0) + 1
-        if reason is Reason.MATCHED and joined.served is not None:
+        if reason is MATCHED and joined.served is not None:
             self.delays.append(joined.outcome_at - joined.served.at)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -27,9 +28,14 @@ from stream.settings import KafkaSettings
 
 SESSION_S = 10.0
 """A killed process's partitions move after this long; its heartbeats run in a thread of their own."""
+AHEAD = 4
+"""Fetched batches that wait for the fold: enough that it never waits for Kafka, few enough to stay small."""
 TICK_S = 0.1
 URGENT_PAUSE_S = 0.02
 NAP_S = 0.01
+GARBAGE = 50_000, 20, 1_000
+"""Allocations before the young are looked through, then the middle-aged, then all: the state is large, long-lived
+and without cycles, and a look through all of it stops the process for longer than a heartbeat should wait."""
 STALL_S = 60.0
 """Records waiting and none folded for this long means the process is not alive."""
 
@@ -65,6 +71,7 @@ def build(plan: Plan) -> EngineApp:
         broker_credentials=_credentials(plan.kafka),
         broker_commit_interval=plan.checkpoint_interval_s,
         broker_max_poll_records=plan.batch_size,
+        stream_buffer_maxsize=AHEAD,
         broker_session_timeout=SESSION_S,
         broker_heartbeat_interval=SESSION_S / 5,
         broker_request_timeout=max(90.0, plan.restore_timeout_s),
@@ -170,6 +177,7 @@ def _serve(app: EngineApp, registry: CollectorRegistry) -> None:
 def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoReturn:
     """Run the application until SIGTERM or SIGINT; exits 0 then, otherwise with the fault."""
     log_as_json()
+    gc.set_threshold(*GARBAGE)
     if started is not None:
         started()
     worker = faust.Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)

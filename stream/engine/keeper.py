@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -169,6 +170,8 @@ class Keeper:
                     await self._take(number, Restore(consumer, inputs))
         await self.close_parked()
         self._telemetry.partitions.set(len(numbers))
+        gc.collect()
+        gc.freeze()  # the garbage collector need not look through what was restored again
         self.restoring = False
         self.progressed_at = time.monotonic()
         LOG.info("assigned", partitions=numbers)
