@@ -14,6 +14,7 @@ import gc
 import json
 import random
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def main() -> None:
     )
     parser.add_argument("--pending", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=8)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/join_cost"))
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "join_cost"))
     options = parser.parse_args()
     figures = hot(200_000)
     shutil.rmtree(options.folder, ignore_errors=True)
