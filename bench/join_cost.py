@@ -111,6 +111,8 @@ class Cold:
         chosen = random.Random(7).sample(mine, min(50_000, len(mine) // 2))  # noqa: S311
         outcomes = [an_outcome(number) for number in chosen]
         fresh = [a_prediction(self.pending + number) for number in range(len(chosen))]
+        gc.collect()
+        gc.freeze()  # a worker does not hold a million events to come: they are not to be collected at its cost
         figures = {
             "cold_outcome_us": each(len(chosen), lambda: self.take(0, outcomes)),
             "cold_prediction_us": each(len(fresh), lambda: self.take(0, fresh)),

@@ -248,7 +248,7 @@ class Codec:
         if shape is not None:
             model, prediction_id = self.names(key)
             version, has_scores, slices = self._shaped.get(shape) or self._unshaped(shape)
-            served = Served(prediction_id, model, version, at, label, has_scores, slices)
+            served = _served(Served, (prediction_id, model, version, at, label, has_scores, slices))
         entry = Entry(key, 0, served, after)
         if len(row) > 4:
             entry.fate, entry.outcome, entry.outcome_at = row[4:7]
