@@ -108,7 +108,7 @@ class Cold:
     def used(self) -> Figures:
         """Random outcomes, new predictions, then the oldest twentieth expires."""
         mine = [number for number in range(self.pending) if self.partition_of(number) == 0]
-        chosen = random.Random(7).sample(mine, min(50_000, len(mine) // 2))  # noqa: S311
+        chosen = random.Random(7).sample(mine, min(50_000, len(mine) // 2))
         outcomes = [an_outcome(number) for number in chosen]
         fresh = [a_prediction(self.pending + number) for number in range(len(chosen))]
         gc.collect()
