@@ -6,6 +6,7 @@ looks at the entry. So taking twice is harmless and nothing is ever searched and
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
@@ -96,7 +97,8 @@ class Queue:
     def written(self, epoch: int, records: Sequence[bytes], gone: Sequence[bytes]) -> None:
         """The records of this freeze, sorted, and those before it are on disk now; ``gone`` are not any more."""
         self._frozen = [one for one in self._frozen if one[0] > epoch]
-        ours = [one for one in records if one[:1] == self._kind]
+        after = bytes([self._kind[0] + 1])
+        ours = records[bisect_left(records, self._kind) : bisect_left(records, after)]
         if self._ahead:
             first, last = self._ahead[0], self._ahead[-1]
             stale = {one for one in gone if first <= one <= last}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stream.events import ALL, Label, Prediction
+from stream.events import ALL, Label, Prediction, Slices
 from stream.joined import Served
 
 DECIDED, LATE, COUNTED = 1, 2, 4
@@ -174,14 +174,7 @@ class Codec:
     def serve(self, prediction: Prediction) -> Served:
         """Return what the join and the monitors need of a prediction; its slices in the order of their names."""
         slices = prediction.slices
-        values = slices.values()
-        # True == 1, but they are different slices
-        kinds = (*map(type, values),) if 1 in values or 0 in values else ()
-        wanted = (*slices.items(), *kinds)
-        shared = self._slices.get(wanted)
-        if shared is None:
-            texts = (f"{name}={_text(value)}" for name, value in sorted(slices.items()))
-            shared = _bounded(self._slices)[wanted] = (ALL, *texts)
+        shared = self._slices.get((*slices, *slices.values())) or self._name(slices)
         strings = self._strings
         return _served(
             Served,
@@ -196,6 +189,16 @@ class Codec:
             ),
         )
 
+    def _name(self, slices: Slices) -> tuple[str, ...]:
+        """Name slices; numbers have places of their own by type: True == 1, but they are different slices."""
+        kinds = (*map(type, slices.values()),)
+        wanted = (*slices, *slices.values(), *(kinds if {*kinds} - {str} else ()))
+        found = self._slices.get(wanted)
+        if found is None:
+            texts = (f"{name}={_text(value)}" for name, value in sorted(slices.items()))
+            found = _bounded(self._slices)[wanted] = (ALL, *texts)
+        return found
+
     def _shared(self, text: str) -> str:
         found = self._strings.get(text)
         if found is None:
@@ -204,11 +207,11 @@ class Codec:
 
     def dump(self, entry: Entry) -> bytes:
         """Return an entry's bytes; nothing in them changes with it."""
-        row: tuple[Any, ...]
+        row: tuple[Any, ...] = self._case(entry)
         if entry.known is None and not entry.older and not entry.fate:
-            row = self._case(entry)[:4]
+            row = row[:4]
         else:
-            row = (*self._case(entry), _row(entry.known), [self._case(case) for case in entry.older])
+            row += (_row(entry.known), [self._case(case) for case in entry.older] if entry.older else ())
         try:
             return _encode(row)
         except OverflowError:  # a whole number of more than 64 bits
@@ -218,14 +221,13 @@ class Codec:
         served = entry.served
         if served is None:
             return (None, 0.0, None, entry.after, entry.fate, entry.outcome, entry.outcome_at)
-        shape = self._shape(served.version, served.has_scores, served.slices)
-        return (shape, served.at, served.prediction, entry.after, entry.fate, entry.outcome, entry.outcome_at)
-
-    def _shape(self, *shape: Any) -> bytes:
-        found = self._shapes.get(shape)
-        if found is None:
-            found = _bounded(self._shapes)[shape] = _encode(shape)
-        return found
+        _, _, version, at, label, has_scores, slices = served
+        shape = self._shapes.get((version, has_scores, slices))
+        if shape is None:
+            shape = _bounded(self._shapes)[version, has_scores, slices] = _encode(
+                (version, has_scores, slices)
+            )
+        return (shape, at, label, entry.after, entry.fate, entry.outcome, entry.outcome_at)
 
     def load(self, key: bytes, value: bytes) -> Entry:
         """Return the entry that ``dump`` wrote; it counts as unchanged."""
@@ -246,7 +248,7 @@ class Codec:
         if shape is not None:
             model, prediction_id = self.names(key)
             version, has_scores, slices = self._shaped.get(shape) or self._unshaped(shape)
-            served = Served(prediction_id, model, version, at, label, has_scores, slices)
+            served = _served(Served, (prediction_id, model, version, at, label, has_scores, slices))
         entry = Entry(key, 0, served, after)
         if len(row) > 4:
             entry.fate, entry.outcome, entry.outcome_at = row[4:7]

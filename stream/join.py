@@ -11,7 +11,7 @@ budget of entries the oldest are evicted, counted as such.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -94,9 +94,8 @@ class Join:
         self._entries.touch(entry)
         self.pending += 1
         self._open.push(at, key)
-        if entry.known is None or not entry.known.waiting:
-            return (Joined(Reason.WAITING, served.model, served),)
-        return self._replay(entry, entry.known) or (Joined(Reason.WAITING, served.model, served),)
+        found = self._replay(entry, entry.known) if entry.known is not None and entry.known.waiting else ()
+        return found or (_joined(Joined, (_WAITING, served.model, served, None, _NAN, None)),)
 
     def _age(self, entry: Entry) -> None:
         """Make room for a new prediction of the same id; outcomes may still come for the one before."""
@@ -152,7 +151,7 @@ class Join:
                 return Joined(Reason.LATE, served.model, served, outcome, at)
             case.fate, case.outcome, case.outcome_at = DECIDED, outcome, at
             self.pending -= 1
-            return Joined(Reason.MATCHED, served.model, served, outcome, at)
+            return _joined(Joined, (_MATCHED, served.model, served, outcome, at, None))
         if is_late or case.fate & LATE or outcome == case.outcome or at < case.outcome_at:
             return Joined(Reason.DUPLICATE_OUTCOME, served.model, served)
         previous, case.outcome, case.outcome_at = case.outcome, outcome, at
@@ -275,3 +274,7 @@ class Join:
 
 def _is_waiting(entry: Entry) -> bool:
     return bool(entry.known and entry.known.waiting) or any(case.is_open for case in entry.cases())
+
+
+_WAITING, _MATCHED, _NAN = Reason.WAITING, Reason.MATCHED, float("nan")
+_joined: Callable[[type[Joined], tuple[object, ...]], Joined] = tuple.__new__  # the two hot ones skip a frame

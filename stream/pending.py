@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
+from rocksdict import (
+    BlockBasedIndexType,
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+)
 
 from stream.entries import Changes
 
@@ -85,7 +93,8 @@ class RocksStore:
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._entries = Rdict(str(self._path), _options(self._cache), {DUE: _options(self._cache)})
+        entries, due = (_options(self._cache, table) for table in (_entry_table(), BlockBasedOptions()))
+        self._entries = Rdict(str(self._path), entries, {DUE: due})
         self._due = self._entries.get_column_family(DUE)
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
@@ -144,15 +153,14 @@ def open_cache(size: int = 64 * MIB) -> Cache:
     return Cache(size)
 
 
-def _options(cache: Cache) -> Options:
+def _options(cache: Cache, table: BlockBasedOptions) -> Options:
     """Bound what RocksDB holds in memory: ``cache`` and 32 MiB of write buffers a store, next to nothing else."""
-    table = BlockBasedOptions()
     table.set_block_cache(cache)
-    # filters and indices of 10 million entries are 20 MiB: inside the cache they are within its bound
+    # filters and indices count within the cache's bound; in small parts, since a shard of it holds no large one
     table.set_cache_index_and_filter_blocks(True)
     table.set_pin_l0_filter_and_index_blocks_in_cache(True)
-    # every new prediction asks whether its id was seen: 10 bits answer 99 % of the noes without a read
-    table.set_bloom_filter(10, False)
+    table.set_index_type(BlockBasedIndexType.two_level_index_search())
+    table.set_pin_top_level_index_and_filter(True)
     table.set_format_version(5)
     options = Options(raw_mode=True)
     options.create_if_missing(True)
@@ -171,3 +179,11 @@ def _options(cache: Cache) -> Options:
     options.set_keep_log_file_num(2)
     options.set_stats_dump_period_sec(0)
     return options
+
+
+def _entry_table() -> BlockBasedOptions:
+    """Every new prediction asks whether its id was seen: 10 bits answer 99 % of the noes without a read."""
+    table = BlockBasedOptions()
+    table.set_bloom_filter(10, False)
+    table.set_partition_filters(True)
+    return table

@@ -29,10 +29,10 @@ def histories(draw, predictions, outcomes):
 class Run:
     """A partition's life: what it counted before the last freeze is safe, what it writes comes later."""
 
-    def __init__(self, predictions, outcomes, name, kept=3):
+    def __init__(self, predictions, outcomes, name, store):
         self.log = {"predict": predictions, "know": outcomes}
         self.at = {"predict": 0, "know": 0}
-        self.kept, self.name, self.store = kept, name, MemoryStore()
+        self.kept, self.name, self.store = 3, name, store
         self.told, self.unwritten = Counter(), []
         self.safe = (Counter(), dict(self.at))
         self.join = self.opened()
@@ -76,12 +76,12 @@ class Run:
         self.told = told.copy()
 
 
-def run(predictions, outcomes, history, name=None):
+def run(predictions, outcomes, history, name=None, store=None):
     """Return what was told of whom, how often, and the join."""
-    one = Run(predictions, outcomes, name or (lambda joined: joined.served and joined.served.prediction_id))
+    name = name or (lambda joined: joined.served and joined.served.prediction_id)
+    one = Run(predictions, outcomes, name, store or MemoryStore())
     for what, many in history:
         if what in one.log:
-            # after a crash the history's rest still holds, and more
             one.take(what, many)
         elif what == "kept":
             one.kept = many

@@ -1,13 +1,15 @@
 """What must hold of the join whatever arrives, in whatever order, whenever it is written or killed."""
 
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream.events import Instant, Outcome, Prediction
 from stream.join import Join, Reason
-from stream.pending import MemoryStore
+from stream.pending import MemoryStore, RocksStore
 from tests.laws.interleavings import HORIZON_S, histories, run, told_of
 
 IDS = st.sampled_from("abc")
@@ -87,3 +89,14 @@ def pending_of(predictions, told):
         counted[reason] += times
     ends = (Reason.MATCHED, Reason.UNMATCHED_PREDICTION, Reason.DUPLICATE_PREDICTION)
     return len(predictions) - sum(counted[one] for one in ends)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(predictions=PREDICTIONS, outcomes=OUTCOMES, data=st.data())
+def test_counts_are_the_same_over_rocksdb(tmp_path, predictions, outcomes, data):
+    history = data.draw(histories(len(predictions), len(outcomes)))
+    with TemporaryDirectory(dir=tmp_path) as folder:
+        store = RocksStore(Path(folder) / "0")
+        told, _ = run(predictions, outcomes, history, store=store)
+        store.close()
+    assert told == told_of(predictions, outcomes)

@@ -249,3 +249,15 @@ def test_prefetch_asks_nothing_while_all_is_in_memory():
     join.prefetch([a_prediction()])
     join.predict(a_prediction())
     assert steps(join, an_outcome()) == ["matched"]
+
+
+def test_an_entry_that_a_correction_kept_is_not_forgotten_at_its_old_time():
+    store = MemoryStore()
+    join = a_join(store=store, memory_entries=0)
+    steps(join, a_prediction(), an_outcome(at=0))
+    checkpoint(join, store)
+    steps(join, an_outcome(at=150, outcome="no"))
+    checkpoint(join, store)
+    steps(join, a_prediction(at=210, prediction_id="p2"), an_outcome(at=210, prediction_id="p2"))
+    assert len(join) == 2
+    assert steps(join, an_outcome(at=1), a_prediction(at=220, prediction_id="p3")) == ["duplicate_outcome"]
