@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,10 @@ from stream.demo.story import Story
 from stream.demo.verdict import differences
 from stream.events import Event
 
-BACKLOG = 240_000
+BACKLOG = 200_000
 """Predictions of the ten minutes before the demo: enough for every slice of every model to have a past."""
 BACKLOG_S = 600.0
+CHUNKS = 10
 SETTLED_S = 20.0
 """The backlog ends this long before now, when its labels have come."""
 RATE = 4_000
@@ -65,11 +66,24 @@ class Company:
     async def _backlog(self, sender: Sender) -> None:
         """Send the last ten minutes as fast as Kafka takes them, and wait until the worker has folded them."""
         began, start = time.monotonic(), time.time() - BACKLOG_S
-        past = [*self._fleet.rollouts(start), *self._fleet.traffic(start, BACKLOG_S - SETTLED_S, BACKLOG)]
-        past.sort(key=lambda timed: timed.sent_at)
-        await sender.send_all(timed.event for timed in past)
+        await sender.send_all(timed.event for timed in self._fleet.rollouts(start))
+        chunk_s = (BACKLOG_S - SETTLED_S) / CHUNKS
+        for number in range(CHUNKS):  # the worker folds one while the next is made
+            self._make(start + number * chunk_s, chunk_s, BACKLOG // CHUNKS)
+            await sender.send_all(self._due(start + (number + 1) * chunk_s))
+            self._stage.look()
+        await sender.send_all(self._due(start + BACKLOG_S))
         await self._stage.folded(sender.sent)
         self._stage.say(f"{sender.sent:,} past events sent and folded in {time.monotonic() - began:.1f} s")
+
+    def _make(self, start: float, seconds: float, count: int) -> None:
+        for timed in self._fleet.traffic(start, seconds, count):
+            self._number += 1
+            heapq.heappush(self._queue, (timed.sent_at, self._number, timed.event))
+
+    def _due(self, until: float) -> Iterator[Event]:
+        while self._queue and self._queue[0][0] <= until:
+            yield heapq.heappop(self._queue)[2]
 
     async def _live(self, sender: Sender, story: Story) -> bool:
         """Play live traffic until the resolve came; return false when time is up before."""
@@ -77,7 +91,9 @@ class Company:
         self._plan = self._fleet.plan = self._plan._replace(degrades_at=degrades_at)
         while not self._stage.time_is_up:
             now = time.time()
-            await self._step(sender, now)
+            self._make(now, STEP_S, int(RATE * STEP_S))
+            for event in self._due(now):
+                await sender.send(event)
             await story.go_on()
             if self._stage.receivers.pages("incident.opened") and self._plan.recovers_at == float("inf"):
                 self._plan = self._fleet.plan = self._plan._replace(recovers_at=time.time())
@@ -88,13 +104,6 @@ class Company:
                 return True
             await asyncio.sleep(max(0.0, now + STEP_S - time.time()))
         return False
-
-    async def _step(self, sender: Sender, now: float) -> None:
-        for timed in self._fleet.traffic(now, STEP_S, int(RATE * STEP_S)):
-            self._number += 1
-            heapq.heappush(self._queue, (timed.sent_at, self._number, timed.event))
-        while self._queue and self._queue[0][0] <= now:
-            await sender.send(heapq.heappop(self._queue)[2])
 
 
 def _report(plan: Plan, receivers: Receivers, found: list[str]) -> dict[str, Any]:

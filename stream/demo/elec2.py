@@ -49,19 +49,22 @@ def rows() -> Iterator[Row]:
 def record() -> Recording:
     """Train the model on what came before ``FROZEN``, then let it answer all the rest."""
     model = preprocessing.StandardScaler() | linear_model.LogisticRegression()
-    served = []
-    for row in rows():
-        if row.at < FROZEN:
-            model.learn_one(row.features, row.up)
-        else:
-            served.append(_serve(row, model.predict_proba_one(row.features)[True]))
+    past = [row for row in rows() if row.at < FROZEN]
+    for row in past:
+        model.learn_one(row.features, row.up)
+
+    def score(row: Row) -> float:
+        return float(model.predict_proba_one(row.features)[True])
+
+    trained = [float((score(row) >= 0.5) != row.up) for row in past]
+    served = [_serve(row, score(row)) for row in rows() if row.at >= FROZEN]
     frozen_at = Instant(FROZEN.timestamp())
     rollout = Rollout(model=MODEL, version=VERSION, at=frozen_at, stage="live", trained_until=frozen_at)
     summary = (
         f"elec2: {len(served):,} half hours of the New South Wales electricity market, answered by a logistic"
         f" regression that was trained until {FROZEN:%Y-%m-%d} and never again"
     )
-    return Recording("elec2", summary, TEAMS, "trading", [rollout], served)
+    return Recording("elec2", summary, TEAMS, "trading", [rollout], trained, served)
 
 
 def _serve(row: Row, score: float) -> tuple[Prediction, Outcome]:

@@ -20,7 +20,8 @@ from stream.demo.recording import Loss
 
 RISE = 1.2
 """The worker's own threshold, ``monitor.minimum_increase`` 0.2, as a factor."""
-NEWEST = 200
+NEWEST = 100
+"""As many as the worker itself wants to see before it says that a model has recovered."""
 BLOCK_S = 30 * 86_400.0
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from stream.events import ALL, Event, Outcome, Prediction, Rollout
 
 
@@ -38,6 +40,8 @@ class Recording:
     teams: Teams
     team: str
     rollouts: Sequence[Rollout]
+    trained: Sequence[float]
+    """What the frozen model got wrong (1.0) and right (0.0) in the time it was trained on, in order."""
     served: Sequence[tuple[Prediction, Outcome]]
 
     @property
@@ -49,6 +53,14 @@ class Recording:
     def version(self) -> str:
         """Its one version."""
         return self.rollouts[0].version
+
+    def delta(self, usual: float) -> float:
+        """Return the ``monitor.delta`` that keeps its meaning where errors come in runs.
+
+        ``n`` losses of which each resembles its neighbours tell as much as ``n / correlation_length``. ADWIN's
+        bound knows the number of losses only as ``ln(1 / delta) / n``, so that is ``usual`` to this power.
+        """
+        return float(usual ** correlation_length(self.trained))
 
     def events(self) -> Iterator[Event]:
         """Yield everything in the order in which it happened."""
@@ -73,3 +85,21 @@ class Recording:
             )
             for one, outcome in self.served
         ]
+
+
+def correlation_length(losses: Sequence[float]) -> float:
+    """Return the integrated autocorrelation time: how many losses say as much as one that is independent.
+
+    1 plus twice the autocorrelations up to the first that is not positive (Sokal 1997). 1 for independent losses,
+    and where it is undefined: fewer than two, or all the same.
+    """
+    centred = np.asarray(losses, dtype=float)
+    centred = centred - centred.mean() if len(centred) else centred
+    power = float(centred @ centred)
+    length = 1.0
+    for lag in range(1, len(centred)) if power > 0 else ():
+        correlation = float(centred[:-lag] @ centred[lag:]) / power
+        if correlation <= 0:
+            break
+        length += 2 * correlation
+    return length

@@ -16,15 +16,25 @@ from stream.demo.stage import Stage
 from stream.demo.story import Story
 from stream.demo.verdict import Received, strays
 from stream.events import Event
+from stream.settings import MonitorSettings
 
 SPEED = 30 * 86_400.0
 """Seconds of the data's time in one second of ours: a month."""
 STEP_S = 0.1
 
-SETTINGS: Mapping[str, str] = {"TIDEWATCH_WORKER_PAST_TOLERANCE_S": str(50 * 365 * 86_400)}
+PAST_TOLERANCE_S = 50 * 365 * 86_400
 """The data keeps its own dates, and the worker is told that events may be that old: it refuses those beyond 400
 days otherwise, since in production they are a producer's error. Shifted dates would make every page say a time at
 which nothing happened."""
+
+
+def settings(recording: Recording) -> dict[str, str]:
+    """Return what the worker is told of a recorded stream: how old it is, and that its errors come in runs."""
+    delta = recording.delta(MonitorSettings().delta)
+    return {
+        "TIDEWATCH_WORKER_PAST_TOLERANCE_S": str(PAST_TOLERANCE_S),
+        "TIDEWATCH_MONITOR_DELTA": repr(delta),
+    }
 
 
 class Replay:

@@ -84,7 +84,7 @@ class Show:
 
                 recording = replay.RECORDINGS[self.stream]()
                 self.say(recording.summary)
-                cast, extra = recording.teams, replay.SETTINGS
+                cast, extra = recording.teams, replay.settings(recording)
                 built = await stage.build(stack, self.brokers, cast, self.timeout_s, self.say, extra)
                 report = await replay.Replay(built, recording).play()
         return {"stream": self.stream, "took_s": round(time.monotonic() - began, 1), **report}
