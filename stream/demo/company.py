@@ -19,22 +19,23 @@ from stream.demo.story import Story
 from stream.demo.verdict import differences
 from stream.events import Event
 
-BACKLOG = 200_000
+BACKLOG = 160_000
 """Predictions of the ten minutes before the demo: enough for every slice of every model to have a past."""
 BACKLOG_S = 600.0
 CHUNKS = 10
 SETTLED_S = 20.0
 """The backlog ends this long before now, when its labels have come."""
-RATE = 4_000
+RATE = 4_500
 """Predictions a second while live; outcomes come on top."""
-HEALTHY_S = 6.0
+HEALTHY_S = 4.0
 SECRET_S = 4.0
 STEP_S = 0.25
 AFTERMATH_S = 2.0
 """How long it goes on after the resolve, to catch what should not come."""
 
 CAST = Teams({team: [f"{kind}.*" for kind in kinds] for team, kinds in TEAMS.items()}, DEFAULT_TEAM)
-SETTINGS: Mapping[str, str] = {}
+SETTINGS: Mapping[str, str] = {"TIDEWATCH_MONITOR_WARMUP": "100"}
+"""The rarest slice has some two hundred predictions in the backlog: half to know its level, half to trust it."""
 
 
 class Company:

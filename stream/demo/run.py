@@ -28,7 +28,13 @@ STREAMS = ("company", "elec2")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the story.")
 @click.option("--seed", type=int, help="Play the same company again; chosen at random otherwise.")
 @click.option("--brokers", help="Use this Kafka instead of an embedded one.")
-@click.option("--timeout", "timeout_s", default=105.0, show_default=True, help="Seconds until it gives up.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    default=110.0,
+    show_default=True,
+    help="Seconds until it gives up, from when Kafka is up.",
+)
 def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, timeout_s: float) -> None:
     """Watch a model get worse, and the page."""
     from stream.demo.processes import Failed
