@@ -115,6 +115,9 @@ def _environment(brokers: str, prefix: str, owners: Path) -> dict[str, str]:
         "TIDEWATCH_WORKER_GROUP": f"{prefix}worker",
         "TIDEWATCH_PAGER_GROUP": f"{prefix}pager",
         "TIDEWATCH_PAGER_OWNERS": str(owners),
+        "TIDEWATCH_WORKER_DATA_DIR": str(
+            owners.parent / "worker"
+        ),  # goes with the demo, however the worker ends
     }
 
 
