@@ -24,6 +24,7 @@ from stream.engine.app import Plan, build, run
 from stream.engine.partition import PartitionFactory
 from stream.settings import Settings
 from stream.settings import load as load_settings
+from stream.topics import demand
 
 log = structlog.get_logger("tidewatch.pager")
 
@@ -34,6 +35,8 @@ def pager(config: Path | None) -> None:
     """Turn findings into incidents and notify their owners."""
     settings = load_settings(config)
     roster = load_owners(settings.pager.owners, os.environ)
+    topics = settings.topics
+    demand(settings, (topics.findings, topics.incidents, topics.dead_letters), "tidewatch pager")
     run(assemble(settings, roster), started=lambda: _announce(roster))
 
 

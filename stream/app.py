@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -23,14 +21,15 @@ if TYPE_CHECKING:
 def worker(config: Path | None) -> None:
     """Join predictions with outcomes, judge every model, and write findings."""
     from stream.engine.app import run
-    from stream.topics import check
+    from stream.topics import demand
 
     settings = load(config)
-    faults = [fault for fault in asyncio.run(check(settings)) if fault.severity == "error"]
-    if faults:
-        for fault in faults:
-            click.echo(f"tidewatch worker: {fault}", err=True)
-        sys.exit(1)
+    topics = settings.topics
+    demand(
+        settings,
+        (*topics.inputs(), topics.checkpoints, topics.findings, topics.dead_letters),
+        "tidewatch worker",
+    )
     run(build(settings))
 
 

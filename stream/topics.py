@@ -43,7 +43,17 @@ async def check(settings: Settings, names: Collection[str] | None = None) -> lis
     """
     async with _admin(settings) as admin:
         cluster = await describe(admin, [shape.name for shape in shapes(settings)])
-    return settings_faults(settings) + faults(settings, cluster, names)
+    reads_inputs = names is None or not set(names).isdisjoint(settings.topics.inputs())
+    return (settings_faults(settings) if reads_inputs else []) + faults(settings, cluster, names)
+
+
+def demand(settings: Settings, names: Collection[str], program: str) -> None:
+    """Say on stderr all that is wrong with the topics that ``program`` needs, and end it if it can't work so."""
+    found = _run(check(settings, names))
+    for fault in found:
+        click.echo(f"{program}: {fault}", err=True)
+    if stopping(found):
+        raise SystemExit(1)
 
 
 async def create(settings: Settings) -> Report:
@@ -158,11 +168,15 @@ def check_command() -> None:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it warns of is raised, and told once
+    log = logging.getLogger("aiokafka")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # what it warns of is raised, and told once
     try:
         return asyncio.run(work)
     except ClusterError as fault:
         raise click.ClickException(str(fault)) from fault
+    finally:
+        log.setLevel(level)
 
 
 def _finish(found: Collection[Fault]) -> None:

@@ -8,7 +8,14 @@ IMPURE = frozenset(
     ["faust", "mode", "aiokafka", "httpx", "prometheus_client", "asyncio", "time", "random", "os", "logging"],
 )
 """What a Core module never imports: clocks, sockets, randomness, the environment, logs."""
-OPEN_TO_ALERTS = ("stream.events", "stream.wire", "stream.refusal", "stream.settings", "stream.engine")
+OPEN_TO_ALERTS = (
+    "stream.events",
+    "stream.wire",
+    "stream.refusal",
+    "stream.settings",
+    "stream.topics",
+    "stream.engine",
+)
 HTTPX_ROOMS = ("alerts/http.py", "stream/demo/")
 BANNED_NAMES = frozenset(
     ["util", "utils", "helper", "helpers", "manager", "managers", "common", "data", "info", "misc"],

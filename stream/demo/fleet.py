@@ -18,28 +18,9 @@ REGRESSIONS = {"eta": 4.0, "fare": 2.5, "demand": 8.0, "surge": 0.2, "tip": 0.8}
 """Mean absolute error of the healthy model, in its own unit."""
 CLASSIFICATIONS = {"fraud": 0.03, "cancel": 0.12, "accept": 0.08, "rating": 0.1, "churn": 0.06}
 """Error rate of the healthy model."""
-COUNTRIES = (
-    "us",
-    "br",
-    "in",
-    "mx",
-    "gb",
-    "fr",
-    "de",
-    "au",
-    "co",
-    "ar",
-    "es",
-    "it",
-    "pl",
-    "ng",
-    "ke",
-    "eg",
-    "sa",
-    "za",
-    "nl",
-    "se",
-)
+KINDS = (*REGRESSIONS, *CLASSIFICATIONS)
+COUNTRY_NAMES = "us br in mx gb fr de au co ar es it pl ng ke eg sa za nl se"
+COUNTRIES = tuple(COUNTRY_NAMES.split())
 TEAMS = {
     "maps": ("eta",),
     "pricing": ("fare", "surge", "tip"),
@@ -49,9 +30,14 @@ TEAMS = {
 }
 DEFAULT_TEAM = "ml-platform"
 VERSIONS = ("v7", "v8")
-CANARY_SHARE = 0.25
+CANARY_SHARE = 0.1
 TIERS = ("standard", "premium", "airport")
+TIER_SHARES = (0.34, 0.33, 0.33)
 PLATFORMS = ("ios", "android")
+SLICES = ("all", *(f"tier={tier}" for tier in TIERS))
+"""Where a model may degrade; the rarest has 0.3 of its traffic."""
+FLATNESS = 0.1
+"""Traffic of the nth country is as n to minus this; small, so that a minute is enough to judge the last."""
 ERROR_FACTOR = 4.0
 BAD_ERROR_RATE = 0.55
 MEDIAN_DELAY_S = 1.5
@@ -86,11 +72,10 @@ def team_of(model: str) -> str:
 
 
 def make_plan(rng: np.random.Generator, degrades_at: float, recovers_at: float) -> Plan:
-    """Choose a model of a busy country, its live version, and one slice or all."""
-    kinds = [*REGRESSIONS, *CLASSIFICATIONS]
-    kind = kinds[rng.integers(len(kinds))]
-    model = f"{kind}.{COUNTRIES[rng.integers(2)]}"
-    where = ("all", "tier=airport", "tier=premium")[rng.integers(3)]
+    """Choose any model of any country, its live version, and one slice or all."""
+    kind = KINDS[rng.integers(len(KINDS))]
+    model = f"{kind}.{COUNTRIES[rng.integers(len(COUNTRIES))]}"
+    where = SLICES[rng.integers(len(SLICES))]
     metric = "mae" if kind in REGRESSIONS else "accuracy"
     return Plan(model, VERSIONS[0], where, team_of(model), metric, degrades_at, recovers_at)
 
@@ -112,7 +97,7 @@ class Fleet:
 
     def rollouts(self, at: float) -> Iterator[Timed]:
         """Yield the rollouts that brought every model's versions into service."""
-        for kind in (*REGRESSIONS, *CLASSIFICATIONS):
+        for kind in KINDS:
             for country in COUNTRIES:
                 model = f"{kind}.{country}"
                 yield Timed(at, Rollout(model=model, version=VERSIONS[0], at=Instant(at), stage="live"))
@@ -121,17 +106,16 @@ class Fleet:
     def traffic(self, start: float, seconds: float, count: int) -> Iterator[Timed]:
         """Yield ``count`` predictions spread over the time, with their outcomes; not in order of sending."""
         rng = self.rng
-        weights = np.arange(1, len(COUNTRIES) + 1) ** -1.2
-        kinds = rng.integers(0, 10, count)
+        weights = np.arange(1, len(COUNTRIES) + 1) ** -FLATNESS
+        kinds = rng.integers(0, len(KINDS), count)
         countries = rng.choice(len(COUNTRIES), count, p=weights / weights.sum())
         ats = np.sort(rng.uniform(start, start + seconds, count))
         canary = rng.random(count) < CANARY_SHARE
-        tiers = rng.choice(3, count, p=[0.5, 0.25, 0.25])
+        tiers = rng.choice(3, count, p=TIER_SHARES)
         platforms = rng.integers(0, 2, count)
         delays = rng.lognormal(np.log(MEDIAN_DELAY_S), 0.6, count)
-        names = (*REGRESSIONS, *CLASSIFICATIONS)
         for i in range(count):
-            model = f"{names[kinds[i]]}.{COUNTRIES[countries[i]]}"
+            model = f"{KINDS[kinds[i]]}.{COUNTRIES[countries[i]]}"
             slices = {"tier": TIERS[tiers[i]], "platform": PLATFORMS[platforms[i]]}
             yield from self._ride(model, VERSIONS[int(canary[i])], slices, float(ats[i]), float(delays[i]))
 

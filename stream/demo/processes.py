@@ -68,6 +68,12 @@ class Child:
         except (urllib.error.URLError, OSError):
             return None
 
+    async def figure(self, name: str) -> float:
+        """Return the sum of a metric's samples; 0 when there are none, or no answer."""
+        text = await asyncio.to_thread(self.get, "/metrics") or ""
+        heads = (f"{name}{{", f"{name} ")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(heads))
+
     def check(self) -> None:
         """Raise ``Failed`` when the process has ended."""
         if self.process.poll() is not None:

@@ -8,24 +8,24 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from stream.demo.fleet import DEFAULT_TEAM, TEAMS
+from stream.demo.recording import Teams
 from stream.demo.verdict import Received
 
 
 class Receivers:
     """What came, in order, and the secrets that webhooks must be signed with."""
 
-    def __init__(self) -> None:
-        self.teams = (*TEAMS, DEFAULT_TEAM)
-        self.secrets = {
-            team: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}" for team in self.teams
-        }
-        self.keys = {team: secrets.token_hex(16) for team in self.teams}
+    def __init__(self, teams: Teams) -> None:
+        self._teams = teams
+        names = (*teams.models, teams.default)
+        self.secrets = {team: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}" for team in names}
+        self.keys = {team: secrets.token_hex(16) for team in names}
         self.received: list[Received] = []
         self.url = ""
 
@@ -52,6 +52,16 @@ class Receivers:
         """Return the webhooks of one type, such as ``incident.opened``."""
         return [one for one in self.received if one.kind == "webhook" and one.body.get("type") == kind]
 
+    def report(self) -> dict[str, Any]:
+        """Return what came as data: pages, resolves, and each page's latency from its proving event."""
+        pages, resolves = self.pages("incident.opened"), self.pages("incident.resolved")
+        proven = [(one.at, one.body["data"]["proven_at"]) for one in pages]
+        return {
+            "pages": [{"team": one.team, "accepted_at": one.at, **one.body["data"]} for one in pages],
+            "resolves": [{"team": one.team, "accepted_at": one.at, **one.body["data"]} for one in resolves],
+            "latency_s": [None if by is None else round(at - by, 3) for at, by in proven],
+        }
+
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
         """Listen on a free loopback port."""
@@ -71,21 +81,16 @@ class Receivers:
     def write_owners(self, path: Path) -> None:
         """Write the owners file that sends every team's incidents here."""
         receivers: list[dict[str, str]] = []
-        for team in self.teams:
-            url, key = f"{self.url}/hooks/{team}", self.keys[team]
-            receivers.append(
-                {"name": f"{team}-hook", "kind": "webhook", "url": url, "secret": self.secrets[team]}
-            )
+        for team, key in self.keys.items():
+            url, secret = f"{self.url}/hooks/{team}", self.secrets[team]
+            receivers.append({"name": f"{team}-hook", "kind": "webhook", "url": url, "secret": secret})
             receivers.append(
                 {"name": f"{team}-pd", "kind": "pagerduty", "base_url": self.url, "routing_key": key}
             )
         owners = [
-            {
-                "name": team,
-                "models": [f"{kind}.*" for kind in kinds],
-                "receivers": [f"{team}-hook", f"{team}-pd"],
-            }
-            for team, kinds in TEAMS.items()
+            {"name": team, "models": list(models), "receivers": [f"{team}-hook", f"{team}-pd"]}
+            for team, models in self._teams.models.items()
         ]
-        default = {"name": DEFAULT_TEAM, "receivers": [f"{DEFAULT_TEAM}-hook", f"{DEFAULT_TEAM}-pd"]}
+        name = self._teams.default
+        default = {"name": name, "receivers": [f"{name}-hook", f"{name}-pd"]}
         path.write_text(tomli_w.dumps({"receiver": receivers, "owner": owners, "default_owner": default}))

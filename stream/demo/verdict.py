@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,54 +23,92 @@ class Received(NamedTuple):
 
 def differences(plan: Plan, received: Sequence[Received]) -> list[str]:
     """Return in plain words what differs from one page and one resolve to the planned team; empty: all right."""
-    hooks = [one for one in received if one.kind == "webhook"]
-    opened = [one for one in hooks if one.body.get("type") == "incident.opened"]
-    resolved = [one for one in hooks if one.body.get("type") == "incident.resolved"]
-    found = [f"a webhook to {one.team} had a bad signature" for one in hooks if not one.signed]
-    found += [
-        f"{one.team} was told, but {plan.model} is {plan.team}'s" for one in received if one.team != plan.team
-    ]
-    found += _counted("page", opened) + _counted("resolve", resolved)
+    opened, resolved = _hooks(received, "incident.opened"), _hooks(received, "incident.resolved")
+    found = [*_unsigned(received), *_wrong_team(received, plan.team, plan.model)]
+    found += _counted(plan, "page", opened)
+    found += _counted(plan, "resolve", resolved)
     if len(opened) == 1:
         found += _page(plan, opened[0])
-    if len(opened) == len(resolved) == 1:
-        found += _pair(opened[0], resolved[0])
-    found += _pagerduty(opened, [one for one in received if one.kind == "pagerduty"])
+    found += _pairs(received)
     return found
 
 
-def _counted(what: str, ones: Sequence[Received]) -> list[str]:
-    models = ", ".join(sorted({str(one.body["data"]["model"]) for one in ones}))
-    return [] if len(ones) == 1 else [f"{len(ones)} {what}s came, want 1 ({models or 'none'})"]
+def strays(received: Sequence[Received], team: str, model: str, version: str) -> list[str]:
+    """Return what came to the wrong team, about the wrong model, badly signed or without its other half."""
+    found = [*_unsigned(received), *_wrong_team(received, team, model)]
+    for page in _hooks(received, "incident.opened"):
+        told = page.body["data"]
+        wanted = {"owner": team, "model": model, "version": version, "metric": "accuracy", "state": "open"}
+        found += _fields(told, wanted)
+        found += _worse(told)
+    return [*found, *_pairs(received)]
+
+
+def _hooks(received: Sequence[Received], kind: str) -> list[Received]:
+    return [one for one in received if one.kind == "webhook" and one.signed and one.body.get("type") == kind]
+
+
+def _unsigned(received: Sequence[Received]) -> Iterator[str]:
+    for one in received:
+        if not one.signed:
+            yield f"a {one.kind} request to {one.team} had a bad signature or key"
+
+
+def _wrong_team(received: Sequence[Received], team: str, model: str) -> Iterator[str]:
+    for one in received:
+        if one.team != team:
+            about = one.body.get("data", {}).get("model") or one.body.get("payload", {}).get("source", "")
+            yield f"{one.team} was told by {one.kind} ({about or 'no model'}), but {model} is {team}'s"
+
+
+def _counted(plan: Plan, what: str, ones: Sequence[Received]) -> Iterator[str]:
+    if len(ones) == 1:
+        return
+    came = "; ".join(f"{_name(one.body['data'])} to {one.team}" for one in ones)
+    want = f"{plan.model} {plan.version} in {plan.slice} to {plan.team}"
+    yield f"{len(ones)} {what}s came ({came or 'none'}), want 1: {want}"
+
+
+def _name(told: dict[str, Any]) -> str:
+    return f"{told['model']} {told['version']} in {told['slice']}"
+
+
+def _fields(told: dict[str, Any], wanted: dict[str, str]) -> Iterator[str]:
+    for name, value in wanted.items():
+        if told.get(name) != value:
+            yield f"the page's {name} is {told.get(name)!r}, want {value!r}"
+
+
+def _worse(told: dict[str, Any]) -> Iterator[str]:
+    rose = told["after"] > told["before"] if told["metric"] == "mae" else told["after"] < told["before"]
+    if not rose:
+        yield (
+            f"the page says {told['metric']} went from {told['before']} to {told['after']}, which is not worse"
+        )
 
 
 def _page(plan: Plan, page: Received) -> Iterator[str]:
     told = page.body["data"]
     wanted = {"owner": plan.team, "model": plan.model, "version": plan.version, "slice": plan.slice}
-    for name, value in {**wanted, "metric": plan.metric, "state": "open"}.items():
-        if told.get(name) != value:
-            yield f"the page's {name} is {told.get(name)!r}, want {value!r}"
+    yield from _fields(told, {**wanted, "metric": plan.metric, "state": "open"})
     late_s = told["onset_at"] - plan.degrades_at
     if abs(late_s) > ONSET_TOLERANCE_S:
         yield f"the page's onset is {late_s:+.1f} s off, want within {ONSET_TOLERANCE_S:.0f} s"
-    worse = told["after"] > told["before"] if plan.metric == "mae" else told["after"] < told["before"]
-    if not worse:
-        yield f"the page says {plan.metric} went from {told['before']} to {told['after']}, which is not worse"
+    yield from _worse(told)
 
 
-def _pair(page: Received, resolve: Received) -> Iterator[str]:
-    if resolve.body["data"]["dedup_key"] != page.body["data"]["dedup_key"]:
-        yield "the resolve has another dedup key than the page"
-    if resolve.at < page.at:
-        yield "the resolve came before the page"
-
-
-def _pagerduty(opened: Sequence[Received], events: Sequence[Received]) -> Iterator[str]:
-    actions = [one.body.get("event_action") for one in events]
-    if actions != ["trigger", "resolve"]:
-        yield f"PagerDuty got {actions}, want a trigger and then a resolve"
-    keys = {one.body.get("dedup_key") for one in (*events,)} | {
-        one.body["data"]["dedup_key"] for one in opened
-    }
-    if len(keys) > 1:
-        yield f"PagerDuty and webhook disagree on the dedup key: {sorted(map(str, keys))}"
+def _pairs(received: Sequence[Received]) -> Iterator[str]:
+    """Every resolve after one page with its key, and PagerDuty the same as the webhook."""
+    hooks, pagers = defaultdict(list), defaultdict(list)
+    words = {"incident.opened": "trigger", "incident.resolved": "resolve"}
+    for one in received:
+        if one.kind == "pagerduty":
+            pagers[one.body.get("dedup_key")].append(one.body.get("event_action"))
+        elif one.signed:
+            hooks[one.body["data"]["dedup_key"]].append(words.get(one.body["type"], one.body["type"]))
+    for key in {**hooks, **pagers}:
+        for name, said in (("the webhook", hooks[key]), ("PagerDuty", pagers[key])):
+            if said not in (["trigger"], ["trigger", "resolve"]):
+                yield f"{name} got {said} for {key}, want a trigger and then at most one resolve"
+        if hooks[key] != pagers[key]:
+            yield f"for {key} the webhook got {hooks[key]} and PagerDuty {pagers[key]}, want the same"
