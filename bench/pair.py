@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from itertools import chain
 from typing import NamedTuple
 
 from bench.figure import Figure, ratios
@@ -80,7 +81,7 @@ async def _all_share(workers: Sequence[Worker]) -> None:
     while time.monotonic() < deadline:
         pages = [await asyncio.to_thread(worker.child.get, "/readyz") for worker in workers]
         owned = [json.loads(page)["partitions"] for page in pages if page]
-        if len(owned) == len(workers) and sorted(sum(owned, [])) == list(range(8)):
+        if len(owned) == len(workers) and sorted(chain.from_iterable(owned)) == list(range(8)):
             return
         for worker in workers:
             worker.child.check()
