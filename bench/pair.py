@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bench.figure import Figure, ratios
 from bench.session import Session
-from bench.worker import TICKS, Worker, cpu_s, follow
+from bench.worker import TICKS, Sample, Worker, cpu_s, follow
 from bench.workload import Mix
 
 UNTIL = 0.8
@@ -57,11 +57,11 @@ async def _use(session: Session, total: int, cores: Sequence[int]) -> Use:
         began, before = done, _clocks(session, workers)
         done = await follow_next(session, workers, int(UNTIL * total))
         spent = [after - one for after, one in zip(_clocks(session, workers), before, strict=True)]
-    seconds = done[0] - began[0]
-    return Use((done[1] - began[1]) / seconds, *(one / seconds for one in spent))
+    seconds = done.at - began.at
+    return Use((done.records - began.records) / seconds, *(one / seconds for one in spent))
 
 
-async def follow_next(session: Session, workers: Sequence[Worker], until: int) -> tuple[float, int]:
+async def follow_next(session: Session, workers: Sequence[Worker], until: int) -> Sample:
     """Return when the group's offsets reached ``until``, or changed next if they had, and what they were."""
     group = workers[0].group
     samples = await follow(session.cluster, group, until, workers)
