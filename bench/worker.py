@@ -47,7 +47,9 @@ class Worker:
         disk = cluster.folder / f"{self.group}-{name}"
         own = {"TIDEWATCH_WORKER_PORT": str(self.port)}
         own |= supported({"data_dir": str(disk), "instance": f"{self.group}-{name}"})
-        self.child = Child("worker", {**environment, **own, **(extra or {})}, cluster.folder, self.port)
+        logs = cluster.folder / f"{self.group}-{name}-logs"
+        logs.mkdir(exist_ok=True)
+        self.child = Child("worker", {**environment, **own, **(extra or {})}, logs, self.port)
         if core is not None:
             os.sched_setaffinity(self.pid, {core})
 
@@ -127,6 +129,16 @@ async def follow(
 def _sample(done: Mapping[str, int], workers: Sequence[Worker]) -> Sample:
     outcomes = sum(count for topic, count in done.items() if topic.endswith(".outcomes"))
     return Sample(time.monotonic(), sum(done.values()), sum(cpu_s(one.pid) for one in workers), outcomes)
+
+
+async def progress(cluster: Cluster, group: str) -> int:
+    """Return how many records the group has done."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.brokers)
+    await admin.start()
+    try:
+        return sum((await committed(admin, group)).values())
+    finally:
+        await admin.close()
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[str, int]:
