@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import fleet, pair, pending, restore, series, stall, throughput
+from bench import flame, fleet, pair, pending, restore, series, stall, throughput
 from bench.cluster import Cluster, as_json
 from bench.figure import lines
 from bench.options import Options, read
@@ -30,6 +30,9 @@ async def run(options: Options) -> Session:
     """Measure on a fresh embedded Kafka."""
     with tempfile.TemporaryDirectory(prefix="tidewatch-bench-") as folder, EmbeddedKafka(heap="1g") as kafka:
         session = Session(Cluster(kafka, Path(folder)), options)
+        if options.profile:
+            await flame.record(session, Path(options.profile))
+            return session
         for measure in chosen(options):
             await measure(session)
         return session

@@ -19,11 +19,13 @@ async def measure(session: Session) -> None:
     mix = Mix(models=options.fleet)
     few = await session.load("w", Mix(), options.events)
     many = await session.load("fleet", mix, options.fleet_events)
-    speeds: dict[str, list[float]] = {"few": [], "many": []}
+    speeds: dict[str, list[float]] = {name: [] for name in ("few", "many", "few_cpu", "many_cpu")}
     for turn in range(options.repeats):
         session.spin()
-        speeds["few"].append((await fold("w", session, few, WARM, EXTRA))[0])
-        speeds["many"].append((await fold("fleet", session, many, WARM, EXTRA))[0])
+        for name, inputs, total in (("few", "w", few), ("many", "fleet", many)):
+            found = await fold(inputs, session, total, WARM, EXTRA)
+            speeds[name].append(found.whole)
+            speeds[f"{name}_cpu"].append(found.cpu)
         session.say(f"fleet {turn + 1}/{options.repeats}: {speeds}")
     session.figures += [
         Figure(
@@ -33,6 +35,12 @@ async def measure(session: Session) -> None:
             how=f"{options.fleet:,} / {Mix().models} models, last 40 % of a backlog, same mix and rate;"
             f" {many // (4 * options.fleet)} outcomes a version at the end; monitor.warmup 10 on both sides",
             wanted=">= 0.75",
+        ),
+        Figure(
+            name="fleet_cpu_ratio",
+            unit="x",
+            samples=ratios(speeds["many_cpu"], speeds["few_cpu"]),
+            how="the same an own CPU second",
         ),
         Figure(name="fleet_events_s", unit="events/s", samples=speeds["many"], how="the large fleet"),
         Figure(name="fleet_small_events_s", unit="events/s", samples=speeds["few"], how="200 models"),

@@ -8,11 +8,12 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from itertools import chain
 from typing import NamedTuple
 
 from bench.figure import Figure, ratios
 from bench.session import Session
-from bench.worker import TICKS, Worker, cpu_s, follow
+from bench.worker import TICKS, Worker, cpu_s, follow, progress
 from bench.workload import Mix
 
 UNTIL = 0.8
@@ -44,7 +45,11 @@ async def measure(session: Session) -> None:
 
 
 async def _use(session: Session, total: int, cores: Sequence[int]) -> Use:
-    """Run one worker a core, each pinned to it, on the same group; the broker runs where it likes."""
+    """Run one worker a core, each pinned to it, on the same group; the broker runs where it likes.
+
+    Raises:
+        ValueError: the backlog was too short.
+    """
     environment = await session.site("pair")
     async with AsyncExitStack() as stack:
         workers = [
@@ -52,22 +57,17 @@ async def _use(session: Session, total: int, cores: Sequence[int]) -> Use:
             for core in cores
         ]
         await _all_share(workers)
-        done = await follow_next(session, workers, 1)
-        began, before = done, _clocks(session, workers)
-        done = await follow_next(session, workers, int(UNTIL * total))
+        done = await progress(session.cluster, workers[0].group)
+        began = (await follow(session.cluster, workers[0].group, done + 1, workers))[-1]
+        before, until = _clocks(session, workers), int(UNTIL * total)
+        if began.records >= until:
+            raise ValueError(
+                f"{began.records:,} records were folded before all had a share: want more --events"
+            )
+        ended = (await follow(session.cluster, workers[0].group, until, workers))[-1]
         spent = [after - one for after, one in zip(_clocks(session, workers), before, strict=True)]
-    seconds = done[0] - began[0]
-    return Use((done[1] - began[1]) / seconds, *(one / seconds for one in spent))
-
-
-async def follow_next(session: Session, workers: Sequence[Worker], until: int) -> tuple[float, int]:
-    """Return when the group's offsets reached ``until``, or changed next if they had, and what they were."""
-    group = workers[0].group
-    samples = await follow(session.cluster, group, until, workers)
-    while not samples:
-        until += 1
-        samples = await follow(session.cluster, group, until, workers)
-    return samples[-1]
+    seconds = ended.at - began.at
+    return Use((ended.records - began.records) / seconds, *(one / seconds for one in spent))
 
 
 async def _all_share(workers: Sequence[Worker]) -> None:
@@ -80,7 +80,7 @@ async def _all_share(workers: Sequence[Worker]) -> None:
     while time.monotonic() < deadline:
         pages = [await asyncio.to_thread(worker.child.get, "/readyz") for worker in workers]
         owned = [json.loads(page)["partitions"] for page in pages if page]
-        if len(owned) == len(workers) and sorted(sum(owned, [])) == list(range(8)):
+        if len(owned) == len(workers) and sorted(chain.from_iterable(owned)) == list(range(8)):
             return
         for worker in workers:
             worker.child.check()

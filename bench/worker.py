@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,10 +22,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sample(NamedTuple):
-    """How many records were folded and durable, when it was seen (``time.monotonic``)."""
+    """How many records were folded and durable, when it was seen (``time.monotonic``), and CPU seconds so far."""
 
     at: float
     records: int
+    cpu_s: float
+    outcomes: int
+    """How many of the records were outcomes: a backlog of small records may drain sooner."""
 
 
 class Worker:
@@ -43,7 +47,9 @@ class Worker:
         disk = cluster.folder / f"{self.group}-{name}"
         own = {"TIDEWATCH_WORKER_PORT": str(self.port)}
         own |= supported({"data_dir": str(disk), "instance": f"{self.group}-{name}"})
-        self.child = Child("worker", {**environment, **own, **(extra or {})}, cluster.folder, self.port)
+        logs = cluster.folder / f"{self.group}-{name}-logs"
+        logs.mkdir(exist_ok=True)
+        self.child = Child("worker", {**environment, **own, **(extra or {})}, logs, self.port)
         if core is not None:
             os.sched_setaffinity(self.pid, {core})
 
@@ -105,13 +111,13 @@ async def follow(
     deadline = time.monotonic() + within_s
     seen = last = await committed(admin, group)
     try:
-        while last < until:
+        while sum(last.values()) < until:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{group}: {last:,} of {until:,} records in {within_s:.0f} s")
+                raise TimeoutError(f"{group}: {last} of {until:,} records in {within_s:.0f} s")
             await asyncio.sleep(POLL_S)
             last = await committed(admin, group)
             if last != seen:
-                samples.append(Sample(time.monotonic(), last))
+                samples.append(_sample(last, workers))
                 seen = last
             for worker in workers:
                 worker.child.check()
@@ -120,10 +126,28 @@ async def follow(
     return samples
 
 
-async def committed(admin: AIOKafkaAdminClient, group: str) -> int:
-    """Return the sum of a group's committed offsets: how many records it has done."""
+def _sample(done: Mapping[str, int], workers: Sequence[Worker]) -> Sample:
+    outcomes = sum(count for topic, count in done.items() if topic.endswith(".outcomes"))
+    return Sample(time.monotonic(), sum(done.values()), sum(cpu_s(one.pid) for one in workers), outcomes)
+
+
+async def progress(cluster: Cluster, group: str) -> int:
+    """Return how many records the group has done."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.brokers)
+    await admin.start()
+    try:
+        return sum((await committed(admin, group)).values())
+    finally:
+        await admin.close()
+
+
+async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[str, int]:
+    """Return by topic the sum of a group's committed offsets: how many records it has done."""
     offsets = await admin.list_consumer_group_offsets(group)
-    return sum(max(0, one.offset) for one in offsets.values())
+    done: Counter[str] = Counter()
+    for tp, one in offsets.items():
+        done[tp.topic] += max(0, one.offset)
+    return dict(done)
 
 
 def rate(samples: Sequence[Sample], start: float, end: float) -> float:
@@ -132,12 +156,26 @@ def rate(samples: Sequence[Sample], start: float, end: float) -> float:
     Before the first checkpoint there is start-up, and the last one of a drained backlog waits for a timer, not
     for work: neither counts when there are others. Fewer than two checkpoints inside: nan.
     """
-    seen = [one for one in samples if one.records]
-    if len(seen) > 2:
-        seen = seen[:-1]
-    if len(seen) < 2:
+    return _slope([one.at for one in samples], samples, start, end)
+
+
+def cpu_rate(samples: Sequence[Sample], start: float, end: float) -> float:
+    """Return records a second of the workers' own CPU time: what others do on the machine matters less."""
+    return _slope([one.cpu_s for one in samples], samples, start, end)
+
+
+def _slope(clock: Sequence[float], samples: Sequence[Sample], start: float, end: float) -> float:
+    keep = len(samples) - 1 if len(samples) > 2 else len(samples)
+    records, at = [one.records for one in samples[:keep]], clock[:keep]
+    if keep < 2:
         return float("nan")
-    first, last = max(start, seen[0].records), min(end, seen[-1].records)
-    records, at = [one.records for one in seen], [one.at for one in seen]
+    first, last = max(start, records[0]), min(end, records[-1])
     seconds = float(np.interp(last, records, at) - np.interp(first, records, at))
     return (last - first) / seconds if seconds > 0 else float("nan")
+
+
+def outcome_share(samples: Sequence[Sample], start: float, end: float) -> float:
+    """Return the share of outcomes among the records folded between two counts of records."""
+    records = [one.records for one in samples]
+    first, last = np.interp([start, end], records, [one.outcomes for one in samples])
+    return float((last - first) / (end - start))

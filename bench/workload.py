@@ -114,8 +114,9 @@ def _said(model: int, said: int, score: float, value: float) -> bytes:
         label = b"true" if said else b"false"
         return b'%b,"scores":%.4f' % (label, score if said else 1 - score)
     rest = (1 - score) / 2
-    shares = [score if number == said else rest for number in range(3)]
-    return b'%b,"scores":{"accept":%.4f,"review":%.4f,"reject":%.4f}' % (CLASSES[said], *shares)
+    accept, review, reject = (score if number == said else rest for number in range(3))
+    scores = b'"scores":{"accept":%.4f,"review":%.4f,"reject":%.4f}' % (accept, review, reject)
+    return b"%b,%b" % (CLASSES[said], scores)
 
 
 def _happened(model: int, said: int, value: float, error: float, wrong: bool) -> bytes:

@@ -16,8 +16,8 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {"json": json.loads, "msgspec": ms
 WARM = 0.1
 
 
-async def read(brokers: str, topics: list[str], decode: Callable[[bytes], Any]) -> tuple[int, float]:
-    """Decode all that the topics hold; return records and seconds after the first tenth."""
+async def read(brokers: str, topics: list[str], decode: Callable[[bytes], Any]) -> dict[str, float]:
+    """Decode all that the topics hold; return records, seconds and CPU seconds after the first tenth."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=brokers, auto_offset_reset="earliest", enable_auto_commit=False
     )
@@ -25,24 +25,23 @@ async def read(brokers: str, topics: list[str], decode: Callable[[bytes], Any]) 
     tps = [TopicPartition(topic, number) for topic in topics for number in range(8)]
     consumer.assign(tps)
     total = sum((await consumer.end_offsets(tps)).values())
-    done, began_at, began = 0, 0.0, 0
+    done, began_at, began, cpu = 0, 0.0, 0, 0.0
     while done < total:
         for batch in (await consumer.getmany(timeout_ms=1_000, max_records=5_000)).values():
             for record in batch:
                 decode(record.value)
             done += len(batch)
         if not began_at and done >= total * WARM:
-            began_at, began = time.monotonic(), done
-    seconds = time.monotonic() - began_at
+            began_at, began, cpu = time.monotonic(), done, time.process_time()
+    seconds, cpu_s = time.monotonic() - began_at, time.process_time() - cpu
     await consumer.stop()
-    return done - began, seconds
+    return {"records": done - began, "seconds": seconds, "cpu_s": cpu_s}
 
 
 def main() -> None:
     """Run: BROKERS DECODER TOPIC..."""
     brokers, decoder, *topics = sys.argv[1:]
-    records, seconds = asyncio.run(read(brokers, topics, DECODERS[decoder]))
-    sys.stdout.write(json.dumps({"records": records, "seconds": seconds}) + "\n")
+    sys.stdout.write(json.dumps(asyncio.run(read(brokers, topics, DECODERS[decoder]))) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ from bench.weight import by_attribute, by_file
 from bench.worker import resident_bytes
 from bench.workload import Mix, Record, draw, model_names, outcomes, predictions
 from stream.app import build
-from stream.settings import load
+from stream.engine import app as engine
+from stream.engine.partition import PartitionFactory
+from stream.settings import Settings, load
 from stream.wire import partition_for
 
 CHUNK = 1_000
@@ -48,7 +50,7 @@ class Feed:
 
     def __init__(self, models: int) -> None:
         settings = load()
-        factory = build(settings).keeper._factory
+        factory = _factory(settings)
         self.topics = settings.topics
         self.folds = [factory(number, lambda: None) for number in range(settings.topics.partitions)]
         self.keys = model_names(models)
@@ -79,8 +81,25 @@ class Feed:
     def flush(self) -> None:
         """Take the checkpoint of every fold, and throw it away."""
         for fold in self.folds:
-            fold.flush()
+            for _ in fold.freeze({}).state:
+                pass  # a checkpoint sends it
             fold.committed()
+
+
+def _factory(settings: Settings) -> PartitionFactory:
+    """Return what ``tidewatch worker`` gives to its engine, caught on the way."""
+    plans: list[engine.Plan] = []
+
+    def catch(plan: engine.Plan) -> engine.EngineApp:
+        plans.append(plan)
+        return original(plan)
+
+    original, engine.build = engine.build, catch
+    try:
+        build(settings)
+    finally:
+        engine.build = original
+    return plans[0].factory
 
 
 def fill(feed: Feed, models: int, count: int) -> int:

@@ -25,7 +25,7 @@ def build(brokers: str, topics: list[str], seconds: float, total: int) -> faust.
         topic_disable_leader=True,
         web_enabled=False,
     )
-    seen = {"records": 0, "first_at": 0.0, "began_at": 0.0, "began": 0}
+    seen = {"records": 0, "first_at": 0.0, "began_at": 0.0, "began": 0, "cpu": 0.0}
 
     @app.agent(app.topic(*topics, value_type=bytes, value_serializer="raw"))
     async def decode(values: Any) -> None:
@@ -39,12 +39,16 @@ def build(brokers: str, topics: list[str], seconds: float, total: int) -> faust.
         if not seen["first_at"]:
             seen["first_at"] = now
         elif not seen["began_at"] and now - seen["first_at"] > WARM_S:
-            seen["began_at"], seen["began"] = now, seen["records"]
+            seen.update(began_at=now, began=seen["records"], cpu=time.process_time())
         elif seen["began_at"] and (now - seen["began_at"] > seconds or seen["records"] == total):
             records = seen["records"] - seen["began"]
-            answer = json.dumps({"records": records, "seconds": now - seen["began_at"]})
+            cpu_s = time.process_time() - seen["cpu"]
+            answer = json.dumps({"records": records, "seconds": now - seen["began_at"], "cpu_s": cpu_s})
             os.write(1, answer.encode() + b"\n")
             os._exit(0)
+        elif seen["records"] == total:
+            os.write(2, b"all records were read while warming up: want more --events\n")
+            os._exit(1)
 
     return app
 
