@@ -16,6 +16,7 @@ from tests.brokers import free_port
 from tests.chaos import service
 
 RESTART_S = 0.3
+OWNERS_S = 60.0
 
 
 class Worker:
@@ -30,6 +31,7 @@ class Worker:
         self.exits: list[int] = []
         self.starts = 0
         self.next_fault = ""
+        self.is_stopped = False
         self._killed = False
         self._variables = {**variables, "TIDEWATCH_WORKER_PORT": str(self.port)}
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,6 +66,7 @@ class Worker:
         """Send a signal to the process, if there is one."""
         if self._process is not None and self.runs:
             self._killed |= how in (signal.SIGKILL, signal.SIGTERM)
+            self.is_stopped = how == signal.SIGSTOP
             self._process.send_signal(how)
 
     def supervise(self) -> None:
@@ -125,6 +128,16 @@ class Fleet:
         """Look after each."""
         for worker in self.workers:
             worker.supervise()
+
+    def await_owners(self, count: int) -> None:
+        """Return when this many own partitions, so that a storm hits workers at work."""
+        deadline = time.monotonic() + OWNERS_S
+        while sum(service.owns(worker.port) > 0 for worker in self.workers) < count:
+            self.supervise()
+            time.sleep(0.2)
+            if time.monotonic() > deadline:
+                told = "\n".join(worker.tail() for worker in self.workers)
+                raise RuntimeError(f"{count} workers did not all get partitions; they say:\n{told}")
 
     def end(self) -> None:
         """Kill all."""

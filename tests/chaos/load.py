@@ -37,6 +37,7 @@ class Shape:
     partitions: int = 4
     healthy: int = 18
     degraded: int = 6
+    legacy: int = 3
     duplicated: float = 0.01
     corrected: float = 0.01
     late: float = 0.01
@@ -90,7 +91,7 @@ def fleet(shape: Shape) -> list[Model]:
     healthy = [Model(f"well-{number}", number % 2 == 0, 1, "", False) for number in range(shape.healthy)]
     names = (f"legacy-{number}" for number in range(1_000))
     wrong = (name for name in names if home_of(name, shape.partitions) != astray(name, shape.partitions))
-    legacy = [Model(next(wrong), number % 2 == 0, 1, "", True) for number in range(3)]
+    legacy = [Model(next(wrong), number % 2 == 0, 1, "", True) for number in range(shape.legacy)]
     return degraded + healthy + legacy
 
 

@@ -75,35 +75,40 @@ class _Ledger:
     def close(self) -> Expected:
         for key, (prediction, before) in self._served.items():
             answers = self._known.pop(key, [])
-            if answers:
-                self._settle(prediction, before, answers)
-            else:
-                self._count(prediction, "unmatched_prediction")
+            met = [answer for answer in answers if self._concern(prediction, before, *answer)]
+            self._unanswered(
+                key[0], len(answers) - len(met), is_first=bool(answers) and answers[0] not in met
+            )
+            self._settle(prediction, met)
         for (model, _), answers in self._known.items():
-            self._result.models[model]["unmatched_outcome"] += 1
-            self._result.models[model]["duplicate_outcome"] += len(answers) - 1
+            self._unanswered(model, len(answers), is_first=True)
         return self._result
 
-    def _settle(self, prediction: Event, before: float, answers: list[tuple[Event, float]]) -> None:
-        """Settle one prediction: its first outcome decides, later ones correct it or are duplicates."""
-        first, known_until = answers[0]
+    def _concern(self, prediction: Event, before: float, outcome: Event, known_until: float) -> bool:
+        """Neither had been given up when the other came: one horizon for an outcome, two for a prediction."""
+        horizon_s = self._horizon_s
+        return before <= outcome["at"] + horizon_s and known_until <= prediction["at"] + 2 * horizon_s
+
+    def _unanswered(self, model: str, outcomes: int, *, is_first: bool) -> None:
+        self._result.models[model]["unmatched_outcome"] += is_first
+        self._result.models[model]["duplicate_outcome"] += outcomes - is_first
+
+    def _settle(self, prediction: Event, answers: list[tuple[Event, float]]) -> None:
+        """Settle one prediction: the first outcome decides, later ones correct it or are duplicates."""
         ends_at = prediction["at"] + self._horizon_s
-        if before > first["at"] + self._horizon_s:
-            self._count(prediction, "unmatched_prediction")
-            self._result.models[prediction["model"]]["unmatched_outcome"] += 1
-        elif first["at"] > ends_at or known_until > ends_at:
-            self._count(prediction, "unmatched_prediction")
-            self._count(prediction, "late")
-        else:
-            self._count(prediction, "matched", _loss(prediction, first))
-        held = first
-        for answer, known_until in answers[1:]:
-            newer = answer["outcome"] != held["outcome"] and answer["at"] >= held["at"]
-            if newer and answer["at"] <= ends_at and known_until <= ends_at:
+        held: Event | None = None
+        for number, (answer, known_until) in enumerate(answers):
+            in_time = answer["at"] <= ends_at and known_until <= ends_at
+            if number == 0:
+                self._count(prediction, "matched" if in_time else "late", _loss(prediction, answer) * in_time)
+                held = answer if in_time else None
+            elif held and in_time and answer["outcome"] != held["outcome"] and answer["at"] >= held["at"]:
                 self._count(prediction, "corrected", _loss(prediction, answer) - _loss(prediction, held))
                 held = answer
             else:
                 self._count(prediction, "duplicate_outcome")
+        if held is None:
+            self._count(prediction, "unmatched_prediction")
 
     def _count(self, prediction: Event, name: str, loss: float = 0.0) -> None:
         if name != "predictions":

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import random
-import re
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,6 +38,7 @@ class Verdict:
     zombie_writes: int = 0
     fenced: int = 0
     exits: list[str] = field(default_factory=list)
+    misrouted: int = 0
     misrouted_named: float = 0.0
     seconds: float = 0.0
 
@@ -64,6 +62,7 @@ def run(
     variables = service.environment(cluster.brokers, prefix, shape.partitions, replication)
     service.create_topics(variables)
     verdict = Verdict(storm.name, seed, len(records))
+    verdict.misrouted = sum(record.source == LEGACY for record in records)
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="tidewatch-chaos-") as folder,
@@ -91,7 +90,7 @@ def _weather(sender: Sender, ground: Field, storm: Storm, log: TopicLog, verdict
     fleet.resize(storm.workers)
     fleet.workers[0].next_fault = storm.fault
     acts = sorted((ground.rng.uniform(*act[:2]), number, act[2]) for number, act in enumerate(storm.acts))
-    fleet.supervise()
+    fleet.await_owners(storm.workers)
     sender.start()
     quiet = 0
     deadline = time.monotonic() + SETTLE_S
@@ -115,7 +114,7 @@ def _weather(sender: Sender, ground: Field, storm: Storm, log: TopicLog, verdict
             verdict.miscounted.append(f"not folded within {SETTLE_S:.0f} s: {log.waiting()}")
             return
     verdict.miscounted += [f"producer: {fault}" for fault in sender.faults]
-    verdict.misrouted_named = sum(_misrouted(worker.port) for worker in fleet.workers)
+    verdict.misrouted_named = sum(service.misrouted(worker.port, LEGACY) for worker in fleet.workers)
 
 
 def _judge(
@@ -173,19 +172,6 @@ def _intake(records: Sequence[Sent], shape: Shape, log: TopicLog) -> list[str]:
             f"dead letters: {(letters - wanted).total()} too many, {(wanted - letters).total()} missing"
         )
     return found
-
-
-def _misrouted(port: int) -> float:
-    """Return how many misrouted records this worker says that the legacy producer sent."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-    except (urllib.error.URLError, OSError):
-        return 0.0
-    found = re.search(
-        rf'^tidewatch_misrouted_total{{producer="{re.escape(LEGACY)}"}} (\S+)', text, re.MULTILINE
-    )
-    return float(found[1]) if found else 0.0
 
 
 def _keep_logs(fleet: Fleet, prefix: str) -> None:

@@ -6,14 +6,19 @@ Everything else looks at the service from outside: processes, topics, ``tidewatc
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
+import tempfile
+import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from stream.settings import WorkerSettings
+from tests.brokers import free_port
 from tests.chaos.load import HORIZON_S
 from tests.chaos.oracle import Expected, Series
 
@@ -73,12 +78,52 @@ def topic(prefix: str, word: str) -> str:
 
 def command(variables: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     """Run one ``tidewatch`` command to its end."""
-    import os
-
     program = [sys.executable, "-m", "stream", *words]
     return subprocess.run(
         program, env={**os.environ, **variables}, capture_output=True, text=True, timeout=180, check=False
     )
+
+
+def owns(port: int) -> int:
+    """Return how many partitions the worker at this port says it owns; 0 when it does not answer at once."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
+            return len(json.loads(answer.read())["partitions"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def misrouted(port: int, producer: str) -> float:
+    """Return how many misrouted records the worker at this port says that the producer sent."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return 0.0
+    name = rf'^tidewatch_misrouted_total{{producer="{re.escape(producer)}"}} (\S+)'
+    found = re.search(name, text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def ended_worker(variables: Mapping[str, str], within_s: float) -> tuple[int | None, str]:
+    """Run a worker; return its exit code and what it said, ``None`` if it had to be killed."""
+    port = {"TIDEWATCH_WORKER_PORT": str(free_port())}
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stream", "worker"],
+            env={**os.environ, **variables, **of_disk(Path(folder)), **port},
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=told,
+        )
+        try:
+            code: int | None = process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            code = None
+        told.seek(0)
+        return code, told.read()
 
 
 def create_topics(variables: Mapping[str, str]) -> None:

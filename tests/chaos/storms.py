@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.chaos import service
 from tests.chaos.fleet import Fleet, Worker
 from tests.chaos.nodes import Cluster
 from tests.chaos.service import SESSION_S, STEPS
@@ -33,9 +34,10 @@ class Field:
             entry[1]()
 
     def anyone(self) -> Worker:
-        """Return a running worker, or the first if none runs."""
-        running = [worker for worker in self.fleet.wanted() if worker.runs]
-        return self.rng.choice(running or self.fleet.wanted())
+        """Return a worker at work; one that is starting, if none is; never one that is stopped."""
+        wanted = [worker for worker in self.fleet.wanted() if not worker.is_stopped]
+        working = [worker for worker in wanted if worker.runs and service.owns(worker.port)]
+        return self.rng.choice(working or wanted or self.fleet.wanted())
 
 
 Act = Callable[[Field], None]
@@ -142,3 +144,8 @@ STORMS = (
     Storm("everything", 3, _spread(kill, pause, broker(_KILL), ask, resize(2), lose_disk, resize(3), kill)),
 )
 THREE_NODES = Storm("one of three brokers lost", 2, _spread(broker(_KILL, 15.0), kill), nodes=3)
+SHORT = (
+    Storm("kill -9, SIGTERM and a crash in a checkpoint", 2, _spread(kill, ask), "kill:acknowledged:2"),
+    Storm("broker killed and a worker", 1, _spread(broker(_KILL), kill)),
+)
+"""For the build server."""

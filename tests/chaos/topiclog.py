@@ -82,9 +82,8 @@ class TopicLog:
         word = self._words[place[0]]
         self._newest[place] = message.offset()
         record = Record(message.partition(), message.offset(), message.key(), message.value())
-        if word != "checkpoints":
-            self.records[word].append(record)
-        elif record.key == service.MARKER:
+        self.records[word].append(record)
+        if word == "checkpoints" and record.key == service.MARKER:
             self.markers[record.partition].append(service.marker_offsets(record.value or b""))
 
     def waiting(self) -> dict[str, int]:
