@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from stream.fold import InputFold
     from stream.series import Series
+    from stream.stores import Stores
 
 COUNTS = ("predictions", "outcomes", "late", "duplicates", "corrected", "unmatched", "loss_total")
 
@@ -46,56 +47,51 @@ async def rows(settings: Settings) -> AsyncIterator[dict[str, Any]]:
         CheckpointError, StateError: a record has a schema that this release does not read.
     """
     from stream.engine.checkpoint import reader
+    from stream.stores import Stores
 
+    stores = Stores(None)  # a worker's own disk is locked, and holds no figures
     async with reader(client_options(settings.kafka)) as consumer:
         for number in range(settings.topics.partitions):
-            offsets, fold = await restored(consumer, settings, number)
+            offsets, fold = await restored(consumer, settings, stores, number)
             yield {"kind": "partition", "partition": number, "offsets": offsets, "models": len(fold.monitors)}
             for row in _rows_of(fold):
                 yield row
+            fold.close()
 
 
 async def restored(
-    consumer: AIOKafkaConsumer, settings: Settings, number: int
+    consumer: AIOKafkaConsumer, settings: Settings, stores: Stores, number: int
 ) -> tuple[dict[str, int], InputFold]:
     """Return the input offsets and the fold of one partition's newest committed checkpoint."""
-    from aiokafka import TopicPartition
     from prometheus_client import CollectorRegistry
 
     from stream.app import rules_of
-    from stream.engine.checkpoint import MARKER, Marker, read_range
+    from stream.engine.checkpoint import Checkpoint
     from stream.fold import InputFold
     from stream.telemetry import Telemetry
     from stream.watch import FoldWatch
 
-    tp = TopicPartition(settings.topics.checkpoints, number)
-    start = (await consumer.beginning_offsets([tp]))[tp]
-    end = (await consumer.end_offsets([tp]))[tp]
-    newest: dict[bytes, bytes | None] = {}
-    async for batch in read_range(consumer, tp, start, end):
-        newest.update((record.key, record.value) for record in batch)
-    marker = newest.pop(MARKER, None)
-    fold = InputFold(number, rules_of(settings), FoldWatch(Telemetry(CollectorRegistry())))
-    for key, value in newest.items():
-        if value is not None:
-            fold.restore(key, value)
-    return msgspec.json.decode(marker, type=Marker).offsets if marker else {}, fold
+    watch = FoldWatch(Telemetry(CollectorRegistry()))
+    fold = InputFold(number, rules_of(settings), watch, stores.open(number))
+    # its producer is never started, so nobody is fenced
+    checkpoint = Checkpoint(
+        client_options(settings.kafka), settings.worker.group, settings.topics.checkpoints, number
+    )
+    return await checkpoint.read(consumer, fold), fold
 
 
 def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:
     for model, monitor in sorted(fold.monitors.items()):
         yield {"kind": "model", "model": model, "counts": dict(sorted(monitor.counts.items()))}
-    for model, version, name, series, degraded in sorted(fold.series(), key=lambda row: row[:3]):
-        yield {"kind": "series", "model": model, "version": version, "slice": name} | _counts(
-            series, degraded
-        )
+    for model, version, name, series in sorted(fold.series(), key=lambda row: row[:3]):
+        yield {"kind": "series", "model": model, "version": version, "slice": name} | _counts(series)
 
 
-def _counts(series: Series, degraded: bool) -> dict[str, Any]:
+def _counts(series: Series) -> dict[str, Any]:
     figure = series.rollout()
     return {
         "metric": series.metric,
         "figure": None if math.isnan(figure) else figure,
-        "degraded": degraded,
-        **{name: getattr(series, name) for name in COUNTS if hasattr(series, name)},
+        "degraded": series.finding is not None,
+        **{name: getattr(series, name) for name in COUNTS},
     }
