@@ -1,12 +1,13 @@
 """Checkpoints of older releases, kept as files: a worker of this release must go on from each exactly.
 
-``python -m tests.chaos.old NAME`` writes the checkpoint of the present release as ``old/NAME.jsonl``; do so before
-a change of schema. The input is tidy and lives in one partition, so that it can be sent again, offset for offset.
+``python -m tests.chaos.old NAME`` writes the present release's checkpoint and its input as ``old/NAME.json.gz``;
+do so before a change of schema. The input is tidy and in one partition, so it is sent again offset for offset.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import sys
 import tempfile
@@ -47,28 +48,35 @@ SHAPE = Shape(
 
 def files() -> list[Path]:
     """Return the kept checkpoints."""
-    return sorted(FOLDER.glob("*.jsonl"))
+    return sorted(FOLDER.glob("*.json.gz"))
 
 
 def capture(name: str) -> None:
-    """Write the present release's checkpoint of the first part of the input."""
+    """Write the present release's checkpoint of the first part of an input, and the input."""
+    records = load.build(SEED, SHAPE, BASE_AT)
+    cut = int(len(records) * BEFORE)
     with Cluster() as cluster:
-        records = _fold(cluster, _input()[0])
-    rows = ({"key": _text(key), "value": _text(value)} for key, value in sorted(records.items()))
+        state = _fold(cluster, records[:cut])
+    kept = {
+        "first": [_row(record) for record in records[:cut]],
+        "rest": [_row(record) for record in records[cut:]],
+        "checkpoint": [[_text(key), _text(value)] for key, value in sorted(state.items())],
+    }
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (FOLDER / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(kept).encode(), mtime=0))
 
 
 def faults_of(cluster: Cluster, kept: Path) -> list[str]:
     """Return what differs from the oracle when this release goes on from the kept checkpoint."""
-    first, rest = _input()
+    content = json.loads(gzip.decompress(kept.read_bytes()))
+    first, rest = ([_sent(*row) for row in content[part]] for part in ("first", "rest"))
     service.create_topics(_variables(cluster))
     _send(cluster, first)
     producer = Producer({"bootstrap.servers": cluster.brokers, "message.max.bytes": 8 << 20})
-    for line in kept.read_text().splitlines():
-        row = json.loads(line)
-        key, value = base64.b64decode(row["key"]), base64.b64decode(row["value"])
-        producer.produce(service.topic(PREFIX, "checkpoints"), value, key, 0)
+    for key, value in content["checkpoint"]:
+        producer.produce(
+            service.topic(PREFIX, "checkpoints"), base64.b64decode(value), base64.b64decode(key), 0
+        )
     producer.flush()
     _fold(cluster, rest)
     lines = [[one.value for one in first + rest if one.topic == word] for word in ("predictions", "outcomes")]
@@ -76,10 +84,13 @@ def faults_of(cluster: Cluster, kept: Path) -> list[str]:
     return service.differences(service.figures(_variables(cluster)), wanted)
 
 
-def _input() -> tuple[list[Sent], list[Sent]]:
-    records = load.build(SEED, SHAPE, BASE_AT)
-    cut = int(len(records) * BEFORE)
-    return records[:cut], records[cut:]
+def _row(record: Sent) -> tuple[str, str, int]:
+    return record.topic, record.value.decode(), record.timestamp_ms
+
+
+def _sent(topic: str, value: str, timestamp_ms: int) -> Sent:
+    key = json.loads(value)["model"].encode()
+    return Sent(0.0, topic, 0, key, value.encode(), timestamp_ms, "", "event", 0)
 
 
 def _variables(cluster: Cluster) -> dict[str, str]:
@@ -89,8 +100,8 @@ def _variables(cluster: Cluster) -> dict[str, str]:
 
 
 def _send(cluster: Cluster, records: list[Sent]) -> None:
-    days = [record._replace(day=0) for record in records]
-    sender = Sender(cluster.brokers, PREFIX, days, 5_000)
+    one_day = [record._replace(day=0) for record in records]
+    sender = Sender(cluster.brokers, PREFIX, one_day, 5_000)
     sender.run()
     if sender.faults:
         raise RuntimeError("; ".join(sender.faults))
