@@ -30,6 +30,11 @@ test: ## run the tests on a real Kafka (ARGS="tests/unit -k join")
 	$(call install,dev)
 	@$(RUN)/python -m pytest $(ARGS)
 
+.PHONY: chaos
+chaos: ## kill workers and brokers under load and count everything after (ARGS="--seed 7 --only zombie")
+	$(call install,dev)
+	@$(RUN)/python -m tests.chaos $(ARGS)
+
 .PHONY: lint
 lint: ## check style and types
 	$(call install,dev)

@@ -1,0 +1,97 @@
+"""Shell. The figures as the checkpoints hold them: ``tidewatch figures``.
+
+Reads the ``checkpoints`` topic as a restore would, beside the workers and without disturbing them, so it tells
+what would survive if every worker died now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from stream.engine.connection import client_options
+from stream.settings import Settings, load
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
+
+    from stream.fold import InputFold
+    from stream.series import Series
+    from stream.stores import Stores
+
+COUNTS = ("predictions", "outcomes", "late", "duplicates", "corrected", "unmatched", "loss_total")
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
+def figures(config: Path | None) -> None:
+    """Print what the checkpoints hold: one JSON object a line for each partition, model and series."""
+    asyncio.run(_print(load(config)))
+
+
+async def _print(settings: Settings) -> None:
+    async for row in rows(settings):
+        click.echo(msgspec.json.encode(row))
+
+
+async def rows(settings: Settings) -> AsyncIterator[dict[str, Any]]:
+    """Yield a ``partition`` row with its offsets, then its ``model`` and ``series`` rows, by partition.
+
+    Raises:
+        CheckpointError, StateError: a record has a schema that this release does not read.
+    """
+    from stream.engine.checkpoint import reader
+    from stream.stores import Stores
+
+    stores = Stores(None)  # a worker's own disk is locked, and holds no figures
+    async with reader(client_options(settings.kafka)) as consumer:
+        for number in range(settings.topics.partitions):
+            offsets, fold = await restored(consumer, settings, stores, number)
+            yield {"kind": "partition", "partition": number, "offsets": offsets, "models": len(fold.monitors)}
+            for row in _rows_of(fold):
+                yield row
+            fold.close()
+
+
+async def restored(
+    consumer: AIOKafkaConsumer, settings: Settings, stores: Stores, number: int
+) -> tuple[dict[str, int], InputFold]:
+    """Return the input offsets and the fold of one partition's newest committed checkpoint."""
+    from prometheus_client import CollectorRegistry
+
+    from stream.app import rules_of
+    from stream.engine.checkpoint import Checkpoint
+    from stream.fold import InputFold
+    from stream.telemetry import Telemetry
+    from stream.watch import FoldWatch
+
+    watch = FoldWatch(Telemetry(CollectorRegistry()))
+    fold = InputFold(number, rules_of(settings), watch, stores.open(number))
+    # its producer is never started, so nobody is fenced
+    checkpoint = Checkpoint(
+        client_options(settings.kafka), settings.worker.group, settings.topics.checkpoints, number
+    )
+    return await checkpoint.read(consumer, fold), fold
+
+
+def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:
+    for model, monitor in sorted(fold.monitors.items()):
+        yield {"kind": "model", "model": model, "counts": dict(sorted(monitor.counts.items()))}
+    for model, version, name, series in sorted(fold.series(), key=lambda row: row[:3]):
+        yield {"kind": "series", "model": model, "version": version, "slice": name} | _counts(series)
+
+
+def _counts(series: Series) -> dict[str, Any]:
+    figure = series.rollout()
+    return {
+        "metric": series.metric,
+        "figure": None if math.isnan(figure) else figure,
+        "degraded": series.finding is not None,
+        **{name: getattr(series, name) for name in COUNTS},
+    }

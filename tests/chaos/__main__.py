@@ -1,0 +1,119 @@
+"""``python -m tests.chaos``: the whole suite; its last line is one JSON object. See docs/testing-by-chaos.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from tests.chaos import load, old, refusals, rounds
+from tests.chaos.nodes import Cluster
+from tests.chaos.rounds import Findings, Verdict
+from tests.chaos.storms import CALM, STORMS, THREE_NODES, Storm
+
+LOADS = {
+    "plain": {},
+    "untidy": {"duplicated": 0.15, "corrected": 0.08, "late": 0.05, "poison": 0.03, "shuffle_s": 30.0},
+}
+CHECKS: dict[str, Callable[[Cluster], list[str]]] = {
+    **refusals.REFUSALS,
+    **{f"old checkpoint {kept.stem}": partial(old.faults_of, kept=kept) for kept in old.files()},
+}
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the suite; 0 when nothing was wrong."""
+    parser = argparse.ArgumentParser(prog="make chaos")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--events", type=int, default=30_000, help="events a round")
+    parser.add_argument("--rate", type=float, default=2_500.0, help="events a second")
+    parser.add_argument("--only", default="", help="run the storms whose name holds this")
+    parser.add_argument("--list", action="store_true", help="list the storms")
+    asked = parser.parse_args(words)
+    chosen = [storm for storm in (*STORMS, THREE_NODES) if asked.only in storm.name]
+    checks = [name for name in CHECKS if asked.only in name]
+    if asked.list:
+        print(*(storm.name for storm in chosen), *checks, sep="\n")
+        return 0
+    print(f"seed {asked.seed}: {len(chosen)} storms, {len(checks)} refusals and migrations", flush=True)
+    verdicts = suite(chosen, asked.seed, asked.events, asked.rate)
+    wrong = check(checks)
+    print(json.dumps(summary(verdicts) | {"refusals_and_migrations": len(checks), "of_them_wrong": wrong}))
+    return 0 if not wrong and all(verdict.is_right for verdict in verdicts) else 1
+
+
+def check(names: Sequence[str]) -> int:
+    """Run the checks that need no storm; return how many were wrong."""
+    if not names:
+        return 0
+    wrong = 0
+    with Cluster() as cluster:
+        for name in names:
+            faults = CHECKS[name](cluster)
+            wrong += bool(faults)
+            print(f"{'WRONG' if faults else 'right'}  {name}", *faults[:5], sep="\n       ", flush=True)
+    return wrong
+
+
+def suite(chosen: Sequence[Storm], seed: int, events: int, per_s: float) -> list[Verdict]:
+    """Run each storm against the calm run of the same events; return the verdicts, calm runs too."""
+    verdicts: list[Verdict] = []
+    base_at = float(int(time.time()) - 3 * 86_400)
+    for nodes in sorted({storm.nodes for storm in chosen}):
+        with Cluster(nodes) as cluster:
+            calm: dict[str, Findings] = {}
+            for storm in (storm for storm in chosen if storm.nodes == nodes):
+                shape = load.Shape(events=events, **LOADS[storm.load])  # type: ignore[arg-type]
+                records = load.build(seed, shape, base_at)
+                if storm.load not in calm:
+                    verdicts.append(rounds.run(cluster, records, shape, CALM, seed, per_s))
+                    calm[storm.load] = verdicts[-1].findings
+                    verdicts[-1].expect_findings(shape.degraded)
+                    tell(verdicts[-1])
+                verdicts.append(
+                    rounds.run(cluster, records, shape, storm, seed + zlib.crc32(storm.name.encode()), per_s)
+                )
+                verdicts[-1].compare(calm[storm.load])
+                tell(verdicts[-1])
+    return verdicts
+
+
+def tell(verdict: Verdict) -> None:
+    """Print one line on a round, and what was wrong."""
+    sign = "right" if verdict.is_right else "WRONG"
+    found = (
+        f"{len(verdict.findings)} (lost {verdict.lost}, extra {verdict.extra}, twice {verdict.duplicated})"
+    )
+    print(
+        f"{sign}  {verdict.storm}: {verdict.seconds:.0f} s, {verdict.events} events, miscounted"
+        f" {len(verdict.miscounted)}, findings {found}, zombie writes {verdict.zombie_writes},"
+        f" fenced {verdict.fenced}, misrouted named {verdict.misrouted_named:.0f},"
+        f" exits {verdict.exits or 'none'}",
+        flush=True,
+    )
+    for line in verdict.miscounted[:12]:
+        print(f"       {line}", flush=True)
+
+
+def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    """Return the JSON line's object."""
+    return {
+        "rounds": sum(verdict.storm != CALM.name for verdict in verdicts),
+        "events": sum(verdict.events for verdict in verdicts),
+        "miscounted": sum(len(verdict.miscounted) for verdict in verdicts),
+        "findings_lost": sum(verdict.lost for verdict in verdicts),
+        "findings_extra": sum(verdict.extra for verdict in verdicts),
+        "findings_duplicated": sum(verdict.duplicated for verdict in verdicts),
+        "zombie_writes_counted": sum(verdict.zombie_writes for verdict in verdicts),
+        "zombies_fenced": sum(verdict.fenced for verdict in verdicts),
+        "workers_that_ended_by_themselves": sum(len(verdict.exits) for verdict in verdicts),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

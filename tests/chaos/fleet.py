@@ -1,0 +1,145 @@
+"""Worker processes under a supervisor: one that ends is started again, whoever ended it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from stream.kafka.guard import die_with_parent
+from tests.brokers import free_port
+from tests.chaos import service
+
+RESTART_S = 0.3
+OWNERS_S = 60.0
+
+
+class Worker:
+    """One place where a worker runs: its port, disk and log stay when the process is started anew."""
+
+    def __init__(self, name: str, variables: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self.port = free_port()
+        self.log = folder / f"{name}.log"
+        self.disk = folder / f"{name}-disk"
+        self.wanted = True
+        self.exits: list[int] = []
+        self.starts = 0
+        self.next_fault = ""
+        self.is_stopped = False
+        self._killed = False
+        self._variables = {**variables, "TIDEWATCH_WORKER_PORT": str(self.port)}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._due_at = 0.0
+
+    @property
+    def runs(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, fault: str) -> None:
+        """Start the process; ``fault`` is for this one start only, empty for none."""
+        self.starts += 1
+        self._killed = False
+        variables = {**os.environ, **self._variables, **service.of_disk(self.disk)}
+        if fault:
+            variables["TIDEWATCH_FAULT"] = fault
+        with self.log.open("ab") as log:
+            log.write(f"--- start {self.starts} {fault}\n".encode())
+            log.flush()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "stream", "worker"],
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent(),
+            )
+
+    def send(self, how: signal.Signals) -> None:
+        """Send a signal to the process, if there is one."""
+        if self._process is not None and self.runs:
+            self._killed |= how in (signal.SIGKILL, signal.SIGTERM)
+            self.is_stopped = how == signal.SIGSTOP
+            self._process.send_signal(how)
+
+    def supervise(self) -> None:
+        """Note an end, and start the process again a moment later if it is wanted."""
+        process = self._process
+        if process is not None and process.poll() is not None:
+            if not self._killed:
+                self.exits.append(process.returncode)
+            self._process, self._due_at = None, time.monotonic() + RESTART_S
+        if self._process is None and self.wanted and time.monotonic() >= self._due_at:
+            fault, self.next_fault = self.next_fault, ""
+            self.start(fault)
+
+    def lose_disk(self) -> None:
+        """Kill it and remove its files."""
+        self.send(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+        shutil.rmtree(self.disk, ignore_errors=True)
+
+    def end(self) -> None:
+        """Kill it for good."""
+        self.wanted = False
+        if self._process is not None and self.runs:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def said(self, word: str) -> int:
+        """Return how many lines of its log hold the word."""
+        return sum(word in line for line in self.log.read_text(errors="replace").splitlines())
+
+    def tail(self) -> str:
+        """Return the end of its log."""
+        return self.log.read_text(errors="replace")[-2_000:]
+
+
+class Fleet:
+    """All workers of one round."""
+
+    def __init__(self, variables: Mapping[str, str], folder: Path) -> None:
+        self.workers: list[Worker] = []
+        self._variables = variables
+        self._folder = folder
+
+    def resize(self, count: int) -> None:
+        """Have this many wanted: ask the last ones to end, or start more."""
+        while len(self.workers) < count:
+            self.workers.append(Worker(f"worker-{len(self.workers)}", self._variables, self._folder))
+        for number, worker in enumerate(self.workers):
+            worker.wanted = number < count
+            if not worker.wanted:
+                worker.send(signal.SIGTERM)
+
+    def wanted(self) -> list[Worker]:
+        """Return the workers that are meant to run."""
+        return [worker for worker in self.workers if worker.wanted]
+
+    def supervise(self) -> None:
+        """Look after each."""
+        for worker in self.workers:
+            worker.supervise()
+
+    def await_owners(self, count: int) -> None:
+        """Return when this many own partitions, so that a storm hits workers at work."""
+        deadline = time.monotonic() + OWNERS_S
+        while sum(service.owns(worker.port) > 0 for worker in self.workers) < count:
+            self.supervise()
+            time.sleep(0.2)
+            if time.monotonic() > deadline:
+                told = "\n".join(worker.tail() for worker in self.workers)
+                raise RuntimeError(f"{count} workers did not all get partitions; they say:\n{told}")
+
+    def end(self) -> None:
+        """Kill all."""
+        for worker in self.workers:
+            worker.end()

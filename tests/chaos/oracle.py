@@ -1,0 +1,125 @@
+"""What every figure must be, worked out from the log alone; shares no code with the service.
+
+The answer is a function of each topic partition's own order: how predictions and outcomes interleave on the way
+into a worker must not matter. See ``docs/testing-by-chaos.md`` for the rules in words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+Event = dict[str, Any]
+LONG_AGO = float("-inf")
+
+
+class Series(NamedTuple):
+    """Model, version, slice."""
+
+    model: str
+    version: str
+    slice: str
+
+
+class Expected(NamedTuple):
+    """Counts by series and by model; every count is by name, an absent one is zero."""
+
+    series: dict[Series, Counter[str]]
+    models: dict[str, Counter[str]]
+
+    def add(self, other: Expected) -> None:
+        """Take in another partition's counts; a model lives in one partition only."""
+        self.series.update(other.series)
+        self.models.update(other.models)
+
+
+def nothing() -> Expected:
+    """Return the counts of no events."""
+    return Expected(defaultdict(Counter), defaultdict(Counter))
+
+
+def expected(predictions: Iterable[bytes], outcomes: Iterable[bytes], horizon_s: float) -> Expected:
+    """Return the counts of one partition; both inputs in the order of their topic partition."""
+    ledger = _Ledger(horizon_s)
+    for value in predictions:
+        ledger.predict(json.loads(value))
+    for value in outcomes:
+        ledger.know(json.loads(value))
+    return ledger.close()
+
+
+class _Ledger:
+    def __init__(self, horizon_s: float) -> None:
+        self._horizon_s = horizon_s
+        self._result = nothing()
+        self._served: dict[tuple[str, str], tuple[Event, float]] = {}
+        self._known: dict[tuple[str, str], list[tuple[Event, float]]] = defaultdict(list)
+        self._predicted_until = LONG_AGO
+        self._known_until = LONG_AGO
+
+    def predict(self, event: Event) -> None:
+        key = event["model"], event["prediction_id"]
+        if key in self._served:
+            self._count(self._served[key][0], "duplicate_prediction")
+        else:
+            self._served[key] = event, self._predicted_until
+            self._count(event, "predictions")
+        self._predicted_until = max(self._predicted_until, event["at"])
+
+    def know(self, event: Event) -> None:
+        self._known[event["model"], event["prediction_id"]].append((event, self._known_until))
+        self._known_until = max(self._known_until, event["at"])
+
+    def close(self) -> Expected:
+        for key, (prediction, before) in self._served.items():
+            answers = self._known.pop(key, [])
+            met = [answer for answer in answers if self._concern(prediction, before, *answer)]
+            self._unanswered(
+                key[0], len(answers) - len(met), is_first=bool(answers) and answers[0] not in met
+            )
+            self._settle(prediction, met)
+        for (model, _), answers in self._known.items():
+            self._unanswered(model, len(answers), is_first=True)
+        return self._result
+
+    def _concern(self, prediction: Event, before: float, outcome: Event, known_until: float) -> bool:
+        """Neither had been given up when the other came: one horizon for an outcome, two for a prediction."""
+        horizon_s = self._horizon_s
+        return before <= outcome["at"] + horizon_s and known_until <= prediction["at"] + 2 * horizon_s
+
+    def _unanswered(self, model: str, outcomes: int, *, is_first: bool) -> None:
+        self._result.models[model]["unmatched_outcome"] += is_first
+        self._result.models[model]["duplicate_outcome"] += outcomes - is_first
+
+    def _settle(self, prediction: Event, answers: list[tuple[Event, float]]) -> None:
+        """Settle one prediction: the first outcome decides, later ones correct it or are duplicates."""
+        ends_at = prediction["at"] + self._horizon_s
+        held: Event | None = None
+        for number, (answer, known_until) in enumerate(answers):
+            in_time = answer["at"] <= ends_at and known_until <= ends_at
+            if number == 0:
+                self._count(prediction, "matched" if in_time else "late", _loss(prediction, answer) * in_time)
+                held = answer if in_time else None
+            elif held and in_time and answer["outcome"] != held["outcome"] and answer["at"] >= held["at"]:
+                self._count(prediction, "corrected", _loss(prediction, answer) - _loss(prediction, held))
+                held = answer
+            else:
+                self._count(prediction, "duplicate_outcome")
+        if held is None:
+            self._count(prediction, "unmatched_prediction")
+
+    def _count(self, prediction: Event, name: str, loss: float = 0.0) -> None:
+        if name != "predictions":
+            self._result.models[prediction["model"]][name] += 1
+        slices = (f"{key}={value}" for key, value in prediction["slices"].items())
+        for where in ("all", *slices):
+            counts = self._result.series[Series(prediction["model"], prediction["version"], where)]
+            counts[name] += 1
+            counts["loss_total"] += loss  # type: ignore[assignment]  # multiples of 0.25: exact in any order
+
+
+def _loss(prediction: Event, outcome: Event) -> float:
+    said, was = prediction["prediction"], outcome["outcome"]
+    return abs(said - was) if isinstance(said, float) else float(said != was)

@@ -1,0 +1,187 @@
+"""One round: the load, a storm, and what the service made of it compared with the oracle and a calm run."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from tests.chaos import load, oracle, service
+from tests.chaos.fleet import Fleet
+from tests.chaos.load import LEGACY, Sent, Shape
+from tests.chaos.nodes import Cluster
+from tests.chaos.producer import Sender
+from tests.chaos.storms import Field, Storm
+from tests.chaos.topiclog import INPUTS, TopicLog, returning_writers
+
+SETTLE_S = 120.0
+Findings = Counter[tuple[str, str]]
+
+
+@dataclass
+class Verdict:
+    """What a round showed; all lists and numbers but ``events`` are to be empty or zero."""
+
+    storm: str
+    seed: int
+    events: int = 0
+    miscounted: list[str] = field(default_factory=list)
+    findings: Findings = field(default_factory=Counter)
+    lost: int = 0
+    extra: int = 0
+    duplicated: int = 0
+    zombie_writes: int = 0
+    fenced: int = 0
+    exits: list[str] = field(default_factory=list)
+    misrouted: int = 0
+    misrouted_named: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def is_right(self) -> bool:
+        """Whether everything is as it must be; a worker that ended by itself is told, not a fault."""
+        return not (self.miscounted or self.lost or self.extra or self.duplicated or self.zombie_writes)
+
+    def expect_findings(self, degraded: int) -> None:
+        """Note it when not every degraded model, and nothing else, was found and is well again."""
+        states = Counter(state for _, state in self.findings)
+        if states != {"open": degraded, "closed": degraded}:
+            self.miscounted.append(f"findings {dict(states)}: want {degraded} open, {degraded} closed")
+
+    def compare(self, calm: Findings) -> None:
+        """Compare the findings with those of the undisturbed run of the same events."""
+        self.lost = len(calm.keys() - self.findings.keys())
+        self.extra = len(self.findings.keys() - calm.keys())
+
+
+def run(
+    cluster: Cluster, records: Sequence[Sent], shape: Shape, storm: Storm, seed: int, per_s: float
+) -> Verdict:
+    """Run one round on topics of its own and return what it showed."""
+    prefix = f"chaos-{uuid4().hex[:8]}."
+    replication = len(cluster.nodes)
+    variables = service.environment(cluster.brokers, prefix, shape.partitions, replication)
+    service.create_topics(variables)
+    verdict = Verdict(storm.name, seed, len(records))
+    verdict.misrouted = sum(record.source == LEGACY for record in records)
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="tidewatch-chaos-") as folder,
+        TopicLog(cluster.brokers, prefix, shape.partitions) as log,
+    ):
+        fleet = Fleet(variables, Path(folder))
+        ground = Field(fleet, cluster, random.Random(seed))
+        try:
+            sender = Sender(cluster.brokers, prefix, records, per_s)
+            _weather(sender, ground, storm, log, verdict)
+            _judge(verdict, cluster, prefix, records, shape, log, variables)
+        finally:
+            fleet.end()
+        verdict.exits = [f"{worker.name} {code}" for worker in fleet.workers for code in worker.exits]
+        verdict.fenced = sum(worker.said("fenced") - said for worker, said in ground.zombies)
+        if not verdict.is_right or verdict.exits:
+            _keep_logs(fleet, prefix)
+    verdict.seconds = round(time.monotonic() - began, 1)
+    return verdict
+
+
+def _weather(sender: Sender, ground: Field, storm: Storm, log: TopicLog, verdict: Verdict) -> None:
+    """Send everything while the storm blows; return when the workers have folded all of it."""
+    fleet = ground.fleet
+    fleet.resize(storm.workers)
+    fleet.workers[0].next_fault = storm.fault
+    acts = sorted((ground.rng.uniform(*act[:2]), number, act[2]) for number, act in enumerate(storm.acts))
+    fleet.await_owners(storm.workers)
+    sender.start()
+    quiet = 0
+    deadline = time.monotonic() + SETTLE_S
+    while quiet < 2 or sender.is_alive() or acts or ground.later:
+        fleet.supervise()
+        ground.tick()
+        while acts and sender.progress >= acts[0][0]:
+            acts.pop(0)[2](ground)
+        before = sum(map(len, log.records.values()))
+        log.drain(0.3)
+        moved = sum(map(len, log.records.values())) > before
+        is_quiet = not moved and (sender.resting.is_set() or not sender.is_alive()) and not log.waiting()
+        quiet = quiet + 1 if is_quiet else 0
+        if quiet >= 2 and sender.resting.is_set():
+            sender.wake()
+            quiet = 0
+        if moved:
+            deadline = time.monotonic() + SETTLE_S
+        if time.monotonic() > deadline:
+            sender.stop()
+            verdict.miscounted.append(f"not folded within {SETTLE_S:.0f} s: {log.waiting()}")
+            return
+    verdict.miscounted += [f"producer: {fault}" for fault in sender.faults]
+    verdict.misrouted_named = sum(service.misrouted(worker.port, LEGACY) for worker in fleet.workers)
+
+
+def _judge(
+    verdict: Verdict,
+    cluster: Cluster,
+    prefix: str,
+    records: Sequence[Sent],
+    shape: Shape,
+    log: TopicLog,
+    variables: dict[str, str],
+) -> None:
+    verdict.miscounted += _intake(records, shape, log)
+    wanted = oracle.nothing()
+    poison = {one.value for one in records if one.kind == "poison"}
+    for partition in range(shape.partitions):
+        lines = [
+            [
+                one.value
+                for one in log.records[word]
+                if one.partition == partition
+                and one.value not in poison
+                and load.home_of((one.key or b"").decode(), shape.partitions) == partition
+            ]
+            for word in ("predictions", "outcomes")
+        ]
+        wanted.add(oracle.expected(*lines, load.HORIZON_S))  # type: ignore[arg-type]
+    verdict.miscounted += service.differences(service.figures(variables), wanted)
+    verdict.findings = log.findings()
+    verdict.duplicated = sum(count - 1 for count in verdict.findings.values())
+    checkpoints = service.topic(prefix, "checkpoints")
+    node = next(node for node in cluster.nodes if node.answers())
+    verdict.zombie_writes = log.backward_markers() + sum(
+        returning_writers(node.data, checkpoints, partition) for partition in range(shape.partitions)
+    )
+
+
+def _intake(records: Sequence[Sent], shape: Shape, log: TopicLog) -> list[str]:
+    """Compare the log with what was sent: all of it once, the misrouted forwarded once, poison told once."""
+    found = []
+    for word in INPUTS:
+        mine = [one for one in records if one.topic == word]
+        wanted = Counter((one.partition, one.value) for one in mine)
+        homes = (
+            (load.home_of(one.key.decode(), shape.partitions), one) for one in mine if one.kind == "event"
+        )
+        wanted += Counter((home, one.value) for home, one in homes if home != one.partition)
+        have = Counter((one.partition, one.value) for one in log.records[word])
+        for name, different in (("missing", wanted - have), ("too many", have - wanted)):
+            if different:
+                found.append(f"{word}: {different.total()} records {name}, as {next(iter(different))}")
+    wanted = Counter(one.value for one in records if one.kind == "poison")
+    letters = Counter(one.value for one in log.records["dead-letters"])
+    if wanted != letters:
+        found.append(
+            f"dead letters: {(letters - wanted).total()} too many, {(wanted - letters).total()} missing"
+        )
+    return found
+
+
+def _keep_logs(fleet: Fleet, prefix: str) -> None:
+    kept = Path(tempfile.gettempdir(), f"tidewatch-{prefix}logs")
+    kept.mkdir(exist_ok=True)
+    for worker in fleet.workers:
+        (kept / worker.log.name).write_bytes(worker.log.read_bytes())
