@@ -63,6 +63,7 @@ def build(settings: Settings) -> EngineApp:
             checkpoint_interval_s=settings.worker.checkpoint_interval_s,
             restore_timeout_s=settings.worker.restore_timeout_s,
             batch_size=settings.worker.batch_size,
+            instance=settings.worker.instance,
         )
     )
 

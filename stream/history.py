@@ -8,12 +8,13 @@ borders.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 BUCKETS = 32
-BUCKET_LOSSES = 16
+BUCKET_LOSSES = 8
 CELLS = 3
 """A bucket is three doubles: when it began, how many losses, their sum."""
 _OLD = range(1, BUCKETS * 3 // 4 + 1)
@@ -55,7 +56,7 @@ class History:
             cells[-2] += 1.0
             cells[-1] += loss
             return
-        cells.extend((at, 1.0, loss))
+        cells.extend((max(at, cells[-CELLS]) if cells else at, 1.0, loss))
         if len(cells) > CELLS * BUCKETS:
             self._merge()
 
@@ -105,12 +106,22 @@ class History:
         return onset_at
 
     def since(self, at: float) -> Span:
-        """Return the losses in buckets that began at ``at`` or later."""
-        return _span([bucket for bucket in self.buckets() if bucket.began_at >= at])
+        """Return the losses since about ``at``: of buckets that lie there by more than half of their time."""
+        buckets, first = [*self.buckets()], self._split(at)
+        return _span(buckets[first:])
 
     def before(self, at: float) -> Span:
-        """Return the losses in buckets that began earlier than ``at``."""
-        return _span([bucket for bucket in self.buckets() if bucket.began_at < at])
+        """Return the losses before about ``at``: all that ``since`` leaves."""
+        buckets, first = [*self.buckets()], self._split(at)
+        return _span(buckets[:first])
+
+    def _split(self, at: float) -> int:
+        """Return which bucket border is nearest in time to ``at``."""
+        began = self.cells[::CELLS]
+        following = bisect_left(began, at)
+        if 0 < following < len(began) and at - began[following - 1] < began[following] - at:
+            return following - 1
+        return following
 
 
 def _span(buckets: list[Bucket]) -> Span:

@@ -64,6 +64,11 @@ def _keeping() -> Iterable[Panel]:
     yield _quantiles(
         "Checkpoint duration", "Time to write one checkpoint.", "tidewatch_checkpoint_duration_seconds"
     )
+    yield _quantiles(
+        "Event loop stall",
+        "How late a sleeper of 10 ms woke up: what delays heartbeats, checkpoints and pages.",
+        "tidewatch_loop_stall_seconds",
+    )
     yield graph(
         "Last restore",
         "Time that the slowest partition took to come back after it moved, by process kind.",

@@ -55,6 +55,7 @@ class Plan:
     checkpoint_interval_s: float
     restore_timeout_s: float
     batch_size: int = 1_000
+    instance: str | None = None
 
 
 class EngineApp(faust.App):
@@ -73,6 +74,7 @@ def build(plan: Plan) -> EngineApp:
         broker_max_poll_records=plan.batch_size,
         stream_buffer_maxsize=AHEAD,
         broker_session_timeout=SESSION_S,
+        consumer_group_instance_id=plan.instance,
         broker_heartbeat_interval=SESSION_S / 5,
         broker_request_timeout=max(90.0, plan.restore_timeout_s),
         topic_allow_declare=False,

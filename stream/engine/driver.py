@@ -7,7 +7,7 @@ used to know when the agent is idle: the offsets to go on from are those in the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import faust
@@ -34,6 +34,10 @@ class Keeper(Protocol):
 
     async def checkpoint_due(self) -> Mapping[TP, int]:
         """Make durable what is due."""
+        ...
+
+    def next_offset(self, tp: TP) -> int | None:
+        """Return the offset that the state wants next of an input; ``None`` when it is not held."""
         ...
 
     def release(self) -> None:
@@ -86,19 +90,30 @@ class Consumer(stock.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """Yield one message per partition and fetch."""
-        generation = self.app.consumer_generation_id
+        epoch = self._keeper.epoch
         records, active = await self._wait_next_records(timeout)
-        if not records or self.should_stop or not self.flow_active:
+        if not records or self.should_stop:
             return
         for tp, batch in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if not self.flow_active or self._keeper.epoch != epoch:
+                await self._read_again(records)
                 return
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
-                yield tp, self._batch_message(tp, batch)
+                yield tp, self._batch_message(tp, batch, epoch)
 
-    def _batch_message(self, tp: TP, batch: Sequence[ConsumerRecord]) -> ConsumerMessage:
+    async def _read_again(self, places: Iterable[TP]) -> None:
+        """Go back to where the state stands: the fetch moved on past records that nobody will fold.
+
+        A fetch that began before a rebalance may end after it, and then its records are not taken.
+        """
+        for tp in places:
+            offset = self._keeper.next_offset(tp)
+            if offset is not None and tp in self.assignment():
+                await self._seek(tp, offset)
+
+    def _batch_message(self, tp: TP, batch: Sequence[ConsumerRecord], epoch: int) -> ConsumerMessage:
         message = self._to_message(tp, batch[-1])
-        message.value = Batch(batch, self._keeper.epoch)  # type: ignore[assignment]
+        message.value = Batch(batch, epoch)  # type: ignore[assignment]
         return message
 
     async def perform_seek(self) -> None:
@@ -108,6 +123,7 @@ class Consumer(stock.Consumer):
             await self._seek(tp, offset)
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
+        self._keeper.epoch += 1  # what was fetched until now was read from other places
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Checkpoint what is due. Faust asks for it in its own time; nothing is ever committed without."""

@@ -91,6 +91,11 @@ class Keeper:
         held.changed = True
         self.progressed_at = time.monotonic()
 
+    def next_offset(self, tp: Any) -> int | None:
+        """Return the offset that the state wants next of an input; ``None`` when it is not held."""
+        held = self._held.get(tp.partition)
+        return None if held is None else held.offsets.get(tp.topic)
+
     def _urge(self, held: Held) -> None:
         held.changed = held.urgent = True
         self.urgent.set()
