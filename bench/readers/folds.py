@@ -26,8 +26,6 @@ from stream.settings import Settings, load
 from stream.wire import partition_for
 
 CHUNK = 1_000
-FEW, WARM_UP = 10, 150_000
-"""Models and predictions before the weighing: they fill what does not grow with the series (disk caches)."""
 BATCH = 1_000
 FLUSH_EVERY = 50
 HORIZON_S = 20.0
@@ -125,9 +123,6 @@ def main() -> None:
     feed = Feed(int(models))
     list(predictions(draw(np.random.default_rng(1), Mix(models=int(models)), CHUNK, 0, 0.0)))
     gc.collect()
-    empty = resident_bytes(os.getpid())
-    fill(feed, FEW, WARM_UP)
-    gc.collect()
     before = resident_bytes(os.getpid())
     if rest:
         tracemalloc.start()
@@ -135,12 +130,12 @@ def main() -> None:
     gc.collect()
     series = int(models) * 8
     found: dict[str, Any] = {
-        "fixed": before - empty,
         "bytes": resident_bytes(os.getpid()) - before,
         "series": series,
         "outcomes_per_series": known / (int(models) * 2),
     }
     if rest:
+        found["traced"] = tracemalloc.get_traced_memory()[0]
         found["files"] = by_file(tracemalloc.take_snapshot(), series)
         tracemalloc.stop()
         found["attributes"] = by_attribute(feed.folds, series)
