@@ -34,7 +34,11 @@ async def run(options: Options) -> Session:
             await flame.record(session, Path(options.profile))
             return session
         for measure in chosen(options):
-            await measure(session)
+            try:
+                await measure(session)
+            except Exception as fault:  # an hour's other figures must not be lost
+                session.failures.append(f"{measure.__module__}: {fault}")
+                session.say(f"FAILED {session.failures[-1]}")
         return session
 
 
@@ -45,13 +49,24 @@ def report(session: Session) -> None:
     print(f"machine: {cores} cores, load now {load[0]:.1f}; sizes: {session.options}")
     print(f"noise: the same Python loop between repetitions took {noise} ms")
     print("\n".join([*lines(session.figures), *session.notes]))
-    print(as_json({one.name: one.value for one in session.figures}))
+    for failure in session.failures:
+        print(f"FAILED {failure}")
+    print(
+        as_json(
+            {
+                **dict.fromkeys(session.options.only or MEASURES, float("nan")),
+                **{one.name: one.value for one in session.figures},
+            }
+        )
+    )
 
 
 def main() -> None:
     """Run the benchmark."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    report(asyncio.run(run(read(sys.argv[1:], tuple(MEASURES)))))
+    session = asyncio.run(run(read(sys.argv[1:], tuple(MEASURES))))
+    report(session)
+    sys.exit(1 if session.failures else 0)
 
 
 MEASURES: dict[str, Measure] = {

@@ -21,7 +21,6 @@ class Options:
     outcomes_per_series: int
     stock_s: float
     seed: int
-    record: bool
     profile: str
 
 
@@ -38,7 +37,6 @@ def read(arguments: Sequence[str], names: Sequence[str]) -> Options:
     parser.add_argument("--outcomes-per-series", type=int, default=40, help="for bytes_per_series")
     parser.add_argument("--stock-s", type=float, default=8.0, help="seconds of reading of stock Faust")
     parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--record", action="store_true", help="also Quix Streams and Bytewax")
     parser.add_argument("--profile", default="", metavar="FILE", help="py-spy profile of a worker under W")
     found = parser.parse_args(arguments)
     only = tuple(name for name in found.only.split(",") if name)

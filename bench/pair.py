@@ -19,6 +19,8 @@ from bench.workload import Mix
 UNTIL = 0.8
 """Both workers have records left until then: partitions are not equally busy."""
 READY_S = 120.0
+QUIET = 0.15
+"""Cores that others (the poll of this program among them) may use; above it the ratio says little."""
 
 
 class Use(NamedTuple):
@@ -123,13 +125,20 @@ def _report(session: Session, ones: Sequence[Use], twos: Sequence[Use]) -> None:
             how="worker CPU seconds an event with two workers / with one",
         ),
     ]
+    if max(_others(use) for use in [*ones, *twos]) > QUIET:
+        session.notes.append(
+            f"two_worker_ratio is NOT to be relied on: others used more than {QUIET} of a core while it was made"
+        )
     for name, uses in (("one", ones), ("two", twos)):
         session.notes += [f"{name} worker(s): {_shown(use)}" for use in uses]
 
 
+def _others(use: Use) -> float:
+    return use.machine - use.workers - use.broker
+
+
 def _shown(use: Use) -> str:
-    others = use.machine - use.workers - use.broker
     return (
         f"{use.speed:,.0f} events/s; cores used: workers {use.workers:.2f}, broker {use.broker:.2f},"
-        f" everybody else on this machine {others:.2f}"
+        f" everybody else on this machine {_others(use):.2f}"
     )

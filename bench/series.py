@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.figure import Figure
 from bench.session import Session
 
 FULL = 600
 """Outcomes after which no window or history grows any more."""
-SMALL = 20
-"""The full and the traced run have this many times fewer models than the fleet."""
+SMALL = 50
+"""The traced runs have this many times fewer models than the fleet."""
 
 
 async def measure(session: Session) -> None:
-    """Add the heavier of two figures: the whole fleet with few outcomes each, a part of it with many."""
+    """Add the resident memory of the fleet, corrected for how much a series still grows with more outcomes."""
     fleet, each = session.options.fleet, session.options.outcomes_per_series
-    part = max(50, fleet // SMALL)
+    part = max(100, fleet // SMALL)
     wide = await session.program("folds", str(fleet), str(each))
     session.say(f"series: {wide}")
-    full = await session.program("folds", str(part), str(FULL))
-    session.say(f"series: {full}")
-    traced = await session.program("folds", str(part), str(each), "trace")
-    sizes = [one["bytes"] / one["series"] for one in (wide, full)]
+    young = await session.program("folds", str(part), str(each), "trace")
+    old = await session.program("folds", str(part), str(FULL), "trace")
+    resident = wide["bytes"] / wide["series"]
+    growth = (old["traced"] - young["traced"]) / old["series"]
+    outcomes = f"{wide['outcomes_per_series']:.0f} outcomes a version"
     session.figures += [
-        Figure(
-            name="bytes_per_series",
-            unit="B",
-            samples=[max(sizes)],
-            how="the larger of the two below; fixed slices: series = models x 2 versions x (all + 3)",
-            wanted="<= 8,192",
+        _figure("bytes_per_series", resident + growth, "the sum of the two below", "<= 8,192"),
+        _figure(
+            "bytes_per_series_resident",
+            resident,
+            f"growth of resident memory from before any event / {wide['series']:,} series, {outcomes};"
+            " series = models x 2 versions x (all + 3)",
         ),
-        _figure("bytes_per_series_fleet", wide, sizes[0]),
-        _figure("bytes_per_series_full", full, sizes[1]),
+        _figure(
+            "bytes_per_series_growth",
+            growth,
+            f"what Python allocates more a series after {old['outcomes_per_series']:.0f} outcomes ({part} models)",
+        ),
     ]
-    session.notes += [
-        f"breakdown of a series with {traced['outcomes_per_series']:.0f} outcomes ({part} models):",
-        f"    by file (tracemalloc): {_rows(traced['files'])}",
-        f"    by class and attribute: {_rows(traced['attributes'])}",
-    ]
+    session.notes += [*_breakdown(young), *_breakdown(old)]
 
 
-def _figure(name: str, found: dict[str, float], size: float) -> Figure:
-    how = (
-        f"growth of resident memory / {found['series']:,} series,"
-        f" {found['outcomes_per_series']:.0f} outcomes a version"
-    )
-    return Figure(name=name, unit="B", samples=[size], how=how)
+def _figure(name: str, size: float, how: str, wanted: str = "") -> Figure:
+    return Figure(name=name, unit="B", samples=[size], how=how, wanted=wanted)
+
+
+def _breakdown(found: dict[str, Any]) -> list[str]:
+    return [
+        f"breakdown of a series with {found['outcomes_per_series']:.0f} outcomes ({found['series']:,} series):",
+        f"    by file (tracemalloc): {_rows(found['files'])}",
+        f"    by class and attribute: {_rows(found['attributes'])}",
+    ]
 
 
 def _rows(weights: dict[str, float]) -> str:

@@ -31,6 +31,7 @@ class Session:
         self.options = options
         self.figures: list[Figure] = []
         self.notes: list[str] = []
+        self.failures: list[str] = []
         self.spins: list[float] = []
         self._loaded: dict[str, int] = {}
         self._runs = 0

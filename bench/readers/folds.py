@@ -50,7 +50,7 @@ class Feed:
 
     def __init__(self, models: int) -> None:
         settings = load()
-        factory = _factory(settings)
+        self.app, factory = _worker(settings)  # the application owns the folder of the join's disk store
         self.topics = settings.topics
         self.folds = [factory(number, lambda: None) for number in range(settings.topics.partitions)]
         self.keys = model_names(models)
@@ -86,8 +86,8 @@ class Feed:
             fold.committed()
 
 
-def _factory(settings: Settings) -> PartitionFactory:
-    """Return what ``tidewatch worker`` gives to its engine, caught on the way."""
+def _worker(settings: Settings) -> tuple[engine.EngineApp, PartitionFactory]:
+    """Return the application, not started, and the factory of folds that it gives to its engine."""
     plans: list[engine.Plan] = []
 
     def catch(plan: engine.Plan) -> engine.EngineApp:
@@ -96,10 +96,10 @@ def _factory(settings: Settings) -> PartitionFactory:
 
     original, engine.build = engine.build, catch
     try:
-        build(settings)
+        app = build(settings)
     finally:
         engine.build = original
-    return plans[0].factory
+    return app, plans[0].factory
 
 
 def fill(feed: Feed, models: int, count: int) -> int:
@@ -135,6 +135,7 @@ def main() -> None:
         "outcomes_per_series": known / (int(models) * 2),
     }
     if rest:
+        found["traced"] = tracemalloc.get_traced_memory()[0]
         found["files"] = by_file(tracemalloc.take_snapshot(), series)
         tracemalloc.stop()
         found["attributes"] = by_attribute(feed.folds, series)
