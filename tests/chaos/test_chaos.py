@@ -42,13 +42,13 @@ def calm(cluster: Cluster, records: list[Sent]) -> Verdict:
 
 
 def test_an_undisturbed_run_counts_everything_and_finds_each_degraded_model(calm):
+    calm.expect_findings(SHAPE.degraded)
     assert calm.miscounted == []
-    assert calm.misrouted_named == calm.misrouted
-    assert calm.findings == dict.fromkeys(calm.findings, 1)
-    assert [state for _, state in sorted(calm.findings, key=lambda one: one[1])] == [
-        *["closed"] * SHAPE.degraded,
-        *["open"] * SHAPE.degraded,
-    ]
+    assert calm.duplicated == 0
+
+
+def test_the_producer_of_misrouted_records_is_named_for_each_of_them(calm):
+    assert calm.misrouted_named == calm.misrouted > 0
 
 
 @pytest.mark.parametrize("storm", SHORT, ids=[storm.name for storm in SHORT])
