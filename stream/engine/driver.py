@@ -7,6 +7,7 @@ used to know when the agent is idle: the offsets to go on from are those in the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
@@ -16,7 +17,10 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage, Message
 from mode.utils.futures import notify
 
+from stream.engine.alignment import Place, ahead
 from stream.engine.keeper import Batch
+
+FETCH_WAIT_MS = 20
 
 
 class Keeper(Protocol):
@@ -72,6 +76,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust ties this to its own exactly_once mode, which we don't use (research: it loses state).
         consumer._isolation_level = "read_committed"
+        # a broker answers one fetch at a time: while it holds one for topics without news, the others wait
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
     def verify_event_path(self, now: float, tp: TP) -> None:
@@ -80,6 +86,10 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
 
 class Consumer(stock.Consumer):
     """Delivers batches; commits only what a checkpoint made durable."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._places: dict[TP, Place] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -99,7 +109,24 @@ class Consumer(stock.Consumer):
                 await self._read_again(records)
                 return
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
+                self._places[tp] = Place(batch[-1].timestamp, time.monotonic(), has_more=True)
                 yield tp, self._batch_message(tp, batch, epoch)
+
+    def _get_active_partitions(self) -> set[TP]:
+        """Return what to read next: not what is ahead of its siblings."""
+        active: set[TP] = super()._get_active_partitions()
+        by_number: dict[int, list[TP]] = {}
+        for tp in active:
+            by_number.setdefault(tp.partition, []).append(tp)
+        places: dict[TP, Place] = {tp: self._place(tp) for tp in active}
+        siblings: dict[TP, list[TP]] = {tp: by_number[tp.partition] for tp in active}
+        return active - ahead(places, siblings, time.monotonic())
+
+    def _place(self, tp: TP) -> Place:
+        place = self._places.setdefault(tp, Place(float("-inf"), time.monotonic(), has_more=False))
+        read, highwater = self._read_offset[tp], self.highwater(tp)
+        following = self._keeper.next_offset(tp) if read is None else read + 1
+        return place._replace(has_more=highwater is not None and highwater > (following or 0))
 
     async def _read_again(self, places: Iterable[TP]) -> None:
         """Go back to where the state stands: the fetch moved on past records that nobody will fold.
@@ -123,6 +150,7 @@ class Consumer(stock.Consumer):
             await self._seek(tp, offset)
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
+        self._places = {}
         self._keeper.epoch += 1  # what was fetched until now was read from other places
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:

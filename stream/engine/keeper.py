@@ -23,6 +23,9 @@ LOG = structlog.get_logger()
 DUTY = 0.1
 """The share of its time that a partition may spend on checkpoints: large ones come less often."""
 
+LONGEST_S = 10.0
+"""The longest pause between two checkpoints of a partition: a crash folds no more than this again."""
+
 
 class Batch(NamedTuple):
     """Records of one partition of one topic; ``epoch`` is that of the assignment they were fetched for."""
@@ -147,7 +150,7 @@ class Keeper:
         held.fold.committed()
         await self._custody.probe(Step.STORED)
         took_s = time.monotonic() - began
-        held.due_at = time.monotonic() + max(self._custody.interval_s, took_s / DUTY)
+        held.due_at = time.monotonic() + max(self._custody.interval_s, min(LONGEST_S, took_s / DUTY))
         self._telemetry.checkpointed(number, took_s, size)
         return {TopicPartition(topic, number): at for topic, at in offsets.items()}
 
