@@ -7,13 +7,13 @@ siblings while they have records, but never long: an open transaction may hide r
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 PATIENCE_S = 1.0
 """How long a sibling is waited for that brings nothing."""
 
-Name = TypeVar("Name", bound=Hashable)
+Name = TypeVar("Name")
 
 
 class Place(NamedTuple):

@@ -120,7 +120,8 @@ class Consumer(stock.Consumer):
             by_number.setdefault(tp.partition, []).append(tp)
         places: dict[TP, Place] = {tp: self._place(tp) for tp in active}
         siblings: dict[TP, list[TP]] = {tp: by_number[tp.partition] for tp in active}
-        return active - ahead(places, siblings, time.monotonic())
+        leading: set[TP] = ahead(places, siblings, time.monotonic())
+        return active - leading
 
     def _place(self, tp: TP) -> Place:
         place = self._places.setdefault(tp, Place(float("-inf"), time.monotonic(), has_more=False))
