@@ -15,9 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
 from stream.kafka import jars, java
 from stream.kafka.broker import commands, properties
-from stream.kafka.embedded import answers
 from stream.kafka.guard import die_with_parent
 from tests.brokers import free_port
 
@@ -65,8 +67,16 @@ class Node:
             )
 
     def answers(self) -> bool:
-        """Whether it serves clients."""
-        return self._process is not None and self._process.poll() is None and answers(self.port)
+        """Whether it serves clients and knows a broker that does."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        try:
+            seen = AdminClient({"bootstrap.servers": f"127.0.0.1:{self.port}", "log_level": 0}).list_topics(
+                timeout=2
+            )
+        except KafkaException:
+            return False
+        return bool(seen.brokers)
 
     def await_answer(self) -> None:
         """Return once it serves clients."""
