@@ -102,8 +102,9 @@ def test_nothing_is_left_after_the_block(tmp_path, monkeypatch):
 
 
 OWNER = """
-import sys, time
+import signal, sys, time
 from stream.kafka.embedded import EmbeddedKafka
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
 with EmbeddedKafka() as kafka:
     print(kafka.brokers, flush=True)
     time.sleep(600)
