@@ -32,12 +32,18 @@ AHEAD = 4
 """Fetched batches that wait for the fold: enough that it never waits for Kafka, few enough to stay small."""
 TICK_S = 0.1
 URGENT_PAUSE_S = 0.02
+FENCED_S = 1.5 * SESSION_S
+"""A fenced process that the group still counts on was fenced by one that came too late: nobody folds for it."""
 NAP_S = 0.01
 GARBAGE = 50_000, 20, 1_000
 """Allocations before the young are looked through, then the middle-aged, then all: the state is large, long-lived
 and without cycles, and a look through all of it stops the process for longer than a heartbeat should wait."""
 STALL_S = 60.0
 """Records waiting and none folded for this long means the process is not alive."""
+
+
+class Fenced(Exception):
+    """Another process took a partition over, and the group gave it back to nobody. Start this one again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +148,9 @@ def _tick(app: EngineApp, telemetry: EngineTelemetry) -> None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(keeper.urgent.wait(), TICK_S)
             await app.consumer.commit()
+            if keeper.fenced_at is not None and time.monotonic() - keeper.fenced_at > FENCED_S:
+                await app.crash(Fenced("fenced, and no rebalance since: start again to take part anew"))
+                return
             await asyncio.sleep(URGENT_PAUSE_S)
 
     async def measure_stalls() -> None:

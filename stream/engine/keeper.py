@@ -72,6 +72,7 @@ class Keeper:
         self.urgent = asyncio.Event()
         self.progressed_at = time.monotonic()
         self.restoring = False
+        self.fenced_at: float | None = None
 
     def folds(self) -> Mapping[int, Partition]:
         """Return the live folds by partition number."""
@@ -142,6 +143,7 @@ class Keeper:
                 "fenced", partition=number, meaning="another process owns it; this one's work is void"
             )
             await self._drop(number, held)
+            self.fenced_at = time.monotonic()
             return {}
         except BaseException:
             # whether it was written is unknown: only a restore can tell, so nothing of this state goes on
@@ -180,7 +182,7 @@ class Keeper:
         self._telemetry.partitions.set(len(numbers))
         gc.collect()
         gc.freeze()  # the garbage collector need not look through what was restored again
-        self.restoring = False
+        self.restoring, self.fenced_at = False, None
         self.progressed_at = time.monotonic()
         LOG.info("assigned", partitions=numbers)
         return {tp: held.offsets[tp.topic] for tp, held in self._assigned(assigned)}
