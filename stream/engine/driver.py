@@ -112,16 +112,16 @@ class Consumer(stock.Consumer):
                 self._places[tp] = Place(batch[-1].timestamp, time.monotonic(), has_more=True)
                 yield tp, self._batch_message(tp, batch, epoch)
 
-    def _get_active_partitions(self) -> set[TP]:
-        """Return what to read next: not what is ahead of its siblings."""
-        active: set[TP] = super()._get_active_partitions()
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109
+        """Fetch, but not from what is ahead of its siblings."""
+        active: set[TP] = set(active_partitions or ())
         by_number: dict[int, list[TP]] = {}
         for tp in active:
             by_number.setdefault(tp.partition, []).append(tp)
         places: dict[TP, Place] = {tp: self._place(tp) for tp in active}
         siblings: dict[TP, list[TP]] = {tp: by_number[tp.partition] for tp in active}
         leading: set[TP] = ahead(places, siblings, time.monotonic())
-        return active - leading
+        return await super()._getmany(active - leading, timeout)
 
     def _place(self, tp: TP) -> Place:
         place = self._places.setdefault(tp, Place(float("-inf"), time.monotonic(), has_more=False))
