@@ -173,7 +173,8 @@ def _serve(app: EngineApp, registry: CollectorRegistry) -> None:
     async def health(web: Any, _request: Any) -> Any:
         waiting = keeper.measure_lag(app.consumer.highwater)
         idle_s = time.monotonic() - keeper.progressed_at
-        stalled = bool(waiting) and idle_s > STALL_S
+        moving = keeper.restoring or app.rebalancing
+        stalled = bool(waiting) and idle_s > STALL_S and not moving
         return web.json({"stalled": stalled, "waiting": waiting}, status=503 if stalled else 200)
 
     async def ready(web: Any, _request: Any) -> Any:
