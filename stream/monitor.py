@@ -153,7 +153,7 @@ class Monitor(Struct, array_like=True, gc=False):
         return findings or ()
 
     def _judge(self, version: Version, name: str, onset_at: float, judgement: Judgement) -> Finding | None:
-        found = culprit(version.series, onset_at, judgement.warmup)
+        found = culprit(version.series, onset_at)
         series = version.series[found.slice]
         explained = series.finding is not None or version.series[ALL].finding is not None
         if explained or not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
