@@ -92,8 +92,8 @@ def tell(verdict: Verdict) -> None:
     print(
         f"{sign}  {verdict.storm}: {verdict.seconds:.0f} s, {verdict.events} events, miscounted"
         f" {len(verdict.miscounted)}, findings {found}, zombie writes {verdict.zombie_writes},"
-        f" fenced {verdict.fenced}, misrouted named {verdict.misrouted_named:.0f},"
-        f" exits {verdict.exits or 'none'}",
+        f" fenced {verdict.fenced}, input repeated {verdict.input_repeated},"
+        f" misrouted named {verdict.misrouted_named:.0f}, exits {verdict.exits or 'none'}",
         flush=True,
     )
     for line in verdict.miscounted[:12]:
@@ -111,6 +111,7 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
         "findings_duplicated": sum(verdict.duplicated for verdict in verdicts),
         "zombie_writes_counted": sum(verdict.zombie_writes for verdict in verdicts),
         "zombies_fenced": sum(verdict.fenced for verdict in verdicts),
+        "input_repeated": sum(verdict.input_repeated for verdict in verdicts),
         "workers_that_ended_by_themselves": sum(len(verdict.exits) for verdict in verdicts),
     }
 

@@ -17,7 +17,7 @@ from tests.chaos.load import LEGACY, Sent, Shape
 from tests.chaos.nodes import Cluster
 from tests.chaos.producer import Sender
 from tests.chaos.storms import Field, Storm
-from tests.chaos.topiclog import INPUTS, TopicLog, returning_writers
+from tests.chaos.topiclog import INPUTS, TopicLog, returning_writers, transactional
 
 SETTLE_S = 120.0
 Findings = Counter[tuple[str, str]]
@@ -35,6 +35,8 @@ class Verdict:
     lost: int = 0
     extra: int = 0
     duplicated: int = 0
+    input_repeated: int = 0
+    """Records that the load's own producer wrote twice; not the service's doing."""
     zombie_writes: int = 0
     fenced: int = 0
     exits: list[str] = field(default_factory=list)
@@ -132,9 +134,9 @@ def _judge(
     log: TopicLog,
     variables: dict[str, str],
 ) -> None:
-    verdict.miscounted += _intake(records, shape, log)
+    _intake(verdict, cluster, records, shape, log)
     wanted = oracle.nothing()
-    poison = {one.value for one in records if one.kind == "poison"}
+    poison = _poison(records)
     for partition in range(shape.partitions):
         lines = [
             [
@@ -159,27 +161,47 @@ def _judge(
     verdict.zombie_writes = log.backward_markers() + max(returned)  # a node that was away may lag behind
 
 
-def _intake(records: Sequence[Sent], shape: Shape, log: TopicLog) -> list[str]:
-    """Compare the log with what was sent: all of it once, the misrouted forwarded once, poison told once."""
-    found = []
+def _intake(verdict: Verdict, cluster: Cluster, records: Sequence[Sent], shape: Shape, log: TopicLog) -> None:
+    """Compare the log with what was sent: all of it is there, the misrouted forwarded once, poison told once.
+
+    What the producer wrote and what workers forwarded are told apart by how it was written.
+    The producer may repeat itself when a broker is killed; that is input like any other, and told beside.
+    """
     for word in INPUTS:
-        mine = [one for one in records if one.topic == word]
-        wanted = Counter((one.partition, one.value) for one in mine)
+        sent = [one for one in records if one.topic == word]
         homes = (
-            (load.home_of(one.key.decode(), shape.partitions), one) for one in mine if one.kind == "event"
+            (load.home_of(one.key.decode(), shape.partitions), one) for one in sent if one.kind == "event"
         )
-        wanted += Counter((home, one.value) for home, one in homes if home != one.partition)
-        have = Counter((one.partition, one.value) for one in log.records[word])
-        for name, different in (("missing", wanted - have), ("too many", have - wanted)):
+        forwarded = Counter((home, one.value) for home, one in homes if home != one.partition)
+        by_worker = {
+            partition: set().union(
+                *(transactional(node.data, log.name(word), partition) for node in cluster.nodes)
+            )
+            for partition in range(shape.partitions)
+        }
+        have: dict[bool, Counter[tuple[int, bytes | None]]] = {True: Counter(), False: Counter()}
+        for one in log.records[word]:
+            have[one.offset in by_worker[one.partition]][one.partition, one.value] += 1
+        mine = Counter((one.partition, one.value) for one in sent)
+        verdict.input_repeated += (have[False] - mine).total()
+        for name, different in (
+            ("sent but not in the log", mine - have[False]),
+            ("not forwarded", forwarded - have[True]),
+            ("forwarded for nothing", have[True] - forwarded),
+        ):
             if different:
-                found.append(f"{word}: {different.total()} records {name}, as {next(iter(different))}")
-    wanted = Counter(one.value for one in records if one.kind == "poison")
+                example = next(iter(different))
+                verdict.miscounted.append(f"{word}: {different.total()} records {name}, as {example}")
+    poison = _poison(records)
     letters = Counter(one.value for one in log.records["dead-letters"])
+    wanted = Counter(one.value for one in log.records["outcomes"] if one.value in poison)
     if wanted != letters:
-        found.append(
-            f"dead letters: {(letters - wanted).total()} too many, {(wanted - letters).total()} missing"
-        )
-    return found
+        many, few = (letters - wanted).total(), (wanted - letters).total()
+        verdict.miscounted.append(f"dead letters: {many} too many, {few} missing")
+
+
+def _poison(records: Sequence[Sent]) -> set[bytes | None]:
+    return {one.value for one in records if one.kind == "poison"}
 
 
 def _keep_logs(fleet: Fleet, prefix: str) -> None:

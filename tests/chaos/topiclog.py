@@ -86,6 +86,10 @@ class TopicLog:
         if word == "checkpoints" and record.key == service.MARKER:
             self.markers[record.partition].append(service.marker_offsets(record.value or b""))
 
+    def name(self, word: str) -> str:
+        """Return the full name of the topic."""
+        return next(name for name, one in self._words.items() if one == word)
+
     def waiting(self) -> dict[str, int]:
         """Return how far each input is ahead of its partition's newest marker; empty when all is folded."""
         found = {}
@@ -131,18 +135,33 @@ def returning_writers(data: Path, topic: str, partition: int) -> int:
     return returned
 
 
+def transactional(data: Path, topic: str, partition: int) -> set[int]:
+    """Return the offsets that were written in transactions: by the service, the load's producer uses none."""
+    return {
+        offset
+        for header, _, _ in _batches(data / f"{topic}-{partition}")
+        if header[5] & _TRANSACTIONAL
+        for offset in range(header[0], header[0] + header[6] + 1)
+    }
+
+
 def _committed_writers(folder: Path) -> Iterator[tuple[int, int]]:
     """Yield producer id and epoch of each committed transaction, in log order."""
+    for header, content, at in _batches(folder):
+        if header[5] & _CONTROL and _is_commit(content, at):
+            yield header[9], header[10]
+
+
+def _batches(folder: Path) -> Iterator[tuple[tuple[int, ...], bytes, int]]:
+    """Yield each batch's header, the segment it is in, and where its records begin."""
     for segment in sorted(folder.glob("*.log")):
         content, at = segment.read_bytes(), 0
         while at + _BATCH.size <= len(content):
             header = _BATCH.unpack_from(content, at)
-            size, attributes, producer, epoch = header[1], header[5], header[9], header[10]
-            if size <= 0:
+            if header[1] <= 0:
                 break
-            if attributes & _CONTROL and _is_commit(content, at + _BATCH.size):
-                yield producer, epoch
-            at += 12 + size
+            yield header, content, at + _BATCH.size
+            at += 12 + header[1]
 
 
 def _is_commit(content: bytes, at: int) -> bool:
