@@ -51,9 +51,9 @@ class InputFold:
     def __init__(self, number: int, rules: Rules, watch: Watch, store: Store) -> None:
         self.number = number
         self.monitors: dict[str, Monitor] = {}
-        self.join = Join(rules.label_horizon_s, rules.pending_budget, store, rules.memory_entries)
         self._store = store
         self._rules = rules
+        self.join = self._open_join()
         self._watch = watch
         self._dirty: set[str] = set()
         self._unsaved: set[str] = set()
@@ -82,9 +82,11 @@ class InputFold:
     def forget_local(self) -> None:
         """Begin with an empty disk: what is there is of another log."""
         self._store.wipe()
-        self.join = Join(
-            self._rules.label_horizon_s, self._rules.pending_budget, self._store, self._rules.memory_entries
-        )
+        self.join = self._open_join()
+
+    def _open_join(self) -> Join:
+        rules = self._rules
+        return Join(rules.label_horizon_s, rules.pending_budget, self._store, rules.memory_entries)
 
     def rebuild_since(self) -> float | None:
         """Return the time two label horizons before the clocks: nothing older can still meet anything."""

@@ -4,14 +4,14 @@ The first values of a feature are its reference: numbers are cut into intervals 
 counted, and then the reference is frozen. From there on each window of new values is compared with it by the
 population stability index (Siddiqi 2006, "Credit Risk Scorecards"): the sum over bins of (p - q) ln(p / q), with
 half a count added to each bin so that an empty one stays finite. 0 is no change; above 0.25 is commonly called a
-large one. Shown, not paged.
+large one. It is kept in the state; nothing shows it or pages on it yet.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import log
 from typing import Any
 
@@ -141,12 +141,6 @@ class Reference:
             return Feature()
         made = self.features[name] = Feature()
         return made
-
-    def moved(self) -> Iterator[tuple[str, float]]:
-        """Yield each feature that was compared at least once, and its stability index."""
-        for name, feature in self.features.items():
-            if feature.psi == feature.psi:
-                yield name, feature.psi
 
 
 def stability(reference: Sequence[int], window: Sequence[int]) -> float:

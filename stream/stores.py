@@ -13,8 +13,10 @@ class Stores:
     """Opens the stores under ``folder``; without one, under a temporary folder that ends with the process."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="tidewatch-")
-        self._folder = folder or Path(self._temporary.name if self._temporary else "")
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="tidewatch-")  # lives as long as this object
+            folder = Path(self._temporary.name)
+        self._folder = folder
         self._cache = open_cache()
 
     def open(self, number: int) -> RocksStore:

@@ -8,7 +8,7 @@ from typing import Protocol
 from stream.events import Finding
 from stream.join import Joined, Reason
 
-MATCHED = Reason.MATCHED
+MATCHED = Reason.MATCHED  # in Python 3.11 a member costs more through its class than as a name
 
 
 @dataclass(slots=True)
