@@ -1,0 +1,91 @@
+"""Core. The reference of a series: how often it lost while all was well, and how far that can be trusted.
+
+The bound that harm is measured against is the upper end of Wilson's interval (1927) for the loss rate, with the
+number of losses divided by their inflation: the variance of a mean of dependent losses relative to independent
+ones. The inflation is the greatest of three looks: ``(1 + r) / (1 - r)`` from the lag-1 autocorrelation ``r``,
+exact for a chain that forgets geometrically, and the variances of sums over 32 and 256 neighbours, which see
+longer memory; those are taken at the lower end of their own uncertainty, so that independent losses are not made
+to look dependent.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from msgspec import Struct
+
+SURE = 2.0
+"""Standard errors between the loss rate seen and the bound."""
+BLOCKS = (32, 256)
+FEWEST = 250
+"""Losses that make a first reference; it is made anew at each doubling, and frozen at ``MOST``."""
+MOST = 5_000
+
+
+class Level(Struct, array_like=True, gc=False):
+    """Sums over the first losses, each 0 or 1. ``losses`` 0: nothing known."""
+
+    losses: int = 0
+    lost: int = 0
+    pairs: int = 0
+    """Losses of 1 that followed a 1."""
+    before: int = 0
+    sums: tuple[int, ...] = (0, 0)
+    squares: tuple[int, ...] = (0, 0)
+    """Of the sums over whole blocks, one a block length."""
+
+    def add(self, lost: bool) -> None:
+        """Take one loss, in order of arrival."""
+        now = 1 if lost else 0
+        self.losses += 1
+        self.lost += now
+        self.pairs += now & self.before
+        self.before = now
+        if lost:
+            self.sums = tuple(part + 1 for part in self.sums)
+        if not self.losses % BLOCKS[0]:
+            self._close()
+
+    def _close(self) -> None:
+        """Square the sums of the blocks that end here."""
+        ended = [not self.losses % block for block in BLOCKS]
+        parts = list(zip(self.sums, self.squares, ended, strict=True))
+        self.squares = tuple(square + part * part * end for part, square, end in parts)
+        self.sums = tuple(0 if end else part for part, _, end in parts)
+
+    @property
+    def rate(self) -> float:
+        """Share lost; nan without losses."""
+        return self.lost / self.losses if self.losses else float("nan")
+
+    @property
+    def inflation(self) -> float:
+        """How many times wider than for independent losses the variance of a mean is; at least 1."""
+        rate = self.rate
+        spread = rate * (1.0 - rate)
+        if not spread > 0.0:
+            return 1.0
+        follow = (self.pairs / self.losses - rate * rate) / spread
+        looks = [1.0, (1.0 + follow) / (1.0 - follow) if follow < 0.99 else 199.0]
+        for block, square in zip(BLOCKS, self.squares, strict=True):
+            blocks = self.losses // block
+            if blocks > 2:
+                seen = (square / blocks - (block * rate) ** 2) / (block * spread)
+                looks.append(seen / (1.0 + SURE * sqrt(2.0 / blocks)))
+        return max(looks)
+
+    def bound(self, tolerance: float) -> float:
+        """Return the loss rate that harm must be above: Wilson's upper end, or ``1 + tolerance`` times the rate.
+
+        nan without losses. ``tolerance`` (>= 0) is the relative rise that is nobody's business.
+        """
+        if not self.losses:
+            return float("nan")
+        return min(max(upper(self.rate, self.losses / self.inflation), self.rate * (1.0 + tolerance)), 0.99)
+
+
+def upper(rate: float, losses: float, sure: float = SURE) -> float:
+    """Return the upper end of Wilson's interval for a rate seen in ``losses`` (> 0) independent losses."""
+    share = sure * sure / losses
+    centre = rate + share / 2.0
+    return (centre + sure * sqrt(rate * (1.0 - rate) / losses + share / losses / 4.0)) / (1.0 + share)
