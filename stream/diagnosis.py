@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ class Harm(NamedTuple):
     """One slice's losses before and since the onset, in the loss's own unit."""
 
     slice: str
+    onset_at: float
     before: Span
     after: Span
 
@@ -36,20 +37,40 @@ class Harm(NamedTuple):
 
 
 def harm(name: str, series: Series, onset_at: float) -> Harm:
-    """Split one series at the onset."""
-    return Harm(name, series.history.before(onset_at), series.history.since(onset_at))
+    """Split one series at the onset; what was before is its reference, or its history while it has none."""
+    known, history = series.guard.reference(), series.history
+    return Harm(name, onset_at, known if known.losses else history.before(onset_at), history.since(onset_at))
 
 
 def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
-    """Return the slice with the fewest events that explains the whole excess, else ``"all"``."""
+    """Return the slice with the fewest events that explains the whole excess, else ``"all"``.
+
+    Two series split the same harm at slightly different times, so a slice that is suspected itself is also held
+    against the whole at its own onset.
+    """
     whole = harm(ALL, series[ALL], onset_at)
-    slices = [harm(name, one, onset_at) for name, one in series.items() if name != ALL]
-    # a slice that holds nearly all events says nothing that "all" does not
-    small = [
-        one for one in slices if one.before.losses >= KNOWN and one.after.losses < SHARE * whole.after.losses
-    ]
-    carriers = [one for one in small if _explains(one, whole, series[ALL].task)]
+    carriers = [one for name in series if name != ALL for one in _carriers(name, series, whole)]
     return min(carriers, key=lambda found: (found.after.losses, found.slice), default=whole)
+
+
+def _carriers(name: str, series: Mapping[str, Series], whole: Harm) -> Iterator[Harm]:
+    one = series[name]
+    found = harm(name, one, whole.onset_at)
+    if _is_part(found, whole, one.task):
+        yield found
+        return
+    newest = one.guard.suspected()
+    if newest:
+        own_at = one.history.onset(2 * newest)
+        own = harm(name, one, own_at)
+        if _is_part(own, harm(ALL, series[ALL], own_at), one.task):
+            yield own
+
+
+def _is_part(found: Harm, whole: Harm, task: Task) -> bool:
+    # a slice that holds nearly all events says nothing that "all" does not
+    small = found.after.losses < SHARE * whole.after.losses
+    return small and found.before.losses >= KNOWN and _explains(found, whole, task)
 
 
 def _explains(found: Harm, whole: Harm, task: Task) -> bool:

@@ -11,10 +11,11 @@ from stream import state
 from stream.engine.partition import Flush, Output, Record
 from stream.events import ALL, Event, Outcome, Prediction, Rollout
 from stream.join import Changes, Join, Joined, Reason, Store
-from stream.monitor import Judgement, Monitor
+from stream.monitor import Monitor
 from stream.refusal import DecodeError, dead_letter_headers
 from stream.series import Series
 from stream.tally import Tally, Watch
+from stream.version import Judgement
 from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"

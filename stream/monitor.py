@@ -7,7 +7,6 @@ finding when the loss rose enough, is still high, and no open finding explains i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -18,65 +17,21 @@ from msgspec import Struct
 from stream.diagnosis import Harm, culprit, is_still_there, is_worse
 from stream.events import ALL, Finding, Prediction, Rollout, Task
 from stream.join import Joined, Reason, Served
-from stream.reference import Reference
-from stream.series import Series, is_comparable, loss_of, new_series, task_of
+from stream.judge.guard import Guard
+from stream.series import Series, is_comparable, loss_of, task_of
+from stream.version import Judgement, Version
 
-OTHER = "__other__"
 RECOVERED = 100
 """Losses that a fresh window must hold before it may say that a model has recovered."""
 SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
-ROUTES = 256
-"""Combinations of slices that a version remembers the series of."""
+RECKONED = 125
+"""Labels of a version between two looks at how many come in a week."""
+EASED = 0.5
+"""The share of its evidence that a series keeps when what it proved is not, or not yet, worth a page."""
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
 """The outcome is not of the prediction's kind, or the prediction not of its version's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """When a change is worth a finding; see ``MonitorSettings``."""
-
-    delta: float = 1e-4
-    warmup: int = 200
-    minimum_increase: float = 0.2
-    slice_budget: int = 200
-
-
-class Routes:
-    """Which series a combination of slices leads to; derived, so never saved."""
-
-    __slots__ = ("by_slices",)
-
-    def __init__(self) -> None:
-        self.by_slices: dict[tuple[str, ...], tuple[Series, ...]] = {}
-
-
-class Version(Struct, array_like=True, gc=False):
-    """One version of a model: its series by slice, and its inputs."""
-
-    task: Task
-    series: dict[str, Series] = {}
-    reference: Reference = msgspec.field(default_factory=Reference)
-    routes: Routes = msgspec.field(default_factory=Routes)
-
-    def route(self, slices: tuple[str, ...], judgement: Judgement) -> tuple[Series, ...]:
-        """Return the series of a combination of slices, the whole first; over budget, a dimension's "other"."""
-        known = self.routes.by_slices
-        found = known.get(slices)
-        if found is None:
-            if len(known) >= ROUTES:
-                known.clear()
-            found = known[slices] = tuple(self._series(name, judgement) for name in slices)
-        return found
-
-    def _series(self, name: str, judgement: Judgement) -> Series:
-        if name not in self.series and len(self.series) >= judgement.slice_budget:
-            name = f"{name.partition('=')[0]}={OTHER}"
-        found = self.series.get(name)
-        if found is None:
-            found = self.series[name] = new_series(self.task, judgement.delta)
-        return found
 
 
 class Monitor(Struct, array_like=True, gc=False):
@@ -123,8 +78,19 @@ class Monitor(Struct, array_like=True, gc=False):
     def _version(self, served: Served) -> Version:
         version = self.versions.get(served.version)
         if version is None:
-            version = self.versions[served.version] = Version(task_of(served))
+            task = task_of(served)
+            inherited = self._references(task)
+            version = self.versions[served.version] = Version(task, inherited=inherited)
         return version
+
+    def _references(self, task: Task) -> dict[str, Guard]:
+        """Return what a new version is held against: that of the newest version, or what that inherited."""
+        elder = next(reversed(self.versions.values()), None)
+        if elder is None or elder.task != task:
+            return {}
+        known = elder.inherited | {name: one.guard for name, one in elder.series.items()}
+        heirs = ((name, guard.heir()) for name, guard in known.items())
+        return {name: heir for name, heir in heirs if heir is not None}
 
     def _learn(
         self,
@@ -138,36 +104,47 @@ class Monitor(Struct, array_like=True, gc=False):
         loss = loss_of(version.task, served.prediction, joined.outcome)
         at, example, warmup = served.at, served.prediction_id, judgement.warmup
         findings: list[Finding] | None = None
-        for series in version.route(served.slices, judgement):
-            change = series.learn(at, loss, example, warmup)
+        arl, increase = version.arl, judgement.minimum_increase
+        route = version.route(served.slices, judgement)
+        if not route[0].outcomes % RECKONED:
+            version.reckon(at, len(route), judgement)
+        for series in route:
+            suspect = series.learn(at, loss, example, warmup, arl, increase)
             made: Finding | None = None
             if series.finding is not None:
-                made = _close(series, joined.outcome_at, proven_at)
-            elif change is not None and change.after > change.before:
-                onset_at = series.history.onset(2 * change.kept)
-                made = self._judge(version, served.version, onset_at, judgement)
+                made = _close(series, joined.outcome_at, proven_at, increase)
+            elif suspect:
+                made = self._judge(version, served.version, series, suspect, judgement)
                 if made is not None:
                     made = self._open(version, made, joined.outcome_at, proven_at)
             if made is not None:
                 findings = [*(findings or ()), made]
         return findings or ()
 
-    def _judge(self, version: Version, name: str, onset_at: float, judgement: Judgement) -> Finding | None:
-        found = culprit(version.series, onset_at)
+    def _judge(
+        self, version: Version, name: str, suspected: Series, newest: int, judgement: Judgement
+    ) -> Finding | None:
+        """Say what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
+        found = culprit(version.series, suspected.history.onset(newest))
         series = version.series[found.slice]
-        explained = series.finding is not None or version.series[ALL].finding is not None
-        if explained or not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
+        if _is_explained(version, series):
+            suspected.guard.ease(0.0)
             return None
-        return self._finding(name, found, series, onset_at)
+        if not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
+            suspected.guard.ease(EASED)
+            return None
+        return self._finding(name, found, series)
 
     def _open(self, version: Version, finding: Finding, at: float, proven_at: float | None) -> Finding:
         series = version.series[finding.slice]
         series.episode = finding.episode
         series.detector.restart()
+        series.guard.ease(0.0)
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
-    def _finding(self, version: str, found: Harm, series: Series, onset_at: float) -> Finding:
+    def _finding(self, version: str, found: Harm, series: Series) -> Finding:
+        onset_at = found.onset_at
         before, after = series.shown(found.before.mean), series.shown(found.after.mean)
         where = "" if found.slice == ALL else f" where {found.slice}"
         since = datetime.fromtimestamp(onset_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -201,6 +178,18 @@ class Monitor(Struct, array_like=True, gc=False):
                 yield f"rollout of {version} to {stage}, {onset_at - at:.0f} s before the onset"
 
 
+def _is_explained(version: Version, series: Series) -> bool:
+    """Return whether an open finding accounts for harm in this series."""
+    whole = version.series[ALL]
+    if series.finding is not None or whole.finding is not None:
+        return True
+    return series is whole and any(
+        version.series[culprit(version.series, one.finding.onset_at).slice].finding is not None
+        for one in version.series.values()
+        if one.finding is not None
+    )
+
+
 def _is_sound(version: Version, served: Served, joined: Joined) -> bool:
     assert joined.outcome is not None
     task = version.task
@@ -231,15 +220,19 @@ def _note(reason: Reason, route: Sequence[Series]) -> None:
             series.duplicates += 1
 
 
-def _close(series: Series, at: float, proven_at: float | None) -> Finding | None:
-    """Close the series' finding when a fresh window says that the loss is back below the middle."""
-    finding = series.finding
-    if finding is None or series.detector.width < RECOVERED:
+def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
+    """Close the series' finding when a fresh window says that the loss is back to where it is nobody's business.
+
+    That is within the least rise worth a page, or a quarter of the harm, whichever is more.
+    """
+    finding, harm = series.finding, series.guard.harm
+    enough = RECOVERED * (harm.inflation if harm is not None else 1.0)
+    if finding is None or series.detector.width < enough:
         return None
-    middle = (finding.before + finding.after) / 2
-    mean = series.shown(series.fresh_mean())
-    if not (mean >= middle if series.task == "classification" else mean <= middle):
+    before, after = series.shown(finding.before), series.shown(finding.after)
+    if not series.fresh_mean() <= before + max(increase * before, (after - before) / 4):
         return None
+    series.guard.ease(0.0)
     series.finding = None
     return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
 

@@ -107,6 +107,10 @@ class HarmDetector(DriftDetector):
         self._parts = [part * share for part in parts]
         return True
 
+    def ease(self, share: float) -> None:
+        """Keep this share (0..1) of the evidence: an alarm that was not acted upon has to be proved again."""
+        self._parts = [part * share for part in self._parts]
+
     @property
     def limit(self) -> float:
         """The evidence that is an alarm."""

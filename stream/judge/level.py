@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 SURE = 2.0
 """Standard errors between the loss rate seen and the bound."""
@@ -23,35 +23,43 @@ MOST = 5_000
 
 
 class Level(Struct, array_like=True, gc=False):
-    """Sums over the first losses, each 0 or 1. ``losses`` 0: nothing known."""
+    """Sums over the first losses, each 0 or 1; only a 1 costs more than counting. ``losses`` 0: nothing known."""
 
     losses: int = 0
     lost: int = 0
     pairs: int = 0
     """Losses of 1 that followed a 1."""
-    before: int = 0
-    sums: tuple[int, ...] = (0, 0)
-    squares: tuple[int, ...] = (0, 0)
-    """Of the sums over whole blocks, one a block length."""
+    newest: int = -1
+    """Which loss was the newest 1, from 1 on."""
+    blocks: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
+    """Which block the newest 1 was in, by block length; then its sum, and the squares of those before it."""
+    sums: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
+    squares: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
 
     def add(self, lost: bool) -> None:
         """Take one loss, in order of arrival."""
-        now = 1 if lost else 0
         self.losses += 1
-        self.lost += now
-        self.pairs += now & self.before
-        self.before = now
         if lost:
-            self.sums = tuple(part + 1 for part in self.sums)
-        if not self.losses % BLOCKS[0]:
-            self._close()
+            self.lose()
 
-    def _close(self) -> None:
-        """Square the sums of the blocks that end here."""
-        ended = [not self.losses % block for block in BLOCKS]
-        parts = list(zip(self.sums, self.squares, ended, strict=True))
-        self.squares = tuple(square + part * part * end for part, square, end in parts)
-        self.sums = tuple(0 if end else part for part, _, end in parts)
+    def lose(self) -> None:
+        """Say that the newest of ``losses`` is 1."""
+        place = self.losses
+        self.lost += 1
+        self.pairs += self.newest == place - 1
+        self.newest = place
+        for at, length in enumerate(BLOCKS):
+            block = (place - 1) // length
+            if block == self.blocks[at]:
+                self.sums[at] += 1
+            else:
+                self.squares[at] += self.sums[at] ** 2
+                self.blocks[at], self.sums[at] = block, 1
+
+    def _square(self, at: int) -> int:
+        """Return the squares of the sums over all whole blocks of one length."""
+        whole = self.losses // BLOCKS[at]
+        return self.squares[at] + (self.sums[at] ** 2 if self.blocks[at] < whole else 0)
 
     @property
     def rate(self) -> float:
@@ -67,10 +75,10 @@ class Level(Struct, array_like=True, gc=False):
             return 1.0
         follow = (self.pairs / self.losses - rate * rate) / spread
         looks = [1.0, (1.0 + follow) / (1.0 - follow) if follow < 0.99 else 199.0]
-        for block, square in zip(BLOCKS, self.squares, strict=True):
+        for at, block in enumerate(BLOCKS):
             blocks = self.losses // block
             if blocks > 2:
-                seen = (square / blocks - (block * rate) ** 2) / (block * spread)
+                seen = (self._square(at) / blocks - (block * rate) ** 2) / (block * spread)
                 looks.append(seen / (1.0 + SURE * sqrt(2.0 / blocks)))
         return max(looks)
 

@@ -6,8 +6,9 @@ import pytest
 from stream import state
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.join import Join
-from stream.monitor import Judgement, Monitor
+from stream.monitor import Monitor
 from stream.pending import MemoryStore
+from stream.version import Judgement
 
 HURT = range(3_000, 4_500)
 
@@ -145,3 +146,25 @@ def test_rollout_shortly_before_the_onset_is_named():
     monitor.rolled_out(Rollout(model="m", version="v1", at=Instant(2_800), stage="live"))
     findings, _ = play(all_hurt, monitor=monitor)
     assert "rollout of v1 to live" in findings[0].causes[0]
+
+
+def test_new_version_is_held_against_the_reference_of_the_one_before():
+    _, monitor = play(healthy, events=3_000)
+    old = monitor.versions["v1"]
+    findings, join, judgement = [], Join(1e9, 100_000, MemoryStore(), 100_000), Judgement()
+    rng = np.random.default_rng(1)
+    for i in range(200):
+        one = Prediction(
+            prediction_id=f"n{i}", model="m", version="v2", at=Instant(3_000 + i), prediction=True
+        )
+        monitor.predicted(one, join.predict(one)[0].served, judgement)
+        outcome = Outcome(
+            prediction_id=f"n{i}", model="m", at=Instant(3_001 + i), outcome=bool(rng.random() > 0.4)
+        )
+        findings += monitor.take(join.know(outcome)[0], judgement, None)[1]
+    assert [(one.version, one.state) for one in findings] == [("v2", "open")]
+    assert findings[0].before == pytest.approx(1 - old.series["all"].guard.reference().mean)
+
+
+def test_rise_below_the_least_one_is_not_a_page():
+    assert play(lambda i, tier: 0.30 if i < 6_000 else 0.33, events=16_000)[0] == []
