@@ -10,6 +10,8 @@ from stream.events import ALL, Task
 from stream.history import Span
 from stream.series import Series
 
+RECOVERED = 3.0
+"""Standard errors that a fresh mean loss lies below what is nobody's business, for a finding to be closed."""
 SHARE = 0.8
 """A slice is named when it alone carries at least this share of the excess loss."""
 KNOWN = 30
@@ -80,11 +82,13 @@ def _explains(found: Harm, whole: Harm, task: Task) -> bool:
     """
     if whole.excess <= 0 or found.excess < whole.excess / 2:
         return False
-    rest, level = whole.after.losses - found.after.losses, whole.before.mean
-    variance = level * (1.0 - level) if task == "classification" else level * level
-    return found.excess >= SHARE * whole.excess or whole.excess - found.excess <= NOISE * sqrt(
-        rest * variance
-    )
+    rest = whole.after.losses - found.after.losses
+    noise = NOISE * sqrt(rest * _variance(task, whole.before.mean))
+    return found.excess >= SHARE * whole.excess or whole.excess - found.excess <= noise
+
+
+def _variance(task: Task, mean: float) -> float:
+    return mean * (1.0 - mean) if task == "classification" else mean * mean
 
 
 def is_worse(found: Harm, minimum_increase: float) -> bool:
@@ -96,3 +100,15 @@ def is_still_there(found: Harm, series: Series) -> bool:
     """Return whether the newest losses are nearer to the level after the onset than to the one before."""
     newest = series.history.newest(min(STILL, max(1, found.after.losses // 2)))
     return newest.mean > (found.before.mean + found.after.mean) / 2
+
+
+def has_recovered(series: Series, before: float, after: float, increase: float) -> bool:
+    """Return whether the losses of the detector's window prove that the harm is over; ``before``, ``after`` are
+    means.
+
+    Over is within the relative rise that is nobody's business, or within a quarter of the harm, whichever is more.
+    """
+    harm, losses, mean = series.guard.harm, series.detector.width, series.fresh_mean()
+    inflation = harm.inflation if harm is not None else 1.0
+    error = sqrt(_variance(series.task, mean) * inflation / losses) if losses else float("inf")
+    return mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)

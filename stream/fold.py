@@ -237,6 +237,13 @@ class InputFold:
         self._store.write(changes, offsets)
         self.join.written(changes)
 
+    def spill(self) -> Sequence[Output]:
+        """Put the join on disk without a checkpoint, for a replay that none will follow; return the outputs."""
+        outputs, self._outputs = self._outputs, []
+        self._write(self.join.freeze(), {})
+        self._dirty.clear()
+        return outputs
+
     def close(self) -> None:
         """Give the disk back."""
         self._store.close()

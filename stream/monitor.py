@@ -14,10 +14,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from stream.diagnosis import Harm, culprit, is_still_there, is_worse
+from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse
 from stream.events import ALL, Finding, Prediction, Rollout, Task
 from stream.join import Joined, Reason, Served
 from stream.judge.guard import Guard
+from stream.judge.known import guards
 from stream.series import Series, is_comparable, loss_of, task_of
 from stream.version import Judgement, Version
 
@@ -48,7 +49,7 @@ class Monitor(Struct, array_like=True, gc=False):
 
     def predicted(self, prediction: Prediction, served: Served, judgement: Judgement) -> None:
         """Count a new prediction in each of its slices, and compare its features."""
-        version = self._version(served)
+        version = self._version(served, judgement)
         for series in version.route(served.slices, judgement):
             series.predictions += 1
             if served.at > series.newest_at:
@@ -63,7 +64,7 @@ class Monitor(Struct, array_like=True, gc=False):
         counted: str = reason
         findings: Sequence[Finding] = ()
         if served is not None:
-            version = self._version(served)
+            version = self._version(served, judgement)
             if joined.outcome is not None and not _is_sound(version, served, joined):
                 counted = MISMATCHED
             elif reason is MATCHED:
@@ -75,11 +76,13 @@ class Monitor(Struct, array_like=True, gc=False):
         self.counts[counted] = self.counts.get(counted, 0) + 1
         return counted, findings
 
-    def _version(self, served: Served) -> Version:
+    def _version(self, served: Served, judgement: Judgement) -> Version:
         version = self.versions.get(served.version)
         if version is None:
             task = task_of(served)
-            inherited = self._references(task)
+            inherited = self._references(task) or guards(
+                judgement.references, self.model, task, judgement.minimum_increase
+            )
             version = self.versions[served.version] = Version(task, inherited=inherited)
         return version
 
@@ -107,7 +110,7 @@ class Monitor(Struct, array_like=True, gc=False):
         arl, increase = version.arl, judgement.minimum_increase
         route = version.route(served.slices, judgement)
         if not route[0].outcomes % RECKONED:
-            version.reckon(at, len(route), judgement)
+            version.reckon(at, route, judgement)
         for series in route:
             suspect = series.learn(at, loss, example, warmup, arl, increase)
             made: Finding | None = None
@@ -128,7 +131,7 @@ class Monitor(Struct, array_like=True, gc=False):
         found = culprit(version.series, suspected.history.onset(newest))
         series = version.series[found.slice]
         if _is_explained(version, series):
-            suspected.guard.ease(0.0)
+            suspected.guard.calm()
             return None
         if not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
             suspected.guard.ease(EASED)
@@ -139,7 +142,8 @@ class Monitor(Struct, array_like=True, gc=False):
         series = version.series[finding.slice]
         series.episode = finding.episode
         series.detector.restart()
-        series.guard.ease(0.0)
+        series.longest = max(series.longest, finding.events_since_onset)
+        series.guard.calm()
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
@@ -223,16 +227,15 @@ def _note(reason: Reason, route: Sequence[Series]) -> None:
 def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
     """Close the series' finding when a fresh window says that the loss is back to where it is nobody's business.
 
-    That is within the least rise worth a page, or a quarter of the harm, whichever is more.
+    The window is at least as long as the series' slowest harm took to be proved: what varies slowly recovers
+    slowly.
     """
-    finding, harm = series.finding, series.guard.harm
-    enough = RECOVERED * (harm.inflation if harm is not None else 1.0)
-    if finding is None or series.detector.width < enough:
+    finding = series.finding
+    if finding is None or series.detector.width < max(RECOVERED, series.longest):
         return None
-    before, after = series.shown(finding.before), series.shown(finding.after)
-    if not series.fresh_mean() <= before + max(increase * before, (after - before) / 4):
+    if not has_recovered(series, series.shown(finding.before), series.shown(finding.after), increase):
         return None
-    series.guard.ease(0.0)
+    series.guard.calm()
     series.finding = None
     return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
 

@@ -77,6 +77,8 @@ class Series(Struct, array_like=True, gc=False):
     examples: tuple[str, ...] = ()
     finding: Finding | None = None
     guard: Guard = msgspec.field(default_factory=Guard)
+    longest: int = 0
+    """Losses since the onset that the slowest of its findings took to be proved."""
 
     @property
     def metric(self) -> Metric:

@@ -149,6 +149,7 @@ class MonitorSettings(_Section):
     minimum_increase: Annotated[float, Field(ge=0)] = 0.2
     false_pages_per_week: Annotated[float, Field(gt=0, le=1_000)] = 1.0
     models_per_team: Annotated[int, Field(ge=1)] = 50
+    reference: Path | None = None
 
 
 class Settings(BaseSettings):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import isnan
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import Struct
 from stream.events import ALL, Task
 from stream.judge import budget
 from stream.judge.guard import Guard
+from stream.judge.known import References
 from stream.reference import Reference
 from stream.series import Series, new_series
 
@@ -29,6 +31,7 @@ class Judgement:
     slice_budget: int = 200
     false_pages_per_week: float = 1.0
     models_per_team: int = 50
+    references: References = field(default_factory=dict)
 
 
 class Routes:
@@ -49,17 +52,21 @@ class Version(Struct, array_like=True, gc=False):
     routes: Routes = msgspec.field(default_factory=Routes)
     began_at: float = float("nan")
     """Event time of the first matched prediction; nan before it."""
-    arl: float = budget.MOST
+    arl: float = budget.FEWEST
     inherited: dict[str, Guard] = {}
     """References of the version before, by slice, until a series of that name begins."""
 
-    def reckon(self, at: float, series: int, judgement: Judgement) -> None:
-        """Set the run length anew from the labels so far; ``series`` is how many each of them belongs to."""
+    def reckon(self, at: float, route: Sequence[Series], judgement: Judgement) -> None:
+        """Set the run length anew from the labels so far; ``route`` are the series of such a label."""
         whole = self.series[ALL]
         if isnan(self.began_at):
             self.began_at = at
+        if not whole.outcomes:
+            return
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
-        self.arl = budget.run_length(whole.outcomes, whole.newest_at - self.began_at, series, team, pages)
+        self.arl = budget.run_length(whole.outcomes, whole.newest_at - self.began_at, len(route), team, pages)
+        for series in route:
+            series.guard.aim(self.arl)
 
     def route(self, slices: tuple[str, ...], judgement: Judgement) -> tuple[Series, ...]:
         """Return the series of a combination of slices, the whole first; over budget, a dimension's "other"."""

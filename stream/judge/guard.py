@@ -85,6 +85,12 @@ class Guard(Struct, array_like=True, gc=False):
         """Return the losses that the reference was made of; empty while there is none."""
         return Span(self.known, self.known_total, float("nan"))
 
+    def aim(self, arl: float) -> None:
+        """Follow a run length that has become quite another."""
+        harm = self.harm
+        if harm is not None and not 0.8 < arl / harm.arl < 1.25:
+            harm.aim(harm.bound, arl, harm.inflation)
+
     def is_due(self, arl: float) -> bool:
         """Return whether an alarm still stands when the run length must be ``arl``; ask after an alarm."""
         harm = self.harm
@@ -98,6 +104,11 @@ class Guard(Struct, array_like=True, gc=False):
         """Keep this share (0..1) of the evidence."""
         if self.harm is not None:
             self.harm.ease(share)
+
+    def calm(self) -> None:
+        """Forget the evidence: what it proved is told, or over."""
+        if self.harm is not None:
+            self.harm.calm()
 
     def suspected(self) -> int:
         """Return among how many newest losses an onset lies, if there is some evidence of harm at all; else 0."""

@@ -111,6 +111,11 @@ class HarmDetector(DriftDetector):
         """Keep this share (0..1) of the evidence: an alarm that was not acted upon has to be proved again."""
         self._parts = [part * share for part in self._parts]
 
+    def calm(self) -> None:
+        """Begin anew at this loss."""
+        self._parts = [one.rest for one in self._constants.components]
+        self._climbed, self._quiet_until = 0.0, self.losses
+
     @property
     def limit(self) -> float:
         """The evidence that is an alarm."""

@@ -87,9 +87,15 @@ class Level(Struct, array_like=True, gc=False):
 
         nan without losses. ``tolerance`` (>= 0) is the relative rise that is nobody's business.
         """
-        if not self.losses:
-            return float("nan")
-        return min(max(upper(self.rate, self.losses / self.inflation), self.rate * (1.0 + tolerance)), 0.99)
+        return bound_of(self.losses, self.lost, self.inflation, tolerance)
+
+
+def bound_of(losses: int, lost: int, inflation: float, tolerance: float) -> float:
+    """Return what ``Level.bound`` does, from the counts alone."""
+    if not losses:
+        return float("nan")
+    rate = lost / losses
+    return min(max(upper(rate, losses / inflation), rate * (1.0 + tolerance)), 0.99)
 
 
 def upper(rate: float, losses: float, sure: float = SURE) -> float:
