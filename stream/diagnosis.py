@@ -112,3 +112,12 @@ def has_recovered(series: Series, before: float, after: float, increase: float) 
     inflation = harm.inflation if harm is not None else 1.0
     error = sqrt(_variance(series.task, mean) * inflation / losses) if losses else float("inf")
     return mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)
+
+
+def onset_within(found: Harm, series: Series) -> tuple[float, float]:
+    """Return from when to when the harm most likely began; ``found.onset_at`` lies within."""
+    guard_harm = series.guard.harm
+    inflation = guard_harm.inflation if guard_harm is not None else 1.0
+    spread = _variance(series.task, found.after.mean) * inflation
+    earliest, latest = series.history.onset_within(2 * found.after.losses, spread)
+    return min(earliest, found.onset_at), max(latest, found.onset_at)

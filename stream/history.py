@@ -17,6 +17,8 @@ BUCKETS = 32
 BUCKET_LOSSES = 8
 CELLS = 3
 """A bucket is three doubles: when it began, how many losses, their sum."""
+DROP = 2.0
+"""Of log-likelihood: about a 95 % interval (Wilks 1938), which is rough for a change point."""
 _OLD = range(1, BUCKETS * 3 // 4 + 1)
 
 
@@ -92,18 +94,38 @@ class History:
         The border between two buckets that leaves the least squared error around the two means, which is where
         ``n_a n_b (mean_a - mean_b)^2`` is greatest; for one change it is the maximum-likelihood estimate.
         """
+        scores = self._scores(count)
+        if not scores:
+            return self.newest(count).began_at
+        return scores[max(range(len(scores)), key=lambda place: scores[place][0])][1].began_at
+
+    def onset_within(self, count: int, spread: float) -> tuple[float, float]:
+        """Return from when to when the onset may lie; nan when empty.
+
+        The borders at which the log-likelihood is less than ``DROP`` below its maximum, and one bucket to each
+        side since a bucket has no inside. ``spread`` is the variance of a loss, times its inflation by
+        dependence.
+        """
+        scores = self._scores(count)
+        if not scores:
+            return self.newest(count).began_at, self.cells[-CELLS] if self.cells else float("nan")
+        weight = sum(bucket.losses for bucket in (scores[0][2], *(one[1] for one in scores)))
+        least = max(score for score, _, _ in scores) - 2.0 * DROP * spread * weight
+        likely = [place for place, (score, _, _) in enumerate(scores) if score >= least]
+        return scores[likely[0]][2].began_at, scores[min(likely[-1] + 1, len(scores) - 1)][1].began_at
+
+    def _scores(self, count: int) -> list[tuple[float, Bucket, Bucket]]:
+        """Return each border's score, the bucket after it, and the one before it."""
         began_at = self.newest(count).began_at
         newest = [bucket for bucket in self.buckets() if bucket.began_at >= began_at]
         number, total = sum(b.losses for b in newest), sum(b.total for b in newest)
-        best, onset_at = -1.0, newest[0].began_at if newest else float("nan")
         seen = summed = 0.0
+        found = []
         for bucket, following in pairwise(newest):
             seen, summed = seen + bucket.losses, summed + bucket.total
             gap = (total - summed) / (number - seen) - summed / seen
-            score = seen * (number - seen) * gap * gap
-            if score > best:
-                best, onset_at = score, following.began_at
-        return onset_at
+            found.append((seen * (number - seen) * gap * gap, following, bucket))
+        return found
 
     def since(self, at: float) -> Span:
         """Return the losses since about ``at``: of buckets that lie there by more than half of their time."""

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse
+from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse, onset_within
 from stream.events import ALL, Finding, Prediction, Rollout, Task
 from stream.join import Joined, Reason, Served
 from stream.judge.guard import Guard
@@ -26,7 +26,7 @@ RECOVERED = 100
 """Losses that a fresh window must hold before it may say that a model has recovered."""
 SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
-RECKONED = 125
+RECKONED = 50
 """Labels of a version between two looks at how many come in a week."""
 EASED = 0.5
 """The share of its evidence that a series keeps when what it proved is not, or not yet, worth a page."""
@@ -108,11 +108,13 @@ class Monitor(Struct, array_like=True, gc=False):
         at, example, warmup = served.at, served.prediction_id, judgement.warmup
         findings: list[Finding] | None = None
         arl, increase = version.arl, judgement.minimum_increase
+        version.delay_total_s += joined.outcome_at - at
         route = version.route(served.slices, judgement)
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
+        is_mature = version.is_mature
         for series in route:
-            suspect = series.learn(at, loss, example, warmup, arl, increase)
+            suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
             made: Finding | None = None
             if series.finding is not None:
                 made = _close(series, joined.outcome_at, proven_at, increase)
@@ -130,7 +132,7 @@ class Monitor(Struct, array_like=True, gc=False):
         """Say what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
         found = culprit(version.series, suspected.history.onset(newest))
         series = version.series[found.slice]
-        if _is_explained(version, series):
+        if _is_explained(version, suspected, series):
             suspected.guard.calm()
             return None
         if not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
@@ -153,6 +155,7 @@ class Monitor(Struct, array_like=True, gc=False):
         where = "" if found.slice == ALL else f" where {found.slice}"
         since = datetime.fromtimestamp(onset_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         episode = series.episode + 1
+        earliest, latest = onset_within(found, series)
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -167,6 +170,8 @@ class Monitor(Struct, array_like=True, gc=False):
             before_count=found.before.losses,
             after_count=found.after.losses,
             onset_at=onset_at,
+            onset_after=earliest,
+            onset_before=latest,
             detected_at=onset_at,
             events_since_onset=found.after.losses,
             episode=episode,
@@ -182,16 +187,19 @@ class Monitor(Struct, array_like=True, gc=False):
                 yield f"rollout of {version} to {stage}, {onset_at - at:.0f} s before the onset"
 
 
-def _is_explained(version: Version, series: Series) -> bool:
-    """Return whether an open finding accounts for harm in this series."""
+def _is_explained(version: Version, suspected: Series, series: Series) -> bool:
+    """Return whether an open finding accounts for an alarm of one series whose culprit is another, or itself.
+
+    While a slice is known to be bad, the whole that it is part of proves nothing: other slices speak for
+    themselves.
+    """
     whole = version.series[ALL]
     if series.finding is not None or whole.finding is not None:
         return True
-    return series is whole and any(
-        version.series[culprit(version.series, one.finding.onset_at).slice].finding is not None
-        for one in version.series.values()
-        if one.finding is not None
-    )
+    known = [one.finding.onset_at for one in version.series.values() if one.finding is not None]
+    if suspected is whole:
+        return bool(known)
+    return series is whole and any(culprit(version.series, at).slice != ALL for at in known)
 
 
 def _is_sound(version: Version, served: Served, joined: Joined) -> bool:

@@ -85,14 +85,17 @@ class Series(Struct, array_like=True, gc=False):
         """The name of the figure."""
         return "accuracy" if self.task == "classification" else "mae"
 
-    def learn(self, at: float, loss: float, example: str, warmup: int, arl: float, increase: float) -> int:
+    def learn(
+        self, at: float, loss: float, example: str, warmup: int, arl: float, increase: float, is_mature: bool
+    ) -> int:
         """Take one matched outcome's loss; return how many newest losses hold the onset of proved harm, 0 if none.
 
-        ``example`` is the prediction's id, kept while it is one of the newest that went wrong. ADWIN alone judges
-        from ``warmup`` losses on until there is a reference; from then on the harm detector, at a run length of
-        ``arl`` losses for a relative rise of ``increase``, and ADWIN says when it is over.
+        ``example`` is the prediction's id, kept while it is one of the newest that went wrong. ADWIN alone
+        judges from ``warmup`` losses on until there is a reference; from then on the harm detector, at a run
+        length of ``arl`` losses for a relative rise of ``increase``, and ADWIN says when it is over. Nothing is
+        judged nor learned as a reference while the version's labels are not mature.
         """
-        proved = self.guard.take(loss, arl, increase)
+        proved = is_mature and self.guard.take(loss, arl, increase)
         self.outcomes += 1
         self.loss_total += loss
         self.history.add(at, loss)
@@ -105,7 +108,7 @@ class Series(Struct, array_like=True, gc=False):
         change = self.detector.update(loss / scale if loss < scale else 1.0)
         if proved:
             return self._suspect(arl)
-        if change is None or self.guard.harm is not None or self.outcomes < warmup:
+        if change is None or not is_mature or self.guard.harm is not None or self.outcomes < warmup:
             return 0
         return 2 * change.kept if change.after > change.before else 0
 

@@ -17,6 +17,8 @@ from stream.reference import Reference
 from stream.series import Series, new_series
 
 OTHER = "__other__"
+MATURE = 10.0
+"""Mean label delays that a version's predictions span before its labels are judged: the first ones are biased."""
 ROUTES = 256
 """Combinations of slices that a version remembers the series of."""
 
@@ -53,6 +55,10 @@ class Version(Struct, array_like=True, gc=False):
     began_at: float = float("nan")
     """Event time of the first matched prediction; nan before it."""
     arl: float = budget.FEWEST
+    delay_total_s: float = 0.0
+    """Of the label delays, each in event time from prediction to outcome."""
+    is_mature: bool = False
+    """Whether labels have come for so long that those of slow outcomes are among them in their share."""
     inherited: dict[str, Guard] = {}
     """References of the version before, by slice, until a series of that name begins."""
 
@@ -63,8 +69,10 @@ class Version(Struct, array_like=True, gc=False):
             self.began_at = at
         if not whole.outcomes:
             return
+        elapsed_s = whole.newest_at - self.began_at
+        self.is_mature = self.is_mature or elapsed_s >= MATURE * self.delay_total_s / whole.outcomes
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
-        self.arl = budget.run_length(whole.outcomes, whole.newest_at - self.began_at, len(route), team, pages)
+        self.arl = budget.run_length(whole.outcomes, elapsed_s, len(route), team, pages)
         for series in route:
             series.guard.aim(self.arl)
 

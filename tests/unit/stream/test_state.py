@@ -46,7 +46,7 @@ def test_state_of_schema_2_learns_its_references_from_here(kind):
     assert [name for name, one in series.items() if one.finding is not None]
     assert {one.guard.known for one in series.values()} == {0}
     for loss in range(1_000):
-        series["all"].learn(5_000.0 + loss, float(loss % 10 == 9), str(loss), 200, 1e6, 0.2)
+        series["all"].learn(5_000.0 + loss, float(loss % 10 == 9), str(loss), 200, 1e6, 0.2, True)
     assert series["all"].guard.known == {"error": 1_000, "number": 500}[kind]
 
 
