@@ -8,8 +8,12 @@ from typing import Any
 
 import click
 
-from bench.detection import figures, rivals
+from bench.detection import figures, fleet, rivals
 from bench.detection.figures import SHORT, WHOLE, Ratio
+from stream.version import Judgement
+
+WHOLE_FLEET, SHORT_FLEET = (2_000, 30.0), (60, 30.0)
+"""Models and days."""
 
 
 def _table(title: str, rows: Iterable[Ratio]) -> dict[str, float]:
@@ -39,7 +43,9 @@ def main(short: bool, seed: int) -> None:
             ),
             "learned": _table("false alarms / nominal, learned", figures.false_learned(size, seed)),
         },
-        "fleet": None,
+        "fleet": fleet.simulate(*(SHORT_FLEET if short else WHOLE_FLEET), seed).report(
+            Judgement().false_pages_per_week
+        ),
     }
     click.echo("\nRiver's detectors: false alarms per 1e6, mean delay after 10,000 clean losses (missed)")
     for row in rivals.rows(short, seed):

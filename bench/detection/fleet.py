@@ -9,7 +9,7 @@ slice at a known moment.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,16 +54,13 @@ class Fleet:
     false_pages: int = 0
     weeks: float = 0.0
     """Of teams."""
-    delays: list[tuple[int, float]] = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        self.delays = []
+    delays: list[tuple[int, float]] = field(default_factory=list)
+    """From the harm to the page: losses since the onset as estimated, and seconds."""
 
     def report(self, promised: float) -> dict[str, Any]:
         """Return the figures; ``detected`` is a share of the harmed, ``explained`` of the detected."""
-        labels, hours = (
-            np.median([one[at] for one in self.delays]) if self.delays else None for at in (0, 1)
-        )
+        labels = float(np.median([one[0] for one in self.delays])) if self.delays else None
+        seconds = float(np.median([one[1] for one in self.delays])) if self.delays else None
         return {
             "harmed": self.harmed,
             "detected": self.detected / self.harmed if self.harmed else None,
@@ -73,7 +70,7 @@ class Fleet:
             "team_weeks": self.weeks,
             "promised": promised,
             "median_delay_labels": labels,
-            "median_delay_hours": None if hours is None else hours / 3_600,
+            "median_delay_hours": None if seconds is None else seconds / 3_600,
         }
 
 

@@ -45,8 +45,11 @@ class Guard(Struct, array_like=True, gc=False):
         ``arl`` (losses) and ``increase`` (the least relative rise worth a page) are for a renewed reference.
         """
         harm = self.harm
-        lost = loss > self.cut
-        proved = harm is not None and harm.step(1.0 if lost else 0.0)
+        proved = False
+        if lost := loss > self.cut:
+            proved = harm is not None and harm.lose()
+        elif harm is not None:
+            harm.zeros += 1
         if self.learning:
             if self.cut < 0.0:
                 self._begin(loss)

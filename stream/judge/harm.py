@@ -42,10 +42,13 @@ class HarmDetector(DriftDetector):
         self._limit = limit_for(arl, self._constants)
         self.bound, self.arl, self.inflation = bound, arl, inflation
 
+    zeros: int
+    """Losses of 0 since the newest other one."""
+
     def _reset(self) -> None:
         self._drift_detected = False
         self._parts = [one.rest for one in self._constants.components]
-        self._zeros = self._seen = self._quiet_until = 0
+        self.zeros = self._seen = self._quiet_until = 0
         self._climbed = 0.0
 
     def update(self, x: float) -> None:
@@ -61,16 +64,17 @@ class HarmDetector(DriftDetector):
     def step(self, x: float) -> bool:
         """Take one loss and return whether the evidence stands at the limit; nothing is forgotten then."""
         if x == 0.0:
-            self._zeros += 1
+            self.zeros += 1
             return False
         if x == 1.0:
-            return self._lose()
+            return self.lose()
         if not 0.0 < x < 1.0:
             raise ValueError(f"loss {x}: want a number within 0..1")
         return self._lose_partly(x)
 
-    def _lose(self) -> bool:
-        zeros, constants = self._zeros, self._constants
+    def lose(self) -> bool:
+        """Take a loss of 1; a loss of 0 is ``zeros += 1``."""
+        zeros, constants = self.zeros, self._constants
         parts, total = [], 0.0
         for part, (up, down, weight, rest, _) in zip(self._parts, constants.components, strict=True):
             now = (down**zeros * (part - rest) + rest + weight) * up
@@ -80,7 +84,7 @@ class HarmDetector(DriftDetector):
         return self._settle(parts, total)
 
     def _lose_partly(self, x: float) -> bool:
-        zeros, constants = self._zeros, self._constants
+        zeros, constants = self.zeros, self._constants
         power, share = 1.0 / constants.inflation, x - constants.bound
         parts = [
             (one.down**zeros * (part - one.rest) + one.rest + one.weight) * (1.0 + one.bet * share) ** power
@@ -91,12 +95,12 @@ class HarmDetector(DriftDetector):
 
     def _note(self, step: float) -> None:
         """Follow the smallest effect's CUSUM: the last time that it was at zero is the likeliest onset."""
-        climbed = self._climbed + self._zeros * self._constants.fall
+        climbed = self._climbed + self.zeros * self._constants.fall
         if climbed <= 0.0:
-            climbed, self._quiet_until = 0.0, self._seen + self._zeros
+            climbed, self._quiet_until = 0.0, self._seen + self.zeros
         self._climbed = climbed + step
-        self._seen += self._zeros + 1
-        self._zeros = 0
+        self._seen += self.zeros + 1
+        self.zeros = 0
 
     def _settle(self, parts: list[float], total: float) -> bool:
         """Keep the evidence, at most the limit: harm that is over is lived down no longer than it took."""
@@ -129,7 +133,7 @@ class HarmDetector(DriftDetector):
     @property
     def losses(self) -> int:
         """How many losses were taken since it began (anew)."""
-        return self._seen + self._zeros
+        return self._seen + self.zeros
 
     @property
     def losses_since_onset(self) -> int:
@@ -139,7 +143,7 @@ class HarmDetector(DriftDetector):
     def state(self) -> list[float]:
         """Return what ``restored`` takes: ten numbers."""
         return [
-            self.bound, self.arl, self.inflation, self._zeros, self._seen, self._quiet_until,
+            self.bound, self.arl, self.inflation, self.zeros, self._seen, self._quiet_until,
             self._climbed, *self._parts,
         ]  # fmt: skip
 
@@ -154,6 +158,6 @@ def restored(state: list[float]) -> HarmDetector:
     found = HarmDetector(bound, arl, inflation)
     if len(parts) != len(found._parts):
         raise ValueError(f"{len(parts)} parts of evidence: want {len(found._parts)}")
-    found._zeros, found._seen, found._quiet_until = int(zeros), int(seen), int(quiet)
+    found.zeros, found._seen, found._quiet_until = int(zeros), int(seen), int(quiet)
     found._climbed, found._parts = climbed, parts
     return found
