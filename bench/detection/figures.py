@@ -10,6 +10,7 @@ import numpy as np
 from bench.detection.limit import least_delay
 from bench.detection.rare import alarms_per_loss
 from bench.detection.streams import Floats, Lanes, chained, delays, false_alarms, learned
+from stream.judge.level import bound_of
 
 SHIFTS = ((0.05, 0.07), (0.10, 0.15), (0.10, 0.20), (0.20, 0.40))
 RATES = (0.01, 0.02, 0.05, 0.10, 0.20)
@@ -100,6 +101,18 @@ def false_learned(size: Size, seed: int) -> Iterator[Ratio]:
         draw = chained(0.1, follow, few * times, rng)
         count = false_alarms(lanes, draw, size.waited)
         yield _counted(f"10%:rho={follow}:learned@1e6", count, size._replace(lanes=few * times))
+
+
+def false_references(size: Size, seed: int) -> Iterator[Ratio]:
+    """Yield the mean over references of ``REFERENCE`` independent labels; rare ones of bad luck make it uneven."""
+    for rate in (0.05, 0.10, 0.20):
+        for arl in ARLS:
+            rng = np.random.default_rng([seed, int(rate * 100), 6])
+            lost = rng.binomial(REFERENCE, rate, size.lanes).tolist()
+            bounds = np.array([bound_of(REFERENCE, one, 1.0, TOLERANCE) for one in lost])
+            lanes = Lanes(bounds, np.ones(size.lanes), arl)
+            key = f"{rate:.0%}:ref5000@{arl:.0e}".replace("+0", "")
+            yield _over(key, alarms_per_loss(lanes, rate, rng), 1 / arl)
 
 
 def _counted(key: str, count: int, size: Size) -> Ratio:
