@@ -6,12 +6,12 @@ that happens while all is well is then measured on the losses after those, so th
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct, field
 
 from stream.history import Span
 from stream.judge.harm import HarmDetector
 from stream.judge.level import FEWEST, MOST, Level
+from stream.judge.mixture import LEAST, rounded
 
 FIRST = 200
 QUANTILE = 0.9
@@ -21,6 +21,9 @@ UNKNOWN = -1.0
 SHARE = 0.4
 """Of the least rise worth a page, what the bound lies above the rate at least: a little below the half that a
 CUSUM between the two rates would take, since the loss since the onset is held against the whole rise besides."""
+
+FROZEN = Level()
+"""Stands in for a level that is no longer needed."""
 
 
 class Guard(Struct, array_like=True, gc=False):
@@ -75,7 +78,7 @@ class Guard(Struct, array_like=True, gc=False):
         if self.suspected():
             self.learning = False
             return
-        bound, inflation = max(level.bound(SHARE * increase), 1e-4), level.inflation
+        bound, inflation = rounded(max(level.bound(SHARE * increase), LEAST), level.inflation)
         if harm is None:
             self.harm = HarmDetector(bound, arl, inflation)
         else:
@@ -83,6 +86,8 @@ class Guard(Struct, array_like=True, gc=False):
         self.known, self.known_total = level.losses, self.total
         self.due = min(2 * level.losses, MOST)
         self.learning = level.losses < MOST
+        if not self.learning:
+            self.level = FROZEN
 
     def reference(self) -> Span:
         """Return the losses that the reference was made of; empty while there is none."""
@@ -126,8 +131,7 @@ class Guard(Struct, array_like=True, gc=False):
         fresh = HarmDetector(harm.bound, harm.arl, harm.inflation)
         return Guard(
             self.cut,
-            level=msgspec.structs.replace(self.level),
-            total=self.total,
+            level=FROZEN,
             harm=fresh,
             known=self.known,
             known_total=self.known_total,

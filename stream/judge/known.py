@@ -11,6 +11,7 @@ from stream.judge import budget
 from stream.judge.guard import HALF, QUANTILE, SHARE, Guard
 from stream.judge.harm import HarmDetector
 from stream.judge.level import Level, bound_of
+from stream.judge.mixture import LEAST, rounded
 
 
 class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,8 +53,9 @@ def known_of(task: Task, losses: Sequence[float]) -> Known:
 
 def guard_of(known: Known, increase: float) -> Guard:
     """Return a guard with this reference, frozen; ``increase`` is the least relative rise worth a page."""
-    bound = max(bound_of(known.losses, known.lost, known.inflation, SHARE * increase), 1e-4)
-    harm = HarmDetector(bound, budget.FEWEST, known.inflation)
+    bound = max(bound_of(known.losses, known.lost, known.inflation, SHARE * increase), LEAST)
+    bound, inflation = rounded(bound, known.inflation)
+    harm = HarmDetector(bound, budget.FEWEST, inflation)
     return Guard(known.cut, harm=harm, known=known.losses, known_total=known.total, learning=False)
 
 
