@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from stream.events import ALL, Task
 from stream.history import Span
+from stream.onset import Onset, onset
 from stream.series import Series
 
 RECOVERED = 3.0
@@ -44,6 +45,19 @@ def harm(name: str, series: Series, onset_at: float) -> Harm:
     return Harm(name, onset_at, known if known.losses else history.before(onset_at), history.since(onset_at))
 
 
+def onset_of(series: Series, newest: int) -> Onset:
+    """Return when harm in this series began; without a reference it is sought among the ``newest`` losses."""
+    known, guard_harm = series.guard.reference(), series.guard.harm
+    if known.losses and guard_harm is not None:
+        found = onset(
+            series.history, series.task, known.mean, guard_harm.inflation, guard_harm.losses_since_calm
+        )
+        if found.at == found.at:
+            return found
+    at = series.history.onset(newest)
+    return Onset(at, at, at)
+
+
 def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
     """Return the slice with the fewest events that explains the whole excess, else ``"all"``.
 
@@ -63,7 +77,7 @@ def _carriers(name: str, series: Mapping[str, Series], whole: Harm) -> Iterator[
         return
     newest = one.guard.suspected()
     if newest:
-        own_at = one.history.onset(2 * newest)
+        own_at = onset_of(one, 2 * newest).at
         own = harm(name, one, own_at)
         if _is_part(own, harm(ALL, series[ALL], own_at), one.task):
             yield own
@@ -112,12 +126,3 @@ def has_recovered(series: Series, before: float, after: float, increase: float) 
     inflation = harm.inflation if harm is not None else 1.0
     error = sqrt(_variance(series.task, mean) * inflation / losses) if losses else float("inf")
     return mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)
-
-
-def onset_within(found: Harm, series: Series) -> tuple[float, float]:
-    """Return from when to when the harm most likely began; ``found.onset_at`` lies within."""
-    guard_harm = series.guard.harm
-    inflation = guard_harm.inflation if guard_harm is not None else 1.0
-    spread = _variance(series.task, found.after.mean) * inflation
-    earliest, latest = series.history.onset_within(2 * found.after.losses, spread)
-    return min(earliest, found.onset_at), max(latest, found.onset_at)

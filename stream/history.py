@@ -17,8 +17,6 @@ BUCKETS = 32
 BUCKET_LOSSES = 8
 CELLS = 3
 """A bucket is three doubles: when it began, how many losses, their sum."""
-DROP = 2.0
-"""Of log-likelihood: about a 95 % interval (Wilks 1938), which is rough for a change point."""
 _OLD = range(1, BUCKETS * 3 // 4 + 1)
 
 
@@ -98,21 +96,6 @@ class History:
         if not scores:
             return self.newest(count).began_at
         return scores[max(range(len(scores)), key=lambda place: scores[place][0])][1].began_at
-
-    def onset_within(self, count: int, spread: float) -> tuple[float, float]:
-        """Return from when to when the onset may lie; nan when empty.
-
-        The borders at which the log-likelihood is less than ``DROP`` below its maximum, and one bucket to each
-        side since a bucket has no inside. ``spread`` is the variance of a loss, times its inflation by
-        dependence.
-        """
-        scores = self._scores(count)
-        if not scores:
-            return self.newest(count).began_at, self.cells[-CELLS] if self.cells else float("nan")
-        weight = sum(bucket.losses for bucket in (scores[0][2], *(one[1] for one in scores)))
-        least = max(score for score, _, _ in scores) - 2.0 * DROP * spread * weight
-        likely = [place for place, (score, _, _) in enumerate(scores) if score >= least]
-        return scores[likely[0]][2].began_at, scores[min(likely[-1] + 1, len(scores) - 1)][1].began_at
 
     def _scores(self, count: int) -> list[tuple[float, Bucket, Bucket]]:
         """Return each border's score, the bucket after it, and the one before it."""

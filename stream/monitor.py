@@ -14,14 +14,17 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse, onset_within
+from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse, onset_of
 from stream.events import ALL, Finding, Prediction, Rollout, Task
 from stream.join import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
+from stream.reference import moved
 from stream.series import Series, is_comparable, loss_of, task_of
 from stream.version import Judgement, Version
 
+LATE = 2.0
+"""Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
 RECOVERED = 100
 """Losses that a fresh window must hold before it may say that a model has recovered."""
 SUSPECT_S = 3_600.0
@@ -130,7 +133,7 @@ class Monitor(Struct, array_like=True, gc=False):
         self, version: Version, name: str, suspected: Series, newest: int, judgement: Judgement
     ) -> Finding | None:
         """Say what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
-        found = culprit(version.series, suspected.history.onset(newest))
+        found = culprit(version.series, onset_of(suspected, newest).at)
         series = version.series[found.slice]
         if _is_explained(version, suspected, series):
             suspected.guard.calm()
@@ -138,7 +141,7 @@ class Monitor(Struct, array_like=True, gc=False):
         if not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
             suspected.guard.ease(EASED)
             return None
-        return self._finding(name, found, series)
+        return self._finding(name, found, series, version)
 
     def _open(self, version: Version, finding: Finding, at: float, proven_at: float | None) -> Finding:
         series = version.series[finding.slice]
@@ -149,13 +152,14 @@ class Monitor(Struct, array_like=True, gc=False):
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
-    def _finding(self, version: str, found: Harm, series: Series) -> Finding:
+    def _finding(self, version: str, found: Harm, series: Series, of: Version) -> Finding:
+        delay_s = LATE * of.delay_total_s / max(of.series[ALL].outcomes, 1)
         onset_at = found.onset_at
         before, after = series.shown(found.before.mean), series.shown(found.after.mean)
         where = "" if found.slice == ALL else f" where {found.slice}"
         since = datetime.fromtimestamp(onset_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         episode = series.episode + 1
-        earliest, latest = onset_within(found, series)
+        within = onset_of(series, 2 * found.after.losses)
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -170,13 +174,13 @@ class Monitor(Struct, array_like=True, gc=False):
             before_count=found.before.losses,
             after_count=found.after.losses,
             onset_at=onset_at,
-            onset_after=earliest,
-            onset_before=latest,
+            onset_after=min(within.after, onset_at) - delay_s,
+            onset_before=max(within.before, onset_at),
             detected_at=onset_at,
             events_since_onset=found.after.losses,
             episode=episode,
             examples=series.examples,
-            causes=tuple(self._causes(onset_at)),
+            causes=(*self._causes(onset_at), *moved(of.reference)),
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
             f"to {after:.3g} since {since}.",
         )

@@ -11,6 +11,7 @@ from bench.detection.limit import least_delay
 from bench.detection.rare import alarms_per_loss
 from bench.detection.streams import Floats, Lanes, chained, delays, false_alarms, learned
 from stream.judge.level import bound_of
+from stream.judge.mixture import rounded
 
 SHIFTS = ((0.05, 0.07), (0.10, 0.15), (0.10, 0.20), (0.20, 0.40))
 RATES = (0.01, 0.02, 0.05, 0.10, 0.20)
@@ -109,7 +110,7 @@ def false_references(size: Size, seed: int) -> Iterator[Ratio]:
         for arl in ARLS:
             rng = np.random.default_rng([seed, int(rate * 100), 6])
             lost = rng.binomial(REFERENCE, rate, size.lanes).tolist()
-            bounds = np.array([bound_of(REFERENCE, one, 1.0, TOLERANCE) for one in lost])
+            bounds = np.array([rounded(bound_of(REFERENCE, one, 1.0, TOLERANCE), 1.0)[0] for one in lost])
             lanes = Lanes(bounds, np.ones(size.lanes), arl)
             key = f"{rate:.0%}:ref5000@{arl:.0e}".replace("+0", "")
             yield _over(key, alarms_per_loss(lanes, rate, rng), 1 / arl)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.judge.level import Level
-from stream.judge.mixture import limit_for, mixture
+from stream.judge.mixture import limit_for, mixture, rounded
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -88,4 +88,5 @@ def learned(draw: Callable[[], Flags], lanes: int, losses: int, tolerance: float
     for _ in range(losses):
         for level, lost in zip(levels, draw().tolist(), strict=True):
             level.add(lost)
-    return np.array([one.bound(tolerance) for one in levels]), np.array([one.inflation for one in levels])
+    found = np.array([rounded(one.bound(tolerance), one.inflation) for one in levels])
+    return found[:, 0], found[:, 1]

@@ -48,7 +48,7 @@ class HarmDetector(DriftDetector):
     def _reset(self) -> None:
         self._drift_detected = False
         self._parts = [one.rest for one in self._constants.components]
-        self.zeros = self._seen = self._quiet_until = 0
+        self.zeros = self._seen = self._quiet_until = self._calm_at = 0
         self._climbed = 0.0
 
     def update(self, x: float) -> None:
@@ -119,6 +119,7 @@ class HarmDetector(DriftDetector):
         """Begin anew at this loss."""
         self._parts = [one.rest for one in self._constants.components]
         self._climbed, self._quiet_until = 0.0, self.losses
+        self._calm_at = self.losses
 
     @property
     def limit(self) -> float:
@@ -140,11 +141,16 @@ class HarmDetector(DriftDetector):
         """How many losses ago the harm most likely began; meaningful at an alarm."""
         return self.losses - self._quiet_until
 
+    @property
+    def losses_since_calm(self) -> int:
+        """How many losses were taken since the evidence was last forgotten."""
+        return self.losses - self._calm_at
+
     def state(self) -> list[float]:
-        """Return what ``restored`` takes: ten numbers."""
+        """Return what ``restored`` takes: eleven numbers."""
         return [
             self.bound, self.arl, self.inflation, self.zeros, self._seen, self._quiet_until,
-            self._climbed, *self._parts,
+            self._calm_at, self._climbed, *self._parts,
         ]  # fmt: skip
 
 
@@ -154,10 +160,10 @@ def restored(state: list[float]) -> HarmDetector:
     Raises:
         ValueError: not a state.
     """
-    bound, arl, inflation, zeros, seen, quiet, climbed, *parts = state
+    bound, arl, inflation, zeros, seen, quiet, calm, climbed, *parts = state
     found = HarmDetector(bound, arl, inflation)
     if len(parts) != len(found._parts):
         raise ValueError(f"{len(parts)} parts of evidence: want {len(found._parts)}")
     found.zeros, found._seen, found._quiet_until = int(zeros), int(seen), int(quiet)
-    found._climbed, found._parts = climbed, parts
+    found._climbed, found._parts, found._calm_at = climbed, parts, int(calm)
     return found

@@ -11,6 +11,7 @@ from stream.judge.guard import HALF, Guard
 from stream.judge.known import guards, known_of
 from stream.judge.level import MOST
 from stream.monitor import Monitor
+from stream.onset import divergence, onset
 from stream.references import read_references, write_references
 from stream.settings import SettingsError
 from stream.version import Judgement
@@ -107,15 +108,28 @@ def test_onset_lies_within_its_interval():
         history, change = History(), 1_000 + seed
         for at in range(change + 150):
             history.add(float(at), float(rng.random() < (0.35 if at >= change else 0.1)))
-        earliest, latest = history.onset_within(400, 0.2)
-        inside += earliest <= change <= latest
-        widths.append(latest - earliest)
+        found = onset(history, "classification", 0.1, 1.0)
+        assert found.after <= found.at <= found.before
+        inside += found.after <= change <= found.before
+        widths.append(found.before - found.after)
     assert inside >= 54
     assert np.median(widths) < 120
 
 
-def test_interval_of_nothing_is_unknown():
-    assert np.isnan(History().onset_within(100, 0.1)).all()
+def test_onset_where_nothing_rose_is_unknown():
+    history = History()
+    assert np.isnan(onset(history, "classification", 0.1, 1.0)).all()
+    for at in range(100):
+        history.add(float(at), 0.0)
+    assert np.isnan(onset(history, "regression", 0.1, 1.0)).all()
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_divergence_grows_with_the_rise_and_is_none_without(task):
+    found = [divergence(task, mean, 0.2) for mean in (0.1, 0.2, 0.3, 0.6, 1.0)]
+    assert found[:2] == [0.0, 0.0]
+    assert found == sorted(found)
+    assert found[2] > 0
 
 
 def test_references_survive_their_file(tmp_path):

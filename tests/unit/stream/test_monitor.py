@@ -168,3 +168,24 @@ def test_new_version_is_held_against_the_reference_of_the_one_before():
 
 def test_rise_below_the_least_one_is_not_a_page():
     assert play(lambda i, tier: 0.30 if i < 6_000 else 0.33, events=16_000)[0] == []
+
+
+def test_input_that_moved_is_named_as_a_cause_and_one_that_did_not_is_not():
+    monitor, judgement, rng = Monitor("m"), Judgement(), np.random.default_rng(3)
+    join, findings = Join(1e9, 100_000, MemoryStore(), 100_000), []
+    for i in range(4_200):
+        hurt = i >= 3_000
+        one = Prediction(
+            prediction_id=str(i),
+            model="m",
+            version="v",
+            at=Instant(i),
+            prediction=True,
+            features={"age": float(rng.normal()), "price": float(rng.normal(2.0 if hurt else 0.0))},
+        )
+        monitor.predicted(one, join.predict(one)[0].served, judgement)
+        happened = bool(rng.random() > (0.2 if hurt else 0.05))
+        known = join.know(Outcome(prediction_id=str(i), model="m", at=Instant(i + 1), outcome=happened))
+        findings += monitor.take(known[0], judgement, None)[1]
+    (opened,) = findings
+    assert [cause.split(" moved")[0] for cause in opened.causes] == ["feature price"]
