@@ -10,7 +10,7 @@ import msgspec
 from stream import state
 from stream.engine.partition import Flush, Output, Record
 from stream.events import ALL, Event, Outcome, Prediction, Rollout
-from stream.join import Changes, Join, Joined, Reason, Store
+from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
 from stream.monitor import Judgement, Monitor
 from stream.refusal import DecodeError, dead_letter_headers
 from stream.series import Series
@@ -89,9 +89,18 @@ class InputFold:
         return Join(rules.label_horizon_s, rules.pending_budget, self._store, rules.memory_entries)
 
     def rebuild_since(self) -> float | None:
-        """Return the time two label horizons before the clocks: nothing older can still meet anything."""
-        clocks = [at for at in (self._restored.predicted_until, self._restored.known_until) if at is not None]
-        return min(clocks) - 2 * self._rules.label_horizon_s if clocks else None
+        """Return the Kafka time from which the log tells all of the join; ``None`` when there is nothing yet.
+
+        That is four horizons before the clock that is behind (the argument is at ``REBUILT_HORIZONS``), and
+        before that what an event's time may be ahead of Kafka's.
+        """
+        clocks = self._restored
+        if clocks.predicted_until is None and clocks.known_until is None:
+            return None
+        if clocks.predicted_until is None or clocks.known_until is None:
+            return 0.0  # a topic that has shown no time has let nothing be forgotten
+        behind = min(clocks.predicted_until, clocks.known_until)
+        return behind - REBUILT_HORIZONS * self._rules.label_horizon_s - self._rules.tolerance.future_s
 
     def rebuild(self, records: Sequence[Record]) -> None:
         """Put older records into the join; their counts and findings are in the checkpoint already."""

@@ -29,8 +29,10 @@ from stream.entries import Changes
 
 MIB = 1 << 20
 DUE = "due"
-POSITION, OFFSETS = b"!position", b"!offsets"
+POSITION, OFFSETS, FORM = b"!position", b"!offsets", b"!form"
 """No entry's key begins like these: it begins with a digit."""
+WRITTEN_FORM = b"2"
+"""Of the entries' bytes. A store of another form is forgotten: the log has it all."""
 
 
 class MemoryStore:
@@ -96,6 +98,8 @@ class RocksStore:
         entries, due = (_options(self._cache, table) for table in (_entry_table(), BlockBasedOptions()))
         self._entries = Rdict(str(self._path), entries, {DUE: due})
         self._due = self._entries.get_column_family(DUE)
+        if self._entries.get(POSITION) and self._entries.get(FORM) != WRITTEN_FORM:
+            self.wipe()
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """Return the entries of these keys."""
@@ -123,6 +127,7 @@ class RocksStore:
             delete(one, due)
         for one in changes.records:
             put(one, b"", due)
+        put(FORM, WRITTEN_FORM)
         put(POSITION, changes.position)
         put(OFFSETS, msgspec.msgpack.encode(dict(offsets)))
         self._entries.write(batch)

@@ -86,7 +86,7 @@ class TopicSettings(_Section):
     dead_letters: str = ""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
     replication: Annotated[int, Field(ge=1, le=15)] = 1
-    retention_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
+    retention_s: Annotated[float, Field(gt=0)] = 14 * 86_400.0
 
     @model_validator(mode="before")
     @classmethod
