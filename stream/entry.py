@@ -22,7 +22,7 @@ DECIDED, LATE, COUNTED = 1, 2, 4
 OPEN, UNKNOWN, DECAYING = b"p", b"o", b"z"
 """Kinds of index record: a prediction waits; an outcome waits; nothing waits and both clocks may forget it."""
 OUTCOMES = 8
-"""So many different outcomes of an id in a horizon are considered; more, or repeats of the latest, are duplicates."""
+"""How many different outcomes of an id a horizon has room for; more, and repeats of the latest, are duplicates."""
 SHARED = 20_000
 """How many shared strings, slices and shapes a partition keeps before it starts anew."""
 

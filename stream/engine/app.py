@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ from stream.engine.probe import probe
 from stream.engine.telemetry import EngineTelemetry
 from stream.settings import KafkaSettings
 
+LOG = structlog.get_logger()
 SESSION_S = 10.0
 """A killed process's partitions move after this long; its heartbeats run in a thread of their own."""
 AHEAD = 4
@@ -40,6 +42,10 @@ GARBAGE = 50_000, 20, 1_000
 and without cycles, and a look through all of it stops the process for longer than a heartbeat should wait."""
 STALL_S = 60.0
 """Records waiting and none folded for this long means the process is not alive."""
+
+
+STOP_S = 20.0
+"""The longest that a stop may take: below the 30 s that Kubernetes leaves a process by default."""
 
 
 class Fenced(Exception):
@@ -192,10 +198,28 @@ def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoRetur
     gc.set_threshold(*GARBAGE)
     if started is not None:
         started()
-    worker = faust.Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)
+    worker = Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)
     worker.spinner = None
     worker.execute_from_commandline()
     raise SystemExit(0)
+
+
+class Worker(faust.Worker):
+    """Faust's worker, whose stop has an end: a broker that is gone never acknowledges the last checkpoint."""
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        timer = threading.Timer(STOP_S, _give_up)
+        timer.daemon = True
+        timer.start()
+        super()._schedule_shutdown(signal)
+
+
+def _give_up() -> None:
+    meaning = (
+        f"Kafka did not acknowledge the last checkpoint within {STOP_S:g} s; what came since is folded again"
+    )
+    LOG.error("stopped without a checkpoint", meaning=meaning)
+    os._exit(1)
 
 
 def log_as_json() -> None:

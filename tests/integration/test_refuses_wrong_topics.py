@@ -23,10 +23,10 @@ NEEDS = {
 BOTH = pytest.mark.parametrize("program", NEEDS)
 
 
-def start(kafka: Kafka, program: str) -> subprocess.CompletedProcess[str]:
+def start(kafka: Kafka, program: str, wait_s: float = 0) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "stream", program],
-        env=os.environ | kafka.environment() | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | kafka.environment(kafka={"startup_timeout_s": wait_s}) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=90,
