@@ -9,6 +9,7 @@ import msgspec
 
 from stream import state
 from stream.engine.partition import Flush, Output, Record
+from stream.entries import Size
 from stream.events import ALL, Event, Outcome, Prediction, Rollout
 from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
 from stream.monitor import Judgement, Monitor
@@ -244,6 +245,10 @@ class InputFold:
     def _write(self, changes: Changes, offsets: Mapping[str, int]) -> None:
         self._store.write(changes, offsets)
         self.join.written(changes)
+
+    def size(self) -> Size:
+        """Return what the join's store takes."""
+        return self._store.size()
 
     def close(self) -> None:
         """Give the disk back."""

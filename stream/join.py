@@ -81,6 +81,11 @@ class Join:
     def __len__(self) -> int:
         return self._entries.count
 
+    @property
+    def memory_entries(self) -> int:
+        """Return how many entries are in memory."""
+        return len(self._entries.memory)
+
     # -- the two topics
 
     def predict(self, prediction: Prediction) -> tuple[Joined, ...]:

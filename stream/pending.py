@@ -25,9 +25,10 @@ from rocksdict import (
     WriteBatch,
 )
 
-from stream.entries import Changes
+from stream.entries import Changes, Size
 
 MIB = 1 << 20
+HELD = "rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem"
 DUE = "due"
 POSITION, OFFSETS, FORM = b"!position", b"!offsets", b"!form"
 """No entry's key begins like these: it begins with a digit."""
@@ -73,6 +74,10 @@ class MemoryStore:
     def position(self) -> bytes:
         """Return the position last written; empty when new."""
         return self._position
+
+    def size(self) -> Size:
+        """Return nothing for the disk, and the bytes of the entries."""
+        return Size(0, sum(map(len, self.entries.values())))
 
     def close(self) -> None:
         """Keep what was written."""
@@ -140,6 +145,13 @@ class RocksStore:
     def position(self) -> bytes:
         """Return the position last written; empty when new."""
         return cast("bytes", self._entries.get(POSITION) or b"")
+
+    def size(self) -> Size:
+        """Return the bytes of the files, and of write buffers and open files' parts outside the cache."""
+        files = sum(one.stat().st_size for one in self._path.iterdir() if one.is_file())
+        parts = [self._entries, self._due]
+        held = (one.property_int_value(name) or 0 for one in parts for name in HELD)
+        return Size(files, sum(held))
 
     def close(self) -> None:
         """Keep what was written."""

@@ -22,6 +22,7 @@ from yarl import URL
 from stream.engine.connection import client_options, ssl_context
 from stream.engine.driver import BatchSchema, Transport
 from stream.engine.keeper import Custody, Keeper
+from stream.engine.pace import Pace, Sight, Verdict, advice
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
 from stream.engine.telemetry import EngineTelemetry
@@ -37,6 +38,7 @@ URGENT_PAUSE_S = 0.02
 FENCED_S = 1.5 * SESSION_S
 """A fenced process that the group still counts on was fenced by one that came too late: nobody folds for it."""
 NAP_S = 0.01
+PACE_S = 5.0
 GARBAGE = 50_000, 20, 1_000
 """Allocations before the young are looked through, then the middle-aged, then all: the state is large, long-lived
 and without cycles, and a look through all of it stops the process for longer than a heartbeat should wait."""
@@ -74,6 +76,7 @@ class EngineApp(faust.App):
     """A Faust application that knows the keeper of its folds."""
 
     keeper: Keeper
+    pace: Pace
 
 
 def build(plan: Plan) -> EngineApp:
@@ -111,7 +114,7 @@ def build(plan: Plan) -> EngineApp:
         interval_s=plan.checkpoint_interval_s,
         probe=probe(os.environ),
     )
-    app.keeper = Keeper(custody, telemetry)
+    app.keeper, app.pace = Keeper(custody, telemetry), Pace()
     _feed(app, plan.inputs)
     _tick(app, telemetry)
     _serve(app, plan.registry)
@@ -165,8 +168,37 @@ def _tick(app: EngineApp, telemetry: EngineTelemetry) -> None:
             await asyncio.sleep(NAP_S)
             telemetry.loop_stall.observe(max(0.0, time.monotonic() - slept_at - NAP_S))
 
+    async def watch_pace() -> None:
+        epoch = -1
+        while not app.should_stop:
+            await asyncio.sleep(PACE_S)
+            if keeper.epoch != epoch or keeper.restoring:
+                epoch = keeper.epoch
+                app.pace.restart()
+            before = app.pace.verdict
+            waiting = keeper.measure_lag(app.consumer.highwater)
+            verdict = app.pace.look(Sight(time.monotonic(), waiting, keeper.folded))
+            telemetry.falls_behind.set(verdict is Verdict.FALLS_BEHIND)
+            if verdict is not before:
+                _tell(app, waiting)
+
     app.task(checkpoint_when_due)
     app.task(measure_stalls)
+    app.task(watch_pace)
+
+
+def _tell(app: EngineApp, waiting: int) -> None:
+    pace = app.pace
+    if pace.verdict is Verdict.KEEPS_UP:
+        LOG.info("keeps up again", waiting=waiting)
+        return
+    LOG.warning(
+        "cannot keep up",
+        waiting=waiting,
+        folded_per_s=round(pace.rate),
+        growth_per_s=round(pace.growth),
+        advice=advice(len(app.keeper.folds())),
+    )
 
 
 def _serve(app: EngineApp, registry: CollectorRegistry) -> None:
@@ -181,7 +213,10 @@ def _serve(app: EngineApp, registry: CollectorRegistry) -> None:
         idle_s = time.monotonic() - keeper.progressed_at
         moving = keeper.restoring or app.rebalancing
         stalled = bool(waiting) and idle_s > STALL_S and not moving
-        return web.json({"stalled": stalled, "waiting": waiting}, status=503 if stalled else 200)
+        said: dict[str, Any] = {"stalled": stalled, "waiting": waiting, "pace": app.pace.verdict}
+        if app.pace.verdict is Verdict.FALLS_BEHIND:
+            said["advice"] = advice(len(keeper.folds()))
+        return web.json(said, status=503 if stalled else 200)
 
     async def ready(web: Any, _request: Any) -> Any:
         owned = sorted(keeper.folds())

@@ -148,3 +148,13 @@ def an_outcome(number):
         at=Instant(number + (150 if number % 4 == 1 else 50)),
         outcome="x",
     )
+
+
+def test_a_store_on_disk_says_what_it_takes(tmp_path):
+    one = RocksStore(tmp_path / "0")
+    before = one.size()
+    one.write(changes([(b"%d" % number, bytes(1_000)) for number in range(1_000)]), {})
+    after = one.size()
+    assert after.disk >= before.disk + 100_000
+    assert after.memory >= before.memory + 1_000_000
+    one.close()
