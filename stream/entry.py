@@ -8,63 +8,21 @@ array under ``model length:model id``; what recurs (version, slices) is one byte
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from stream.events import ALL, Label, Prediction, Slices
 from stream.joined import Served
+from stream.known import Known, Waiting
 
 DECIDED, LATE, COUNTED = 1, 2, 4
 """Bits of an entry's fate: an outcome has decided it; that outcome was late; it was counted as unmatched."""
 OPEN, UNKNOWN, DECAYING = b"p", b"o", b"z"
 """Kinds of index record: a prediction waits; an outcome waits; nothing waits and both clocks may forget it."""
-OUTCOMES = 8
-"""How many different outcomes of an id a horizon has room for; more, and repeats of the latest, are duplicates."""
 SHARED = 20_000
 """How many shared strings, slices and shapes a partition keeps before it starts anew."""
-
-
-class Waiting(NamedTuple):
-    """An outcome without prediction; ``clock``: the outcomes' clock when it came, itself included."""
-
-    clock: float
-    at: float
-    outcome: Label
-    is_first: bool
-
-
-class Known:
-    """The outcomes of one id: the latest one, the newest times of different ones (ascending), and who waits.
-
-    All of it is forgotten by time, never carried on from outcome to outcome: the log of a few horizons tells it.
-    """
-
-    __slots__ = ("at", "outcome", "times", "waiting")
-
-    def __init__(self, outcome: Label, at: float, times: list[float], waiting: list[Waiting]) -> None:
-        self.outcome = outcome
-        self.at = at
-        self.times = times
-        self.waiting = waiting
-
-    @property
-    def until(self) -> float:
-        """Return the newest time."""
-        return self.times[-1]
-
-    def seen_since(self, at: float) -> int:
-        """Return how many different outcomes have this time or a newer one, at most ``OUTCOMES``."""
-        return len(self.times) - bisect_left(self.times, at)
-
-    def see(self, outcome: Label, at: float) -> None:
-        """Take one that differs from the latest."""
-        self.outcome, self.at = outcome, at
-        insort(self.times, at)
-        if len(self.times) > OUTCOMES:
-            self.times.pop(0)
 
 
 class Entry:
@@ -269,7 +227,7 @@ class Codec:
 def _row(known: Known | None) -> tuple[Any, ...] | None:
     if known is None:
         return None
-    return (known.outcome, known.at, known.times, known.waiting)
+    return (known.outcome, known.at, known.repeats, known.times, known.waiting)
 
 
 def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:

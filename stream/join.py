@@ -23,16 +23,14 @@ from stream.entry import (
     DECIDED,
     LATE,
     OPEN,
-    OUTCOMES,
     UNKNOWN,
     Codec,
     Entry,
-    Known,
-    Waiting,
     record,
 )
 from stream.events import Label, Outcome, Prediction
 from stream.joined import Joined, Reason, Served
+from stream.known import Known, Waiting
 
 __all__ = ["Changes", "Join", "Joined", "Reason", "Served", "Store"]
 
@@ -133,13 +131,10 @@ class Join:
         entry = self._entries.find(key) or self._entries.add(key)
         known, label, is_first, is_over = entry.known, outcome.outcome, True, False
         if known is None:
-            entry.known = known = Known(label, at, [at], [])
-        elif label == known.outcome and at == known.at:
-            return (Joined(Reason.DUPLICATE_OUTCOME, outcome.model),)
+            entry.known = known = Known(label, at, 0, [at], [])
         else:
             is_first = clock > known.until + 2 * self._horizon_s
-            is_over = known.seen_since(clock - self._horizon_s) >= OUTCOMES
-            known.see(label, at)
+            is_over = known.is_over(label, at, is_first, clock - self._horizon_s)
         self._entries.touch(entry)
         if is_over:
             return (Joined(Reason.DUPLICATE_OUTCOME, outcome.model),)

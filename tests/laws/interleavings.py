@@ -127,19 +127,23 @@ def cases_of(predictions, told):
 
 
 def knowns_of(outcomes, told):
-    """Outcomes that are considered; a repeat of the latest, or one of too many in a horizon, is a duplicate."""
+    """Outcomes that are considered; beyond eight different ones in a horizon, or eight repeats: duplicates."""
     knowns, seen, clock = [], {}, float("-inf")
     for one in outcomes:
         clock = max(clock, one.at)
-        before = seen.setdefault(one.prediction_id, [])
-        is_repeat = bool(before) and (before[-1].at, before[-1].outcome) == (one.at, one.outcome)
-        if is_repeat or sum(known.at >= clock - HORIZON_S for known in before) >= 8:
+        before, repeats = seen.setdefault(one.prediction_id, ([], []))
+        is_first = all(known.at < clock - 2 * HORIZON_S for known in before)
+        is_repeat = not is_first and (before[-1].at, before[-1].outcome) == (one.at, one.outcome)
+        room = repeats if is_repeat else [known for known in before if known.at >= clock - HORIZON_S]
+        if len(room) >= 8:
             told[Reason.DUPLICATE_OUTCOME, None] += 1
         else:
-            is_first = all(known.at < clock - 2 * HORIZON_S for known in before)
             knowns.append((clock, one, is_first))
-        if not is_repeat:
+        if is_repeat:
+            repeats.append(one)
+        else:
             before.append(one)
+            repeats.clear()
     return knowns, clock
 
 
