@@ -24,7 +24,7 @@ class Waiting(NamedTuple):
 
 
 class Known:
-    """The latest outcome, how often it was repeated, the newest times of different ones (ascending), and who waits."""
+    """The latest outcome, how often it was repeated, the newest times of different ones (rising), and who waits."""
 
     __slots__ = ("at", "outcome", "repeats", "times", "waiting")
 
