@@ -24,7 +24,7 @@ class Waiting(NamedTuple):
 
 
 class Known:
-    """The latest outcome, how often it was repeated, the newest times of different ones (rising), and who waits."""
+    """The latest outcome, its repeats, the newest times of different ones in order, and the outcomes that wait."""
 
     __slots__ = ("at", "outcome", "repeats", "times", "waiting")
 
