@@ -73,8 +73,11 @@ class InputFold:
         """
         if key == CLOCKS:
             self._restored = msgspec.json.decode(value, type=Clocks)
-        else:
+            return
+        try:
             self.monitors[key.decode()] = state.load(value)
+        except state.StateError as fault:
+            raise state.StateError(f"partition {self.number}, model {key.decode()!r}: {fault}") from fault
 
     def local(self) -> Mapping[str, int]:
         """Return the offsets that the join's own disk includes; empty when it has nothing."""
