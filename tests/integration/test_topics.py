@@ -61,7 +61,7 @@ def test_a_wrong_topic_is_named_with_its_mend_and_left_alone(kafka):
 
 def test_inputs_with_fewer_partitions_are_named(kafka):
     settings = kafka.settings(topics={"partitions": 2})
-    asyncio.run(make(kafka.brokers, settings.topics.outcomes, 1, {}))
+    asyncio.run(make(kafka.brokers, settings.topics.outcomes, 1, {"retention.ms": "-1"}))
     (fault,) = asyncio.run(create(settings)).faults
     assert fault.topic == settings.topics.outcomes
     assert fault.what.startswith("1 partitions: want 2")
