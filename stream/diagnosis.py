@@ -17,7 +17,7 @@ KNOWN = 30
 NOISE = 3.0
 """Standard deviations that the excess outside of a slice may reach and still be noise."""
 STILL = 64
-"""How many newest losses say whether the harm is still there."""
+"""How many newest losses say whether the harm is still there; of those since the onset, at most half."""
 
 
 class Harm(NamedTuple):
@@ -73,4 +73,5 @@ def is_worse(found: Harm, minimum_increase: float) -> bool:
 
 def is_still_there(found: Harm, series: Series) -> bool:
     """Return whether the newest losses are nearer to the level after the onset than to the one before."""
-    return series.history.newest(STILL).mean > (found.before.mean + found.after.mean) / 2
+    newest = series.history.newest(min(STILL, max(1, found.after.losses // 2)))
+    return newest.mean > (found.before.mean + found.after.mean) / 2

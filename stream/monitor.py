@@ -237,7 +237,7 @@ def _close(series: Series, at: float, proven_at: float | None) -> Finding | None
     if finding is None or series.detector.width < RECOVERED:
         return None
     middle = (finding.before + finding.after) / 2
-    mean = series.shown(series.detector.mean * (series.scale if series.task == "regression" else 1.0))
+    mean = series.shown(series.fresh_mean())
     if not (mean >= middle if series.task == "classification" else mean <= middle):
         return None
     series.finding = None

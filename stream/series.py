@@ -108,6 +108,11 @@ class Series(Struct, array_like=True, gc=False):
         """Turn a mean loss into the figure's terms: accuracy is one minus the error rate; nan stays nan."""
         return 1.0 - mean_loss if self.task == "classification" else mean_loss
 
+    def fresh_mean(self) -> float:
+        """Mean loss of the detector's window, not cut at ``scale`` as the detector's own is; nan when empty."""
+        detector = self.detector
+        return detector.mean if self.task == "classification" else self.history.newest(detector.width).mean
+
     def rollout(self) -> float:
         """The figure since the version's first event; nan before the first outcome."""
         return self.shown(self.loss_total / self.outcomes) if self.outcomes else float("nan")

@@ -79,6 +79,21 @@ def test_regression_is_judged_in_its_own_unit():
     assert opened.after == pytest.approx(12.0, rel=0.4)
 
 
+def test_sharp_harm_in_a_slice_is_found_whenever_it_begins():
+    for onset in range(1_012, 1_064, 4):
+        findings, _ = play(
+            lambda i, tier, since=onset: 0.95 if i >= since and tier == "airport" else 0.05,
+            events=onset + 400,
+        )
+        assert [(one.state, one.slice) for one in findings] == [("open", "tier=airport")], onset
+
+
+def test_regression_seven_times_worse_stays_open_until_it_recovers():
+    findings, _ = play(lambda i, tier: 4.0 if i in HURT else 0.5, number=True)
+    (opened, closed) = [one for one in findings if one.slice == "all"]
+    assert opened.detected_at < HURT.stop < closed.closed_at
+
+
 def test_improvement_never_becomes_a_finding():
     assert play(lambda i, tier: 0.4 if i < 3_000 else 0.05)[0] == []
 
