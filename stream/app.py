@@ -43,9 +43,8 @@ def build(settings: Settings) -> EngineApp:
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
-    watch, rules = FoldWatch(telemetry), rules_of(settings)
-
-    stores = Stores(settings.worker.data_dir)
+    watch, rules, stores = FoldWatch(telemetry), rules_of(settings), Stores(settings.worker.data_dir)
+    telemetry.cache_bytes.set_function(stores.cache_bytes)
 
     def factory(number: int, urge: Callable[[], None]) -> InputFold:
         return InputFold(number, rules, watch, stores.open(number))

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from stream import state
+from stream.fold import InputFold
 from stream.monitor import Monitor
+from stream.pending import MemoryStore
+from tests.laws.lives import RULES, Life
 
 WRITTEN = Path(__file__).parent / "data"
 """``state-N-*.bin``: monitors as the releases with schema N wrote them, each with one open finding."""
@@ -70,3 +73,9 @@ def test_state_cannot_run_code():
     hostile = state.dump(Monitor("m")).replace(b"m", pickle.dumps(Call()))
     with pytest.raises(state.StateError):
         state.load(hostile)
+
+
+def test_a_fold_names_the_partition_and_the_model_of_a_state_that_it_cannot_read():
+    fold = InputFold(3, RULES, Life({}), MemoryStore())
+    with pytest.raises(state.StateError, match=r"partition 3, model 'm-1': state schema '987': want one of"):
+        fold.restore(b"m-1", b"987\nwhatever")
