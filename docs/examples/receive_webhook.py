@@ -1,7 +1,7 @@
 """Receive pages, check their signature and print them: ``python receive_webhook.py [PORT]``.
 
-The secret is that of the receiver in the owners file, here in ``MAPS_HOOK_SECRET``. A page may come twice, with the
-same ``webhook-id``.
+The secret is that of the receiver in the owners file, here in ``MAPS_HOOK_SECRET``. A page may come twice, with
+the same ``webhook-id``.
 """
 
 import json
