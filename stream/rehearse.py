@@ -105,7 +105,7 @@ class _Stage:
             click.ClickException: it did not within the timeout.
         """
         click.echo(news)
-        before, ends_at = self._rehearsal.made, time.monotonic() + self._timeout_s
+        ends_at = time.monotonic() + self._timeout_s
         while (found := await self._finding(state)) is None:
             if time.monotonic() > ends_at:
                 raise click.ClickException(
@@ -115,10 +115,11 @@ class _Stage:
             now = time.time() - DELAY_S
             ats = (now - STEP_S + number * STEP_S / STEP for number in range(STEP))
             await self._send(self._rehearsal.events(ats, wrong))
-        sent = self._rehearsal.made - before
-        what = f"worse after {sent} predictions" if state == "open" else f"well after {sent} more"
-        told = "paged" if state == "open" else "told of its end"
-        click.echo(f"found {what}: {found.summary}\nits owner is {told} now if a pager runs")
+        if state == "open":
+            click.echo(f"found worse by {found.after_count} of its outcomes: {found.summary}")
+            click.echo("its owner is paged now, if a pager runs")
+        else:
+            click.echo("found well again; its owner is told of the end now, if a pager runs")
 
     async def _send(self, events: Iterable[Event]) -> None:
         for event in events:
