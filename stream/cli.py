@@ -22,6 +22,9 @@ SUMMARIES = {
     "demo": "Watch a ride-hailing company's model get worse, and the page.",
     "rehearse": "Send a model that gets worse to your own Kafka, and see its owner paged.",
     "figures": "Print the counts and figures that the checkpoints hold.",
+    "replay": "Judge event files as the worker would, without Kafka.",
+    "reference": "Make references from history.",
+    "validate": "Report all faults of a settings file.",
     "kafka": "Run an embedded Kafka for development.",
 }
 """One line a command, so that ``--help`` need not import Faust."""
