@@ -25,6 +25,11 @@ demo: ## watch a model get worse and the right team be paged (ARGS="--json", ARG
 	$(call install,demo)
 	@$(RUN)/tidewatch demo $(ARGS)
 
+.PHONY: kafka
+kafka: ## run a Kafka on localhost:9092 until Ctrl-C, to try things on (ARGS="--port 9192")
+	$(call install,demo)
+	@$(RUN)/tidewatch kafka run --port 9092 $(ARGS)
+
 .PHONY: test
 test: ## run the tests on a real Kafka (ARGS="tests/unit -k join")
 	$(call install,dev)

@@ -20,6 +20,7 @@ SUMMARIES = {
     "topics": "Create the topics of a cluster, or check them.",
     "check-events": "Say line by line what is wrong with a file of events.",
     "demo": "Watch a ride-hailing company's model get worse, and the page.",
+    "rehearse": "Send a model that gets worse to your own Kafka, and see its owner paged.",
     "figures": "Print the counts and figures that the checkpoints hold.",
     "replay": "Judge event files as the worker would, without Kafka.",
     "reference": "Make references from history.",

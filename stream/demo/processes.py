@@ -69,7 +69,7 @@ class Child:
             return None
 
     async def figure(self, name: str) -> float:
-        """Return the sum of a metric's samples; 0 when there are none, or no answer."""
+        """Return the sum of a metric's samples, or one with its labels; 0 when there are none, or no answer."""
         text = await asyncio.to_thread(self.get, "/metrics") or ""
         heads = (f"{name}{{", f"{name} ")
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(heads))
