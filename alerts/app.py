@@ -15,9 +15,11 @@ from prometheus_client import CollectorRegistry
 from alerts.book import IncidentBook
 from alerts.config import Roster
 from alerts.config import load as load_owners
+from alerts.courier import Courier
 from alerts.delivery import Delivery
 from alerts.http import Http
 from alerts.intake import intake
+from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
 from alerts.watch import FindingWatch
 from stream.engine.app import Plan, build, run
@@ -45,8 +47,8 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
     registry = CollectorRegistry()
     receivers = tuple(roster.receivers)
     telemetry = Telemetry(registry, receivers)
-    http = Http()
-    delivery = Delivery(roster.receivers, http.send, telemetry)
+    courier = Courier(Http(), Smtp())
+    delivery = Delivery(roster.receivers, courier.send, telemetry)
     registry.register(BookFigures(delivery.book, roster.owners.names(), receivers))
     watch = FindingWatch(telemetry)
     read = intake(settings.topics.dead_letters)
@@ -57,7 +59,7 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
         return book
 
     app = build(_plan(settings, registry, open_book))
-    _deliver(app, delivery, http)
+    _deliver(app, delivery, courier)
     return app
 
 
@@ -76,7 +78,7 @@ def _plan(settings: Settings, registry: CollectorRegistry, open_book: PartitionF
     )
 
 
-def _deliver(app: Any, delivery: Delivery, http: Http) -> None:
+def _deliver(app: Any, delivery: Delivery, courier: Courier) -> None:
     async def deliver() -> None:
         try:
             await delivery.run()
@@ -84,7 +86,7 @@ def _deliver(app: Any, delivery: Delivery, http: Http) -> None:
             await app.crash(fault)
             raise
         finally:
-            await http.close()
+            await courier.close()
 
     app.task(deliver)
 

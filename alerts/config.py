@@ -6,36 +6,26 @@ is told.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, Field, HttpUrl, ValidationError
 
+from alerts.links import Links
 from alerts.owners import Owner, Owners
-from alerts.receivers.pagerduty import BASE_URL, PagerDutyReceiver
-from alerts.receivers.request import Receiver
-from alerts.receivers.webhook import WebhookReceiver
-from alerts.secret import reveal
+from alerts.receivers.receiver import Receiver
+from alerts.tables import RECEIVERS, Name, ReceiverTable, Table
 from stream.settings import SettingsError
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 ECHOED = frozenset({"name", "kind", "models", "receivers"})
 """Fields whose wrong value may be repeated in a message; all others may hold a secret."""
+
+
+TABLES = ("links", "receiver", "owner", "default_owner")
 
 
 class OwnersError(SettingsError):
@@ -49,54 +39,7 @@ class Roster(NamedTuple):
     receivers: Mapping[str, Receiver]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class WebhookTable(_Table):
-    """``[[receiver]] kind = "webhook"``."""
-
-    name: Name
-    kind: Literal["webhook"]
-    url: HttpUrl
-    secret: SecretStr | None = None
-    secret_file: Path | None = None
-    secret_env: str | None = None
-
-    @model_validator(mode="after")
-    def _secret_is_good(self, info: ValidationInfo) -> WebhookTable:
-        secret = reveal(self, "secret", info.context or {})
-        if not secret.startswith("whsec_") or not 24 <= _decoded_size(secret[6:]) <= 64:
-            raise ValueError('secret: want "whsec_" and then 24 to 64 random bytes in base64')
-        return self
-
-    def build(self, environ: Mapping[str, str]) -> Receiver:
-        """Return the receiver."""
-        return WebhookReceiver(str(self.url), reveal(self, "secret", environ))
-
-
-class PagerDutyTable(_Table):
-    """``[[receiver]] kind = "pagerduty"``."""
-
-    name: Name
-    kind: Literal["pagerduty"]
-    routing_key: SecretStr | None = None
-    routing_key_file: Path | None = None
-    routing_key_env: str | None = None
-    base_url: HttpUrl = HttpUrl(BASE_URL)
-
-    @model_validator(mode="after")
-    def _routing_key_is_good(self, info: ValidationInfo) -> PagerDutyTable:
-        if len(reveal(self, "routing_key", info.context or {})) != 32:
-            raise ValueError("routing_key: want the 32 characters of an Events API v2 integration key")
-        return self
-
-    def build(self, environ: Mapping[str, str]) -> Receiver:
-        """Return the receiver."""
-        return PagerDutyReceiver(reveal(self, "routing_key", environ), str(self.base_url))
-
-
-class OwnerTable(_Table):
+class OwnerTable(Table):
     """``[[owner]]``."""
 
     name: Name
@@ -104,11 +47,24 @@ class OwnerTable(_Table):
     receivers: tuple[str, ...] = ()
 
 
-class DefaultOwnerTable(_Table):
+class DefaultOwnerTable(Table):
     """``[default_owner]``: whoever answers for models that nobody claims."""
 
     name: Name
     receivers: tuple[str, ...] = ()
+
+
+class LinksTable(Table):
+    """``[links]``: where notifications lead."""
+
+    incidents: HttpUrl | None = None
+    runbooks: HttpUrl | None = None
+
+    def build(self) -> Links:
+        """Return the links."""
+        return Links(
+            incidents=str(self.incidents or "").rstrip("/"), runbooks=str(self.runbooks or "").rstrip("/")
+        )
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -137,14 +93,14 @@ class _Reader:
             self.faults += [_describe(place, fault) for fault in faults.errors()]
             return None
 
-    def receivers(self, raw: Mapping[str, Any]) -> list[WebhookTable | PagerDutyTable]:
+    def receivers(self, raw: Mapping[str, Any]) -> list[ReceiverTable]:
         """Return all receivers that are right."""
         good = []
         for place, table in self.tables(raw, "receiver"):
             model = RECEIVERS.get(str(table.get("kind")))
             if model is None:
-                wanted = " or ".join(RECEIVERS)
-                self.faults.append(f"{place}.kind {table.get('kind')!r}: want {wanted}")
+                wanted = ", ".join(RECEIVERS)
+                self.faults.append(f"{place}.kind {table.get('kind')!r}: want one of {wanted}")
             elif (receiver := self.read(model, place, table)) is not None:
                 good.append(receiver)
         return good
@@ -188,21 +144,21 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Roster:
 def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Roster:
     reader = _Reader(environ)
     reader.faults += [
-        f"{key}: unknown; want receiver, owner or default_owner"
-        for key in raw.keys() - {"receiver", "owner", "default_owner"}
+        f"{key}: unknown; want one of {', '.join(TABLES)}" for key in sorted(raw.keys() - set(TABLES))
     ]
     receivers = reader.receivers(raw)
     owners = [reader.read(OwnerTable, place, table) for place, table in reader.tables(raw, "owner")]
     default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
+    links = reader.read(LinksTable, "links", raw.get("links", {}))
     reader.cross_check(raw)
-    if reader.faults or default is None:
+    if reader.faults or default is None or links is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
     return Roster(
         Owners(
             owners=tuple(Owner(**owner.model_dump()) for owner in owners if owner is not None),
             default=Owner(**default.model_dump()),
         ),
-        {receiver.name: receiver.build(environ) for receiver in receivers},
+        {receiver.name: receiver.build(environ, links.build()) for receiver in receivers},
     )
 
 
@@ -210,16 +166,3 @@ def _describe(place: str, fault: Any) -> str:
     where = ".".join([place, *(str(part) for part in fault["loc"])])
     echo = f" {fault['input']!r}" if fault["loc"] and fault["loc"][0] in ECHOED else ""
     return f"{where}{echo}: {fault['msg'].removeprefix('Value error, ')}"
-
-
-def _decoded_size(text: str) -> int:
-    try:
-        return len(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
-    except binascii.Error:
-        return 0
-
-
-RECEIVERS: dict[str, type[WebhookTable] | type[PagerDutyTable]] = {
-    "webhook": WebhookTable,
-    "pagerduty": PagerDutyTable,
-}

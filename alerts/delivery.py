@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import structlog
 
+from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater
 from alerts.book import Due, IncidentBook
-from alerts.http import Accepted, Answer, Refused, RetryLater
-from alerts.receivers.request import Receiver, Request
+from alerts.receivers.receiver import Message, Receiver
 from alerts.telemetry import Telemetry
 
 log = structlog.get_logger("tidewatch.pager")
@@ -73,7 +73,7 @@ class Delivery:
     def __init__(
         self,
         receivers: Mapping[str, Receiver],
-        send: Callable[[Request], Awaitable[Answer]],
+        send: Callable[[Message], Awaitable[Answer]],
         telemetry: Telemetry,
         pace: Pace = PACE,
     ) -> None:
@@ -127,10 +127,10 @@ class Delivery:
 
     async def _attempt(self, name: str, book: IncidentBook, due: Due) -> Answer:
         at = time.time()
-        answer = await self._send(self._receivers[name].request(due.incident, due.notification, at))
+        answer = await self._send(self._receivers[name].message(due.incident, due.notification, at))
         if isinstance(answer, Accepted):
             book.accepted(due, time.time())
-        elif isinstance(answer, Refused):
+        elif isinstance(answer, Refused | Gone):
             book.refused(due, answer.reason)
         else:
             book.put_off(due, answer.reason)
@@ -150,7 +150,7 @@ class Delivery:
         }
         if isinstance(answer, Accepted):
             log.info("page sent", **facts, latency_s=latency_s)
-        elif isinstance(answer, Refused):
+        elif isinstance(answer, Refused | Gone):
             log.error("page refused", **facts, reason=answer.reason)
         else:
             log.warning("page put off", **facts, reason=answer.reason)

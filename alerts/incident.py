@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from stream.events import Finding
 
-Action = Literal["trigger", "resolve"]
+Action = Literal["trigger", "acknowledge", "resolve"]
 FindingState = Literal["open", "closed"]
 STATES = ("open", "acknowledged", "resolved")
-ACTIONS: tuple[Action, ...] = ("trigger", "resolve")
+ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
 
 
 class Notification(Struct, frozen=True, kw_only=True):
@@ -53,6 +53,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     opened_at: float
     changed_at: float
     resolved_at: float | None = None
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
     notifications: tuple[Notification, ...] = ()
 
     @property
@@ -107,7 +109,7 @@ def with_notification(incident: Incident, changed: Notification) -> Incident:
 
 
 def sendable(incident: Incident, notification: Notification) -> bool:
-    """Whether it may leave now: a resolve waits until its receiver has accepted the trigger."""
+    """Whether it may leave now: what follows a trigger waits until its receiver has accepted that."""
     if notification.state != "due":
         return False
     if notification.action == "trigger":

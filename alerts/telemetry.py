@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import Due, IncidentBook
-from alerts.http import Accepted, Answer, Refused
 from alerts.incident import ACTIONS, STATES
 from alerts.triage import Reason
 
@@ -87,7 +87,7 @@ class Telemetry:
         """Count one attempt; return the seconds from proof to ``now`` if this was an accepted page."""
         notification, proven_at = due.notification, due.incident.lead.proven_at
         self.attempts.labels(notification.receiver, answer.reason).inc()
-        if isinstance(answer, Accepted | Refused):
+        if isinstance(answer, Accepted | Refused | Gone):
             result = "sent" if isinstance(answer, Accepted) else "failed"
             self.notifications.labels(notification.receiver, notification.action, result).inc()
         if not isinstance(answer, Accepted) or notification.action != "trigger" or proven_at is None:

@@ -10,10 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from alerts.book import IncidentBook
-from alerts.incident import Incident
+from alerts.incident import Action, Incident, Notification, notification_id
 from alerts.intake import intake
+from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
-from alerts.triage import Reason
+from alerts.receivers.mail import Mail
+from alerts.receivers.receiver import Receiver
+from alerts.receivers.request import Request
+from alerts.triage import Reason, triage
 from stream.events import Finding
 from stream.wire import encode
 
@@ -46,6 +50,27 @@ def finding(finding_id: str = "f1", state: str = "open", **fields: Any) -> Findi
         "closed_at": 1_500.0 if state == "closed" else None,
     }
     return Finding(**facts | fields)
+
+
+def incident_of(*findings: Finding) -> Incident:
+    """The one incident that these findings of one model make."""
+    ledger = Ledger()
+    for fact in findings:
+        for incident in triage(ledger, fact, OWNERS, now=2_000.25).changed:
+            ledger.put(incident)
+    (incident,) = ledger
+    return incident
+
+
+def notice(incident: Incident, action: Action, receiver: str = "maps-hook") -> Notification:
+    return Notification(id=notification_id(incident.id, action, receiver), receiver=receiver, action=action)
+
+
+def said(receiver: Receiver, incident: Incident, action: Action, at: float = 3_000.0) -> Request:
+    """The request of a receiver that speaks HTTP."""
+    message = receiver.message(incident, notice(incident, action), at)
+    assert not isinstance(message, Mail)
+    return message
 
 
 class Rec(NamedTuple):

@@ -15,7 +15,8 @@ from alerts.delivery import Delivery, Pace
 from alerts.http import Http
 from alerts.incident import Incident, Notification
 from alerts.receivers.pagerduty import PagerDutyReceiver
-from alerts.receivers.request import Receiver, Request
+from alerts.receivers.receiver import Receiver
+from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.telemetry import BookFigures, Telemetry
 from stream.events import Finding
@@ -45,7 +46,7 @@ class Pager:
         self.registry = CollectorRegistry()
         self.http = Http(timeout_s=2.0)
         receivers: dict[str, Receiver] = {
-            "maps-hook": WebhookReceiver(hook.url, SECRET),
+            "maps-hook": WebhookReceiver(hook.url, [SECRET]),
             "maps-pd": PagerDutyReceiver(ROUTING_KEY, pagerduty.url),
         }
         telemetry = Telemetry(self.registry, NAMES)
@@ -242,7 +243,7 @@ def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
 
 def test_fault_in_one_receivers_task_does_not_go_unseen(hook: HookServer, pagerduty: HookServer) -> None:
     class Broken:
-        def request(self, incident: Incident, notification: Notification, at: float) -> Request:
+        def message(self, incident: Incident, notification: Notification, at: float) -> Request:
             raise RuntimeError("a fault of ours")
 
     async def play() -> None:

@@ -91,7 +91,7 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, text)
     for part in (
         "colour: unknown",
-        "receiver[0].kind 'slak': want webhook or pagerduty",
+        "receiver[0].kind 'slak': want one of webhook, pagerduty",
         "receiver[1].name 'b b'",
         "receiver[1].url",
         'receiver[2]: secret: want "whsec_"',
