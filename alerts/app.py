@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import faust
 import structlog
 from prometheus_client import CollectorRegistry
 
+from alerts.audit import Audit
 from alerts.book import IncidentBook
 from alerts.config import Roster
 from alerts.config import load as load_owners
 from alerts.courier import Courier
 from alerts.delivery import Delivery
 from alerts.http import Http
-from alerts.intake import intake
+from alerts.intake import intake, undelivered
 from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
 from alerts.watch import FindingWatch
@@ -48,18 +50,28 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
     receivers = tuple(roster.receivers)
     telemetry = Telemetry(registry, receivers)
     courier = Courier(Http(), Smtp())
-    delivery = Delivery(roster.receivers, courier.send, telemetry)
+    delivery = Delivery(roster.receivers, courier.send, telemetry, limits=roster.limits)
+    audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat)
     registry.register(BookFigures(delivery.book, roster.owners.names(), receivers))
     watch = FindingWatch(telemetry)
     read = intake(settings.topics.dead_letters)
 
     def open_book(number: int, urge: Callable[[], None]) -> IncidentBook:
-        book = IncidentBook(roster.owners, read, urge=urge, announce=delivery.wake, watch=watch)
+        book = IncidentBook(
+            roster.owners,
+            read,
+            urge=urge,
+            announce=delivery.wake,
+            watch=watch,
+            fallbacks=roster.fallbacks,
+            letter=undelivered(settings.topics.dead_letters),
+        )
         delivery.attach(book)
         return book
 
     app = build(_plan(settings, registry, open_book))
-    _deliver(app, delivery, courier)
+    _run_beside(app, delivery.run, audit.run)
+    _close_at_the_end(app, courier)
     return app
 
 
@@ -78,17 +90,31 @@ def _plan(settings: Settings, registry: CollectorRegistry, open_book: PartitionF
     )
 
 
-def _deliver(app: Any, delivery: Delivery, courier: Courier) -> None:
-    async def deliver() -> None:
+def _run_beside(app: Any, *works: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run each work as long as the application; a fault in one ends it, so that it can't go unseen."""
+
+    def task(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def guarded() -> None:
+            try:
+                await work()
+            except Exception as fault:
+                await app.crash(fault)
+                raise
+
+        return guarded
+
+    for work in works:
+        app.task(task(work))
+
+
+def _close_at_the_end(app: Any, courier: Courier) -> None:
+    async def wait() -> None:
         try:
-            await delivery.run()
-        except Exception as fault:
-            await app.crash(fault)
-            raise
+            await asyncio.Event().wait()
         finally:
             await courier.close()
 
-    app.task(deliver)
+    app.task(wait)
 
 
 def _announce(roster: Roster) -> None:

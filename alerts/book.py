@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from alerts.incident import Incident, Notification, sendable, with_notification
+from alerts.incident import Incident, Notification, rerouted, sendable, with_notification
 from alerts.ledger import Ledger
 from alerts.owners import Owners
 from alerts.triage import Reason, triage
@@ -68,6 +68,8 @@ class IncidentBook:
         urge: Callable[[], None],
         announce: Callable[[], None],
         watch: Watch,
+        fallbacks: Mapping[str, str] | None = None,
+        letter: Callable[[Due, str], Output] | None = None,
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
         self._owners = owners
@@ -75,6 +77,8 @@ class IncidentBook:
         self._urge = urge
         self._announce = announce
         self._watch = watch
+        self._fallbacks = fallbacks or {}
+        self._letter = letter
         self._resolved_budget = resolved_budget
         self._ledger = Ledger()
         self._durable: dict[str, Incident] = {}
@@ -165,12 +169,31 @@ class IncidentBook:
         self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
 
     def refused(self, due: Due, reason: str) -> None:
-        """Record that the receiver will never take it; the resolve of a refused trigger ends with it."""
+        """Record that the receiver will never take it: a dead letter, and its fallback is to hear it instead.
+
+        What was to follow a refused trigger ends with it, as a fallback that takes over hears it too.
+        """
+        if self.closed:
+            return
         self._settle(due, state="failed", last_error=reason)
+        if self._letter is not None:
+            self._letters.append(self._letter(due, reason))
         incident = self._ledger.get(due.incident.id)
-        for later in incident.notifications if incident and due.notification.action == "trigger" else ():
+        if incident is None:
+            return
+        for later in incident.notifications if due.notification.action == "trigger" else ():
             if later.receiver == due.notification.receiver and later.state == "due":
                 self._settle(Due(due.incident, later), state="failed", last_error=TRIGGER_REFUSED, attempts=0)
+        self._reroute(due)
+
+    def told(self, receiver: str, resolved_since: float) -> Iterator[Due]:
+        """Yield what this receiver was told last of every incident that is open or resolved recently."""
+        for incident in list(self._ledger):
+            if incident.state == "resolved" and incident.changed_at < resolved_since:
+                continue
+            sent = [n for n in incident.notifications if n.receiver == receiver and n.state == "sent"]
+            if sent:
+                yield Due(incident, sent[-1])
 
     # The readers' side.
 
@@ -216,6 +239,12 @@ class IncidentBook:
         self._due.get(due.notification.receiver, {}).pop(due.notification.id, None)
         self._forget_surplus()
         self._urge()
+
+    def _reroute(self, due: Due) -> None:
+        fallback = self._fallbacks.get(due.notification.receiver)
+        incident = self._ledger.get(due.incident.id)
+        if fallback is not None and incident is not None:
+            self._put(rerouted(incident, due.notification, fallback))
 
     def _change(self, due: Due, **changes: object) -> None:
         """Record on the incident as it is by now: findings may have joined since the request left."""

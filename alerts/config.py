@@ -12,20 +12,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field, HttpUrl, ValidationError
+from pydantic import BaseModel, Field, HttpUrl, ValidationError, ValidationInfo, model_validator
 
+from alerts.audit import Heartbeat
+from alerts.lane import Limit
 from alerts.links import Links
 from alerts.owners import Owner, Owners
 from alerts.receivers.receiver import Receiver
-from alerts.tables import RECEIVERS, Name, ReceiverTable, Table
+from alerts.tables import RECEIVERS, Name, ReceiverTable, SecretUrl, Table
 from stream.settings import SettingsError
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
-ECHOED = frozenset({"name", "kind", "models", "receivers"})
+ECHOED = frozenset({"name", "kind", "models", "receivers", "fallback"})
 """Fields whose wrong value may be repeated in a message; all others may hold a secret."""
 
 
-TABLES = ("links", "receiver", "owner", "default_owner")
+TABLES = ("links", "heartbeat", "receiver", "owner", "default_owner")
 
 
 class OwnersError(SettingsError):
@@ -37,6 +39,9 @@ class Roster(NamedTuple):
 
     owners: Owners
     receivers: Mapping[str, Receiver]
+    limits: Mapping[str, Limit] = {}
+    fallbacks: Mapping[str, str] = {}
+    heartbeat: Heartbeat | None = None
 
 
 class OwnerTable(Table):
@@ -52,6 +57,21 @@ class DefaultOwnerTable(Table):
 
     name: Name
     receivers: tuple[str, ...] = ()
+
+
+class HeartbeatTable(SecretUrl):
+    """``[heartbeat]``: the dead man's switch."""
+
+    every_s: Annotated[float, Field(ge=1, le=3_600)] = 60.0
+
+    @model_validator(mode="after")
+    def _url_is_good(self, info: ValidationInfo) -> HeartbeatTable:
+        self.reveal_url(info.context or {})
+        return self
+
+    def build(self, environ: Mapping[str, str]) -> Heartbeat:
+        """Return the heartbeat."""
+        return Heartbeat(self.reveal_url(environ), self.every_s)
 
 
 class LinksTable(Table):
@@ -112,11 +132,21 @@ class _Reader:
         default = raw.get("default_owner")
         named = {str(table.get("name")) for _, table in receivers}
         for place, table in [*owners, ("default_owner", default if isinstance(default, dict) else {})]:
-            for name in table.get("receivers", []) if isinstance(table.get("receivers"), list) else []:
-                if name not in named:
-                    self.faults.append(f"{place}.receivers {name!r}: want the name of a [[receiver]]")
+            listed = table.get("receivers")
+            self._check_named(f"{place}.receivers", listed if isinstance(listed, list) else [], named)
+        for place, table in receivers:
+            others = named - {str(table.get("name"))}
+            self._check_named(f"{place}.fallback", [table["fallback"]] if "fallback" in table else [], others)
         for key, tables in (("receiver", receivers), ("owner", owners)):
             self.faults += _repeated(key, [str(table["name"]) for _, table in tables if "name" in table])
+
+    def _check_named(self, place: str, names: list[Any], known: set[str]) -> None:
+        wanted = (
+            "want the name of another [[receiver]]"
+            if "fallback" in place
+            else "want the name of a [[receiver]]"
+        )
+        self.faults += [f"{place} {name!r}: {wanted}" for name in names if name not in known]
 
 
 def _repeated(key: str, names: list[str]) -> Iterator[str]:
@@ -150,6 +180,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     owners = [reader.read(OwnerTable, place, table) for place, table in reader.tables(raw, "owner")]
     default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
     links = reader.read(LinksTable, "links", raw.get("links", {}))
+    beat = reader.read(HeartbeatTable, "heartbeat", raw["heartbeat"]) if "heartbeat" in raw else None
     reader.cross_check(raw)
     if reader.faults or default is None or links is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
@@ -158,7 +189,10 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
             owners=tuple(Owner(**owner.model_dump()) for owner in owners if owner is not None),
             default=Owner(**default.model_dump()),
         ),
-        {receiver.name: receiver.build(environ, links.build()) for receiver in receivers},
+        receivers={receiver.name: receiver.build(environ, links.build()) for receiver in receivers},
+        limits={receiver.name: receiver.limits() for receiver in receivers},
+        fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
+        heartbeat=None if beat is None else beat.build(environ),
     )
 
 

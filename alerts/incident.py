@@ -23,7 +23,8 @@ ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
 class Notification(Struct, frozen=True, kw_only=True):
     """One message to one receiver: due until the receiver accepted it (sent) or refused it for good (failed).
 
-    ``id`` is the receiver's idempotency key: every repeat carries the same. ``accepted_at`` is epoch seconds.
+    ``id`` is the receiver's idempotency key: every repeat carries the same. ``due_at`` (when it was decided)
+    and ``accepted_at`` are epoch seconds.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     action: Action
     state: Literal["due", "sent", "failed"] = "due"
     attempts: int = 0
+    due_at: float = 0.0
     accepted_at: float | None = None
     last_error: str = ""
 
@@ -94,10 +96,10 @@ def notification_id(incident: str, action: Action, receiver: str) -> str:
     return f"ntf_{_digest(incident, action, receiver)}"
 
 
-def due(incident: str, action: Action, receivers: tuple[str, ...]) -> tuple[Notification, ...]:
-    """Return one due notification for each receiver."""
+def due(incident: str, action: Action, receivers: tuple[str, ...], at: float) -> tuple[Notification, ...]:
+    """Return one due notification for each receiver, decided ``at`` epoch seconds."""
     return tuple(
-        Notification(id=notification_id(incident, action, name), receiver=name, action=action)
+        Notification(id=notification_id(incident, action, name), receiver=name, action=action, due_at=at)
         for name in receivers
     )
 
@@ -106,6 +108,19 @@ def with_notification(incident: Incident, changed: Notification) -> Incident:
     """Return ``incident`` with the notification of the same id replaced."""
     swapped = tuple(changed if old.id == changed.id else old for old in incident.notifications)
     return replace(incident, notifications=swapped)
+
+
+def rerouted(incident: Incident, refused: Notification, fallback: str) -> Incident:
+    """Return the incident with a refused trigger due at another receiver, unless that one is told already.
+
+    The end of an incident that has resolved meanwhile follows the trigger there.
+    """
+    if refused.action != "trigger" or incident.trigger_of(fallback) is not None:
+        return incident
+    made = due(incident.id, "trigger", (fallback,), refused.due_at)
+    if incident.state == "resolved":
+        made += due(incident.id, "resolve", (fallback,), refused.due_at)
+    return replace(incident, notifications=incident.notifications + made)
 
 
 def sendable(incident: Incident, notification: Notification) -> bool:

@@ -1,13 +1,17 @@
-"""Edge. Records of the findings topic to findings; what is none goes to the dead letters with its reason."""
+"""Edge. Records of the findings topic to findings, and what goes to the dead letters with its reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from alerts.book import Unreadable
+import msgspec
+
+from alerts.book import Due, Unreadable
 from stream.engine.partition import Output, Record
 from stream.events import Finding
 from stream.wire import DecodeError, dead_letter_headers, decode_finding
+
+UNDELIVERED = "undelivered"
 
 
 def intake(dead_letters: str) -> Callable[[Record], Finding | Unreadable]:
@@ -22,3 +26,18 @@ def intake(dead_letters: str) -> Callable[[Record], Finding | Unreadable]:
             return Unreadable(fault.reason, letter)
 
     return read
+
+
+def undelivered(dead_letters: str) -> Callable[[Due, str], Output]:
+    """Return the maker of dead letters for notifications that their receiver refused for good."""
+
+    def letter(due: Due, reason: str) -> Output:
+        headers = [
+            ("tidewatch_reason", UNDELIVERED.encode()),
+            ("tidewatch_detail", reason.encode()),
+            ("tidewatch_receiver", due.notification.receiver.encode()),
+            ("tidewatch_notification", due.notification.id.encode()),
+        ]
+        return Output(dead_letters, due.incident.id.encode(), msgspec.json.encode(due.incident), headers)
+
+    return letter

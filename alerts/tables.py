@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from alerts.lane import FREE, Limit
 from alerts.links import Links
 from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.email import EmailReceiver
@@ -46,7 +47,17 @@ class Table(BaseModel):
 class ReceiverTable(Table):
     """What every ``[[receiver]]`` has."""
 
+    limit: ClassVar[Limit] = FREE
+
     name: Name
+    fallback: str | None = None
+    per_minute: Annotated[float, Field(gt=0, le=6_000)] | None = None
+
+    def limits(self) -> Limit:
+        """Return how fast it may be sent to."""
+        if self.per_minute is None:
+            return self.limit
+        return Limit(self.per_minute / 60.0, max(1.0, self.per_minute / 60.0))
 
     def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
         """Return the receiver.
@@ -89,6 +100,8 @@ class WebhookTable(ReceiverTable):
 class PagerDutyTable(ReceiverTable):
     """``kind = "pagerduty"``."""
 
+    limit = Limit(per_s=2.0, burst=20.0)  # about 120 a minute are taken
+
     kind: Literal["pagerduty"]
     routing_key: SecretStr | None = None
     routing_key_file: Path | None = None
@@ -117,42 +130,53 @@ class AlertmanagerTable(ReceiverTable):
         return AlertmanagerReceiver(str(self.url), reveal_if_given(self, "token", environ), links)
 
 
-class _SecretUrlTable(ReceiverTable):
-    """The URL of an incoming webhook lets anyone who has it post: it is a secret."""
+class SecretUrl(Table):
+    """A URL that lets anyone who has it post: it is a secret."""
 
     url: SecretStr | None = None
     url_file: Path | None = None
     url_env: str | None = None
 
-    def _url(self, environ: Mapping[str, str]) -> str:
+    def reveal_url(self, environ: Mapping[str, str]) -> str:
+        """Return the URL.
+
+        Raises:
+            ValueError: it is missing, or no http or https URL; never says it.
+        """
         try:
             return str(_url.validate_python(reveal(self, "url", environ)))
         except ValidationError:
             raise ValueError("url: want an http or https URL") from None
 
 
-class SlackTable(_SecretUrlTable):
+class SlackTable(ReceiverTable, SecretUrl):
     """``kind = "slack"``."""
+
+    limit = Limit(per_s=1.0, burst=5.0)  # one a second, and short bursts
 
     kind: Literal["slack"]
 
     def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
         """Return the receiver; see ``ReceiverTable``."""
-        return SlackReceiver(self._url(environ), links)
+        return SlackReceiver(self.reveal_url(environ), links)
 
 
-class TeamsTable(_SecretUrlTable):
+class TeamsTable(ReceiverTable, SecretUrl):
     """``kind = "teams"``."""
+
+    limit = Limit(per_s=2.0, burst=4.0)  # four a second are throttled
 
     kind: Literal["teams"]
 
     def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
         """Return the receiver; see ``ReceiverTable``."""
-        return TeamsReceiver(self._url(environ), links)
+        return TeamsReceiver(self.reveal_url(environ), links)
 
 
 class EmailTable(ReceiverTable):
     """``kind = "email"``."""
+
+    limit = Limit(per_s=1.0, burst=10.0)
 
     kind: Literal["email"]
     to: MailAddress

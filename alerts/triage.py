@@ -89,7 +89,9 @@ def _tell(incident: Incident, owner: Owner) -> tuple[Incident, tuple[Reason, ...
         return incident, (Reason.TICKET_NOT_PAGED,)
     if not owner.receivers:
         return incident, (Reason.NO_RECEIVERS,)
-    return replace(incident, notifications=due(incident.id, "trigger", owner.receivers)), ()
+    return replace(
+        incident, notifications=due(incident.id, "trigger", owner.receivers, incident.changed_at)
+    ), ()
 
 
 def _noted(incident: Incident, finding: Finding) -> dict[str, FindingState]:
@@ -114,7 +116,7 @@ def _resolve(incident: Incident, finding: Finding, now: float) -> Incident:
         incident,
         state="resolved",
         resolved_at=finding.closed_at if finding.closed_at is not None else now,
-        notifications=incident.notifications + due(incident.id, "resolve", told),
+        notifications=incident.notifications + due(incident.id, "resolve", told, now),
     )
 
 

@@ -21,12 +21,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from standardwebhooks import Webhook
 
 from stream import topics
+from stream.engine.probe import Step
 from stream.events import Finding
 from stream.wire import encode
 from tests.conftest import Kafka
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET, Got, HookServer, finding, hook_server
 
 ROOT = Path(__file__).parents[2]
+OPENED, RESOLVED = "incident.opened", "incident.resolved"
 START = "from alerts.app import pager; pager()"
 
 
@@ -65,11 +67,12 @@ class Site:
         asyncio.run(topics.create(kafka.settings()))
 
     @contextmanager
-    def pager(self) -> Iterator[subprocess.Popen[bytes]]:
+    def pager(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         self.port = free_port()
         overrides = {"pager": {"owners": self.folder / "owners.toml", "port": self.port}}
         environ = os.environ | self.kafka.environment(**overrides)
         environ |= {"PYTHONPATH": str(ROOT), "MAPS_SECRET": SECRET, "MAPS_PD": ROUTING_KEY}
+        environ |= variables
         with (self.folder / "pager.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", START], env=environ, stderr=log, cwd=self.folder
@@ -221,6 +224,38 @@ def test_page_waits_in_kafka_while_its_receiver_is_down_and_pagers_come_and_go(s
         until(lambda: len(site.hook.got) > sent, site)
     assert json.loads(site.hook.got[-1].body)["type"] == "incident.resolved"
     assert len(site.hook.got) == sent + 1
+
+
+STEPS = [(step, number) for step in Step for number in (1, 2)]
+"""The first checkpoint holds the intent to notify, the second one that the receivers have it."""
+
+
+@pytest.mark.parametrize(("step", "number"), STEPS, ids=[f"{step}-{number}" for step, number in STEPS])
+def test_pager_killed_at_any_step_of_a_checkpoint_loses_nothing_and_repeats_under_one_id(
+    site: Site, step: Step, number: int
+) -> None:
+    with site.pager(TIDEWATCH_FAULT=f"kill:{step}:{number}") as doomed:
+        site.send(page_now())
+        assert doomed.wait(30) == -signal.SIGKILL
+    with site.pager():
+        until(lambda: len(site.hook.got) >= 1 and len(site.pagerduty.got) >= 1, site)
+        site.send(finding("a", "closed"))
+        until(
+            lambda: action(site.pagerduty.got[-1]) == "resolve" and kind(site.hook.got[-1]) == RESOLVED, site
+        )
+    said = [(kind(got), got.headers["webhook-id"]) for got in site.hook.got]
+    assert [one for one, _ in dict.fromkeys(said)] == [OPENED, RESOLVED]
+    assert [one for one, _ in said] == sorted(one for one, _ in said)
+    assert len({json.loads(got.body)["dedup_key"] for got in site.pagerduty.got}) == 1
+    assert [*dict.fromkeys(action(got) for got in site.pagerduty.got)] == ["trigger", "resolve"]
+
+
+def kind(got: Got) -> str:
+    return str(json.loads(got.body)["type"])
+
+
+def action(got: Got) -> str:
+    return str(json.loads(got.body)["event_action"])
 
 
 def test_second_pager_stands_by_and_takes_over(site: Site) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from alerts.config import OwnersError, Roster, load
+from alerts.lane import Limit
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
 GOOD = f"""
@@ -146,3 +147,27 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_missing_secret_file_is_named(tmp_path: Path) -> None:
     text = GOOD.replace(f'secret = "{SECRET}"', 'secret_file = "/nowhere/secret"')
     assert any("secret_file '/nowhere/secret': No such file" in line for line in faults(tmp_path, text))
+
+
+def test_fallback_limit_and_heartbeat_are_read(tmp_path: Path) -> None:
+    text = GOOD.replace('kind = "pagerduty"', 'kind = "pagerduty"\nfallback = "maps-hook"\nper_minute = 30')
+    roster = read(tmp_path, text + '[heartbeat]\nurl = "https://beat.example/top-secret"\nevery_s = 30\n')
+    assert roster.fallbacks == {"maps-pd": "maps-hook"}
+    assert roster.limits["maps-pd"] == Limit(per_s=0.5, burst=1.0)
+    assert roster.heartbeat is not None
+    assert roster.heartbeat.every_s == 30
+    assert "top-secret" not in repr(roster)
+
+
+@pytest.mark.parametrize("fallback", ["nobody", "maps-hook"])
+def test_fallback_is_another_receiver(tmp_path: Path, fallback: str) -> None:
+    (found,) = faults(
+        tmp_path, GOOD.replace('kind = "webhook"', f'kind = "webhook"\nfallback = "{fallback}"')
+    )
+    assert f"receiver[0].fallback '{fallback}': want the name of another [[receiver]]" in found
+
+
+def test_heartbeat_of_no_url_is_named_without_it(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, GOOD + '[heartbeat]\nurl = "ftp://top-secret"\n')
+    assert "heartbeat: url: want an http or https URL" in found
+    assert "top-secret" not in found
