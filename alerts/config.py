@@ -12,9 +12,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field, HttpUrl, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    HttpUrl,
+    IPvAnyNetwork,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from alerts.audit import Heartbeat
+from alerts.guard import Guard
 from alerts.lane import Limit
 from alerts.links import Links
 from alerts.owners import Owner, Owners
@@ -23,11 +32,11 @@ from alerts.tables import RECEIVERS, Name, ReceiverTable, SecretUrl, Table
 from stream.settings import SettingsError
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
-ECHOED = frozenset({"name", "kind", "models", "receivers", "fallback"})
+ECHOED = frozenset({"name", "kind", "models", "receivers", "fallback", "allow"})
 """Fields whose wrong value may be repeated in a message; all others may hold a secret."""
 
 
-TABLES = ("links", "heartbeat", "receiver", "owner", "default_owner")
+TABLES = ("links", "network", "heartbeat", "receiver", "owner", "default_owner")
 
 
 class OwnersError(SettingsError):
@@ -42,6 +51,7 @@ class Roster(NamedTuple):
     limits: Mapping[str, Limit] = {}
     fallbacks: Mapping[str, str] = {}
     heartbeat: Heartbeat | None = None
+    guard: Guard = Guard()
 
 
 class OwnerTable(Table):
@@ -72,6 +82,16 @@ class HeartbeatTable(SecretUrl):
     def build(self, environ: Mapping[str, str]) -> Heartbeat:
         """Return the heartbeat."""
         return Heartbeat(self.reveal_url(environ), self.every_s)
+
+
+class NetworkTable(Table):
+    """``[network]``: which addresses requests may go to besides the public ones."""
+
+    allow: tuple[IPvAnyNetwork, ...] = ()
+
+    def build(self) -> Guard:
+        """Return the guard."""
+        return Guard(str(network) for network in self.allow)
 
 
 class LinksTable(Table):
@@ -180,9 +200,10 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     owners = [reader.read(OwnerTable, place, table) for place, table in reader.tables(raw, "owner")]
     default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
     links = reader.read(LinksTable, "links", raw.get("links", {}))
+    network = reader.read(NetworkTable, "network", raw.get("network", {}))
     beat = reader.read(HeartbeatTable, "heartbeat", raw["heartbeat"]) if "heartbeat" in raw else None
     reader.cross_check(raw)
-    if reader.faults or default is None or links is None:
+    if reader.faults or default is None or links is None or network is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
     return Roster(
         Owners(
@@ -192,6 +213,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
         receivers={receiver.name: receiver.build(environ, links.build()) for receiver in receivers},
         limits={receiver.name: receiver.limits() for receiver in receivers},
         fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
+        guard=network.build(),
         heartbeat=None if beat is None else beat.build(environ),
     )
 

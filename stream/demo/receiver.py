@@ -93,4 +93,5 @@ class Receivers:
         ]
         name = self._teams.default
         default = {"name": name, "receivers": [f"{name}-hook", f"{name}-pd"]}
-        path.write_text(tomli_w.dumps({"receiver": receivers, "owner": owners, "default_owner": default}))
+        tables = {"network": {"allow": ["127.0.0.0/8"]}, "receiver": receivers, "owner": owners}
+        path.write_text(tomli_w.dumps(tables | {"default_owner": default}))

@@ -39,7 +39,7 @@ from alerts.receivers.webhook import WebhookReceiver
 from alerts.smtp import Smtp
 from alerts.tables import RECEIVERS
 from stream.events import Finding
-from tests.unit.alerts.samples import HookServer, finding, hook_server, incident_of, notice
+from tests.unit.alerts.samples import LOOPBACK, HookServer, finding, hook_server, incident_of, notice
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NEXT_SECRET = "whsec_bmV4dC1uZXh0LW5leHQtbmV4dC1uZXh0"
@@ -116,7 +116,7 @@ def body_of(name: str, incident: Incident, action: Action) -> Any:
 def courier() -> Iterator[Callable[[Message], Answer]]:
     def send(message: Message) -> Answer:
         async def exchange() -> Answer:
-            carrier = Courier(Http(5.0), Smtp(5.0))
+            carrier = Courier(Http(5.0, LOOPBACK), Smtp(5.0))
             try:
                 return await carrier.send(message)
             finally:

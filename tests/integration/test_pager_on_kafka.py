@@ -45,6 +45,8 @@ class Site:
         self._running: list[subprocess.Popen[bytes]] = []
         (folder / "owners.toml").write_text(
             f"""
+            [network]
+            allow = ["127.0.0.0/8"]
             [[receiver]]
             name = "maps-hook"
             kind = "webhook"

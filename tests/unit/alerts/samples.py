@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from alerts.book import IncidentBook
+from alerts.guard import Guard
 from alerts.incident import Action, Incident, Notification, notification_id
 from alerts.intake import intake
 from alerts.ledger import Ledger
@@ -23,6 +24,7 @@ from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+LOOPBACK = Guard(["127.0.0.0/8"])
 MAPS = Owner(name="maps", models=("eta.*", "route-*"), receivers=("maps-hook", "maps-pd"))
 OWNERS = Owners(owners=(MAPS,), default=Owner(name="ml-platform"))
 

@@ -12,7 +12,7 @@ from alerts.book import IncidentBook
 from alerts.http import Http
 from alerts.telemetry import Telemetry
 from stream.wire import encode
-from tests.unit.alerts.samples import HookServer, Rec, finding, hook_server, new_book
+from tests.unit.alerts.samples import LOOPBACK, HookServer, Rec, finding, hook_server, new_book
 
 
 def book_with_page(at: float) -> IncidentBook:
@@ -27,7 +27,7 @@ def beats(hook: HookServer, book: IncidentBook | None, for_s: float = 0.35) -> C
     registry = CollectorRegistry()
 
     async def watch() -> None:
-        http = Http(2.0)
+        http = Http(2.0, LOOPBACK)
         audit = Audit(lambda: book, http.send, Telemetry(registry, ()), Heartbeat(hook.url, 0.1))
         try:
             async with asyncio.timeout(for_s):

@@ -25,7 +25,16 @@ from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
 from stream.engine.partition import Output
 from stream.events import Finding
-from tests.unit.alerts.samples import ROUTING_KEY, SECRET, HookServer, finding, hook_server, new_book, record
+from tests.unit.alerts.samples import (
+    LOOPBACK,
+    ROUTING_KEY,
+    SECRET,
+    HookServer,
+    finding,
+    hook_server,
+    new_book,
+    record,
+)
 
 NAMES = ("maps-hook", "maps-pd")
 QUICK = Pace(base_s=0.01, cap_s=0.05)
@@ -56,7 +65,7 @@ class Pager:
         limits: Mapping[str, Limit] | None = None,
     ) -> None:
         self.registry = CollectorRegistry()
-        self.http = Http(timeout_s=2.0)
+        self.http = Http(2.0, LOOPBACK)
         receivers: dict[str, Receiver] = {
             "maps-hook": WebhookReceiver(hook.url, [SECRET]),
             "maps-pd": PagerDutyReceiver(ROUTING_KEY, pagerduty.url),

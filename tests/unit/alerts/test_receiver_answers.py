@@ -17,7 +17,7 @@ from alerts.http import Http
 from alerts.receivers.pagerduty import PagerDutyReceiver
 from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
-from tests.unit.alerts.samples import SECRET, HookServer, finding, hook_server, new_book, record
+from tests.unit.alerts.samples import LOOPBACK, SECRET, HookServer, finding, hook_server, new_book, record
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def hook() -> Iterator[HookServer]:
 
 def post(request: Request, timeout_s: float = 5.0) -> Answer:
     async def exchange() -> Answer:
-        http = Http(timeout_s)
+        http = Http(timeout_s, LOOPBACK)
         try:
             return await http.send(request)
         finally:
