@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from alerts.audit import Audit
 from alerts.book import IncidentBook
+from alerts.clock import clock
 from alerts.config import Roster
 from alerts.config import load as load_owners
 from alerts.courier import Courier
@@ -70,7 +71,7 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
         return book
 
     app = build(_plan(settings, registry, open_book))
-    _run_beside(app, delivery.run, audit.run)
+    _run_beside(app, delivery.run, audit.run, clock(delivery.book))
     _close_at_the_end(app, courier)
     return app
 

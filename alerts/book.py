@@ -7,15 +7,18 @@ could take back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from alerts.incident import Incident, Notification, rerouted, sendable, with_notification
 from alerts.ledger import Ledger
+from alerts.onlooker import Onlooker
 from alerts.owners import Owners
-from alerts.triage import Reason, triage
+from alerts.reason import Decision
+from alerts.timers import Timers
+from alerts.triage import ripe_at, ripen, triage
 from stream.engine.partition import Flush, Output, Record
 from stream.events import Finding
 
@@ -45,18 +48,6 @@ class Unreadable(NamedTuple):
     letter: Output
 
 
-class Watch(Protocol):
-    """Who looks on: metrics and log. Called while folding; must not fail."""
-
-    def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
-        """Learn what became of a finding."""
-        ...
-
-    def refused(self, reason: str) -> None:
-        """Learn that a record on the findings topic was no finding."""
-        ...
-
-
 class IncidentBook:
     """The findings' partition, as the engine's ``Partition``; ``announce()`` says that something is due."""
 
@@ -67,7 +58,7 @@ class IncidentBook:
         *,
         urge: Callable[[], None],
         announce: Callable[[], None],
-        watch: Watch,
+        watch: Onlooker,
         fallbacks: Mapping[str, str] | None = None,
         letter: Callable[[Due, str], Output] | None = None,
         resolved_budget: int = RESOLVED_BUDGET,
@@ -86,6 +77,8 @@ class IncidentBook:
         self._flushed: dict[str, Incident | None] = {}
         self._letters: list[Output] = []
         self._due: dict[str, dict[str, str]] = {}
+        self._timers = Timers()
+        self._is_live = False
         self.closed = False
 
     # The engine's side.
@@ -101,6 +94,7 @@ class IncidentBook:
         except msgspec.ValidationError as fault:
             raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
         self._ledger.put(incident)
+        self._timers.set(incident.id, ripe_at(incident, self._owners))
         self._flushed[incident.id] = incident
 
     def local(self) -> Mapping[str, int]:
@@ -135,6 +129,7 @@ class IncidentBook:
 
     def committed(self) -> None:
         """Let go what is durable now."""
+        self._is_live = True
         flushed, self._flushed = self._flushed, {}
         for name, incident in flushed.items():
             if incident is None:
@@ -148,6 +143,13 @@ class IncidentBook:
         self.closed = True
         self._due.clear()
         self._announce()
+
+    # The clock's side.
+
+    def advance(self, now: float) -> None:
+        """Let time pass until ``now``, epoch seconds; asks for a checkpoint when somebody is to be told."""
+        if self._is_live and not self.closed and self._pass(now):
+            self._urge()
 
     # The delivery's side.
 
@@ -207,31 +209,53 @@ class IncidentBook:
             yield from (n for n in incident.notifications if n.state == "due")
 
     def _take(self, record: Record) -> bool:
+        now = record.timestamp / 1000
+        news = self._pass(now)
         finding = self._read(record)
         if isinstance(finding, Unreadable):
             self._watch.refused(finding.reason)
             self._letters.append(finding.letter)
-            return False
-        decision = triage(self._ledger, finding, self._owners, record.timestamp / 1000)
-        news = False
-        for incident in decision.changed:
-            before = self._ledger.get(incident.id)
-            news = news or len(incident.notifications) > (len(before.notifications) if before else 0)
-            self._put(incident)
-        holder = self._ledger.holding(finding.id)
+            return news
+        decision = triage(self._ledger, finding, self._owners, now)
+        news |= self._take_over(decision)
+        holder = next(iter(decision.changed or self._ledger.holding(finding.id)), None)
         self._watch.triaged(finding, holder, decision.reasons)
         self._forget_surplus()
         return news
 
+    def _take_over(self, decision: Decision) -> bool:
+        """Put what changed; return whether somebody is to be told."""
+        news = False
+        for incident in decision.changed:
+            before = self._ledger.get(incident.id)
+            known = {one.id for one in before.notifications} if before else set()
+            news |= any(one.id not in known for one in incident.notifications)
+            self._put(incident)
+        return news
+
+    def _pass(self, now: float) -> bool:
+        """Do what is due by ``now``, in the order of its instants; return whether somebody is to be told."""
+        news = False
+        for at, name in self._timers.take(now):
+            incident = self._ledger.get(name)
+            if incident is None or ripe_at(incident, self._owners) != at:
+                continue
+            decision = ripen(incident, self._owners, at)
+            news |= self._take_over(decision)
+            self._watch.ripened(decision.changed[0], decision.reasons)
+        return news
+
     def _put(self, incident: Incident) -> None:
         self._ledger.put(incident)
+        self._timers.set(incident.id, ripe_at(incident, self._owners))
         self._dirty[incident.id] = None
 
     def _make_durable(self, incident: Incident) -> None:
         self._durable[incident.id] = incident
         live = self._ledger.get(incident.id)
+        waiting = {one.id for one in live.notifications if one.state == "due"} if live else set()
         for notification in incident.notifications:
-            if live is not None and live.notification(notification.id).state == "due":
+            if notification.id in waiting:
                 self._due.setdefault(notification.receiver, {})[notification.id] = incident.id
 
     def _settle(self, due: Due, **changes: object) -> None:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from alerts.audit import Heartbeat
+from alerts.grouping import Grouping, Upstream
 from alerts.guard import Guard
 from alerts.lane import Limit
 from alerts.links import Links
@@ -32,11 +33,11 @@ from alerts.tables import RECEIVERS, Name, ReceiverTable, SecretUrl, Table
 from stream.settings import SettingsError
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
-ECHOED = frozenset({"name", "kind", "models", "receivers", "fallback", "allow"})
+ECHOED = frozenset({"name", "kind", "models", "receivers", "fallback", "allow", "owner", "least"})
 """Fields whose wrong value may be repeated in a message; all others may hold a secret."""
 
 
-TABLES = ("links", "network", "heartbeat", "receiver", "owner", "default_owner")
+TABLES = ("links", "network", "heartbeat", "grouping", "upstream", "receiver", "owner", "default_owner")
 
 
 class OwnersError(SettingsError):
@@ -60,6 +61,25 @@ class OwnerTable(Table):
     name: Name
     models: Annotated[tuple[Pattern, ...], Field(min_length=1)]
     receivers: tuple[str, ...] = ()
+
+
+class UpstreamTable(Table):
+    """``[[upstream]]``: what models depend on, and who answers for it."""
+
+    name: Pattern
+    owner: Name
+    models: Annotated[tuple[Pattern, ...], Field(min_length=1)]
+    least: Annotated[int, Field(ge=2)] = 3
+
+
+class GroupingTable(Table):
+    """``[grouping]``: what is one incident; see ``Grouping``."""
+
+    together_s: Annotated[float, Field(ge=0)] = 300.0
+    upstream_s: Annotated[float, Field(ge=0)] = 3_600.0
+    reopen_s: Annotated[float, Field(ge=0)] = 900.0
+    hold_s: Annotated[float, Field(ge=0)] = 0.0
+    inhibit_s: Annotated[float, Field(ge=0)] = 1_800.0
 
 
 class DefaultOwnerTable(Table):
@@ -157,7 +177,15 @@ class _Reader:
         for place, table in receivers:
             others = named - {str(table.get("name"))}
             self._check_named(f"{place}.fallback", [table["fallback"]] if "fallback" in table else [], others)
-        for key, tables in (("receiver", receivers), ("owner", owners)):
+        upstreams = self.tables(raw, "upstream")
+        teams = {
+            str(table.get("name"))
+            for _, table in [*owners, ("", default if isinstance(default, dict) else {})]
+        }
+        for place, table in upstreams:
+            if "owner" in table and table["owner"] not in teams:
+                self.faults.append(f"{place}.owner {table['owner']!r}: want the name of an [[owner]]")
+        for key, tables in (("receiver", receivers), ("owner", owners), ("upstream", upstreams)):
             self.faults += _repeated(key, [str(table["name"]) for _, table in tables if "name" in table])
 
     def _check_named(self, place: str, names: list[Any], known: set[str]) -> None:
@@ -200,15 +228,19 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     owners = [reader.read(OwnerTable, place, table) for place, table in reader.tables(raw, "owner")]
     default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
     links = reader.read(LinksTable, "links", raw.get("links", {}))
+    upstreams = [reader.read(UpstreamTable, place, one) for place, one in reader.tables(raw, "upstream")]
+    grouping = reader.read(GroupingTable, "grouping", raw.get("grouping", {}))
     network = reader.read(NetworkTable, "network", raw.get("network", {}))
     beat = reader.read(HeartbeatTable, "heartbeat", raw["heartbeat"]) if "heartbeat" in raw else None
     reader.cross_check(raw)
-    if reader.faults or default is None or links is None or network is None:
+    if reader.faults or default is None or links is None or network is None or grouping is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
     return Roster(
         Owners(
             owners=tuple(Owner(**owner.model_dump()) for owner in owners if owner is not None),
             default=Owner(**default.model_dump()),
+            upstreams=tuple(Upstream(**one.model_dump()) for one in upstreams if one is not None),
+            grouping=Grouping(**grouping.model_dump()),
         ),
         receivers={receiver.name: receiver.build(environ, links.build()) for receiver in receivers},
         limits={receiver.name: receiver.limits() for receiver in receivers},

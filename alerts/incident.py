@@ -1,4 +1,4 @@
-"""Core. An incident: what one owner is told about one model, from the first finding to the last one's end.
+"""Core. An incident: what one owner is told about one trouble, from the first finding to the last one's end.
 
 Ids are computed from content, so the same findings give the same ids on every worker and after every crash.
 """
@@ -18,6 +18,8 @@ Action = Literal["trigger", "acknowledge", "resolve"]
 FindingState = Literal["open", "closed"]
 STATES = ("open", "acknowledged", "resolved")
 ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
+NOTIFICATIONS_BUDGET = 100
+"""How many notifications one incident remembers; past it, the oldest that are settled are forgotten."""
 
 
 class Notification(Struct, frozen=True, kw_only=True):
@@ -30,6 +32,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     id: str
     receiver: str
     action: Action
+    episode: int = 1
     state: Literal["due", "sent", "failed"] = "due"
     attempts: int = 0
     due_at: float = 0.0
@@ -37,11 +40,24 @@ class Notification(Struct, frozen=True, kw_only=True):
     last_error: str = ""
 
 
-class Incident(Struct, frozen=True, kw_only=True):
-    """One owner's trouble with one model. ``lead`` is the finding that the page speaks of.
+class Child(Struct, frozen=True, kw_only=True):
+    """The worst that an incident's findings said of one model; ``harm``: how many times the loss got larger."""
 
-    ``findings`` says of every finding that joined whether it is still open. ``opened_at`` and ``changed_at``
-    are Kafka timestamps, ``resolved_at`` is event time; all in epoch seconds.
+    harm: float
+    version: str
+    slice: str
+    metric: str
+    before: float
+    after: float
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """One owner's trouble. ``lead`` is the finding that the page speaks of; ``children`` are by model.
+
+    ``findings`` says of every finding that joined whether it is still open. ``cause`` names the upstream that
+    the incident is about, empty when it is about the owner's own models; ``inhibited_by`` is the id of such an
+    incident while that one keeps this one quiet. ``opened_at``, ``changed_at`` and ``recovered_at`` (since when
+    all is well and it waits to resolve) are Kafka timestamps, ``resolved_at`` is event time; all in epoch seconds.
     """
 
     schema: Literal[1] = 1
@@ -54,6 +70,11 @@ class Incident(Struct, frozen=True, kw_only=True):
     findings: dict[str, FindingState]
     opened_at: float
     changed_at: float
+    episode: int = 1
+    children: dict[str, Child] = {}
+    cause: str = ""
+    inhibited_by: str = ""
+    recovered_at: float | None = None
     resolved_at: float | None = None
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
@@ -63,6 +84,15 @@ class Incident(Struct, frozen=True, kw_only=True):
     def dedup_key(self) -> str:
         """The key under which receivers gather everything about this incident."""
         return f"tidewatch-{self.id}"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Under what it is found among its owner's: its upstream, or each of its models."""
+        return (
+            (cause_key(self.cause),)
+            if self.cause
+            else tuple({self.model: None} | dict.fromkeys(self.children))
+        )
 
     @property
     def open_findings(self) -> int:
@@ -81,9 +111,25 @@ class Incident(Struct, frozen=True, kw_only=True):
                 return notification
         raise KeyError(notification_id)
 
-    def trigger_of(self, receiver: str) -> Notification | None:
-        """Return the trigger for ``receiver``, or ``None`` when it was never to be told."""
-        return next((n for n in self.notifications if n.receiver == receiver and n.action == "trigger"), None)
+    def trigger_of(self, receiver: str, episode: int) -> Notification | None:
+        """Return an episode's trigger for ``receiver``, or ``None`` when it was never to be told."""
+        for one in self.notifications:
+            if (one.receiver, one.action, one.episode) == (receiver, "trigger", episode):
+                return one
+        return None
+
+    def told(self) -> tuple[str, ...]:
+        """Return who was to be told of this episode's trouble, but not who refused to hear of it."""
+        return tuple(
+            one.receiver
+            for one in self.notifications
+            if (one.action, one.episode) == ("trigger", self.episode) and one.state != "failed"
+        )
+
+
+def cause_key(upstream: str) -> str:
+    """Return the key of an upstream's incident; no model is called so, as it holds a control character."""
+    return f"upstream\0{upstream}"
 
 
 def incident_id(owner: str, model: str, finding_id: str) -> str:
@@ -91,17 +137,29 @@ def incident_id(owner: str, model: str, finding_id: str) -> str:
     return f"inc_{_digest(owner, model, finding_id)}"
 
 
-def notification_id(incident: str, action: Action, receiver: str) -> str:
+def notification_id(incident: str, action: Action, receiver: str, episode: int = 1) -> str:
     """Return the idempotency key of one notification; without a dot, as Standard Webhooks wants."""
-    return f"ntf_{_digest(incident, action, receiver)}"
+    again = (str(episode),) if episode > 1 else ()
+    return f"ntf_{_digest(incident, action, receiver, *again)}"
 
 
-def due(incident: str, action: Action, receivers: tuple[str, ...], at: float) -> tuple[Notification, ...]:
-    """Return one due notification for each receiver, decided ``at`` epoch seconds."""
-    return tuple(
-        Notification(id=notification_id(incident, action, name), receiver=name, action=action, due_at=at)
+def with_due(incident: Incident, action: Action, receivers: tuple[str, ...], at: float) -> Incident:
+    """Return the incident with one due notification more for each receiver, decided ``at`` epoch seconds."""
+    made = [
+        Notification(
+            id=notification_id(incident.id, action, name, incident.episode),
+            receiver=name,
+            action=action,
+            episode=incident.episode,
+            due_at=at,
+        )
         for name in receivers
-    )
+    ]
+    surplus = max(0, len(incident.notifications) + len(made) - NOTIFICATIONS_BUDGET)
+    past = [one.id for one in incident.notifications if one.state != "due" and one.episode < incident.episode]
+    gone = frozenset(past[:surplus])
+    kept = [one for one in incident.notifications if one.id not in gone]
+    return replace(incident, notifications=(*kept, *made))
 
 
 def with_notification(incident: Incident, changed: Notification) -> Incident:
@@ -113,23 +171,28 @@ def with_notification(incident: Incident, changed: Notification) -> Incident:
 def rerouted(incident: Incident, refused: Notification, fallback: str) -> Incident:
     """Return the incident with a refused trigger due at another receiver, unless that one is told already.
 
-    The end of an incident that has resolved meanwhile follows the trigger there.
+    The end of an incident that has resolved meanwhile follows the trigger there. A trigger that was refused
+    after its episode was over is not told anew.
     """
-    if refused.action != "trigger" or incident.trigger_of(fallback) is not None:
+    current = refused.action == "trigger" and refused.episode == incident.episode
+    if not current or incident.trigger_of(fallback, incident.episode) is not None:
         return incident
-    made = due(incident.id, "trigger", (fallback,), refused.due_at)
-    if incident.state == "resolved":
-        made += due(incident.id, "resolve", (fallback,), refused.due_at)
-    return replace(incident, notifications=incident.notifications + made)
+    told = with_due(incident, "trigger", (fallback,), refused.due_at)
+    return with_due(told, "resolve", (fallback,), refused.due_at) if incident.state == "resolved" else told
 
 
 def sendable(incident: Incident, notification: Notification) -> bool:
-    """Whether it may leave now: what follows a trigger waits until its receiver has accepted that."""
+    """Whether it may leave now: in order per receiver, and what follows a trigger when that was accepted."""
     if notification.state != "due":
         return False
+    for one in incident.notifications:
+        if one.id == notification.id:
+            break
+        if one.receiver == notification.receiver and one.state == "due":
+            return False
     if notification.action == "trigger":
         return True
-    trigger = incident.trigger_of(notification.receiver)
+    trigger = incident.trigger_of(notification.receiver, notification.episode)
     return trigger is not None and trigger.state == "sent"
 
 

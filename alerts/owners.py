@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
+from alerts.grouping import Grouping, Upstream
+
 UNCLAIMED = "unclaimed"
 """Name of the default owner when nobody is configured."""
 
@@ -19,10 +21,12 @@ class Owner(Struct, frozen=True, kw_only=True):
 
 
 class Owners(Struct, frozen=True, kw_only=True):
-    """All owners, in the order of the file."""
+    """All owners and upstreams, in the order of the file, and the rules of grouping."""
 
     owners: tuple[Owner, ...] = ()
     default: Owner = Owner(name=UNCLAIMED)
+    upstreams: tuple[Upstream, ...] = ()
+    grouping: Grouping = Grouping()
 
     def of(self, model: str) -> Owner:
         """Return the first owner with a pattern that matches ``model``, case included, or the default."""
@@ -30,6 +34,15 @@ class Owners(Struct, frozen=True, kw_only=True):
             if any(fnmatchcase(model, pattern) for pattern in owner.models):
                 return owner
         return self.default
+
+    def named(self, name: str) -> Owner:
+        """Return the owner with this name; one that is gone from the file has no receivers."""
+        found = (owner for owner in (*self.owners, self.default) if owner.name == name)
+        return next(found, Owner(name=name, models=()))
+
+    def upstream_of(self, model: str) -> Upstream | None:
+        """Return the first upstream that the model depends on or is, or ``None``."""
+        return next((upstream for upstream in self.upstreams if upstream.feeds(model)), None)
 
     def names(self) -> tuple[str, ...]:
         """Return every owner's name, the default one last."""

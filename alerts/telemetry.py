@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import Due, IncidentBook
 from alerts.incident import ACTIONS, STATES
-from alerts.triage import Reason
+from alerts.reason import Reason
 
 RESULTS = ("sent", "failed")
 REFUSED = (

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import structlog
 
 from alerts.incident import Incident
+from alerts.reason import Reason
 from alerts.telemetry import Telemetry
-from alerts.triage import Reason
 from stream.events import Finding
 
 log = structlog.get_logger("tidewatch.pager")
@@ -36,6 +36,17 @@ class FindingWatch:
             slice=finding.slice,
             owner=incident.owner if incident else None,
             incident=incident.id if incident else None,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
+        """Count and log what the passing of time changed."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        log.info(
+            "time passed",
+            owner=incident.owner,
+            incident=incident.id,
             reasons=[reason.value for reason in reasons],
         )
 

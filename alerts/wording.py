@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from alerts.grouping import FLAPS
 from alerts.incident import Action, Incident
 from alerts.links import NOWHERE, Links
+from stream.events import Finding
 
 TEXT = 300
 SUMMARY = 1_024
@@ -22,6 +24,7 @@ SUMMARY = 1_024
 EXAMPLES = 20
 CAUSES = 10
 FINDINGS = 50
+WORST = 10
 
 STATES: dict[Action, str] = {"trigger": "open", "acknowledge": "acknowledged", "resolve": "resolved"}
 
@@ -31,7 +34,6 @@ def details(incident: Incident, action: Action, links: Links = NOWHERE, share: i
 
     Texts and lists are cut to one ``share``-th of their usual limits.
     """
-    lead = incident.lead
     text = TEXT // share
     findings = sorted(incident.findings)
     return {
@@ -40,6 +42,23 @@ def details(incident: Incident, action: Action, links: Links = NOWHERE, share: i
         "state": STATES[action],
         "severity": incident.severity,
         "owner": cut(incident.owner, text),
+        "summary": cut(summary(incident), SUMMARY // share),
+        "episode": incident.episode,
+        "cause": cut(incident.cause, text) or None,
+        "resolved_at": incident.resolved_at if action == "resolve" else None,
+        "acknowledged_by": cut(incident.acknowledged_by, text) if action == "acknowledge" else None,
+        "model_count": max(1, len(incident.children)),
+        "worst": few(worst(incident), WORST // share, text),
+        "findings": few(findings, FINDINGS // share, text),
+        "finding_count": len(findings),
+        "incident_url": links.incident(incident) or None,
+        "runbook_url": links.runbook(incident) or None,
+    } | _of_the_lead(incident.lead, share)
+
+
+def _of_the_lead(lead: Finding, share: int) -> dict[str, Any]:
+    text = TEXT // share
+    return {
         "model": cut(lead.model, text),
         "version": cut(lead.version, text),
         "slice": cut(lead.slice, text),
@@ -51,17 +70,10 @@ def details(incident: Incident, action: Action, links: Links = NOWHERE, share: i
         "after_count": lead.after_count,
         "onset_at": lead.onset_at,
         "detected_at": lead.detected_at,
-        "resolved_at": incident.resolved_at if action == "resolve" else None,
-        "acknowledged_by": cut(incident.acknowledged_by, text) if action == "acknowledge" else None,
         "proven_at": lead.proven_at,
         "events_since_onset": lead.events_since_onset,
         "examples": few(lead.examples, EXAMPLES // share, text),
         "causes": few(lead.causes, CAUSES // share, text),
-        "findings": few(findings, FINDINGS // share, text),
-        "finding_count": len(findings),
-        "summary": cut(summary(incident), SUMMARY // share),
-        "incident_url": links.incident(incident) or None,
-        "runbook_url": links.runbook(incident) or None,
     }
 
 
@@ -75,15 +87,36 @@ def fitting(incident: Incident, action: Action, links: Links, limit: int) -> dic
 
 
 def summary(incident: Incident) -> str:
-    """Return one sentence for a phone's screen: the finding's own, or one made of its figures."""
+    """Return one sentence for a phone's screen: what broke, and how much of it when it is more than one model."""
     lead = incident.lead
     change = f"{lead.metric} got worse, {lead.before:.4g} to {lead.after:.4g}"
-    return cut(lead.summary or f"{lead.model} {lead.version} [{lead.slice}]: {change}", SUMMARY)
+    said = lead.summary or f"{lead.model} {lead.version} [{lead.slice}]: {change}"
+    count = len(incident.children)
+    if count < 2 and not incident.cause:
+        return cut(said, SUMMARY)
+    below = f" that depend on {cut(incident.cause)}" if incident.cause else ""
+    return cut(f"{count} models{below} got worse. {cut(said, TEXT)} Worst: {worst(incident)[0]}", SUMMARY)
+
+
+def worst(incident: Incident) -> list[str]:
+    """Return one line a model, the most harmed first."""
+    ranked = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
+    return [
+        f"{cut(model, 100)} {cut(child.version, 40)} [{cut(child.slice, 80)}]: "
+        f"{child.metric} {child.before:.4g} to {child.after:.4g}"
+        for model, child in ranked
+    ]
 
 
 def headline(incident: Incident, action: Action, limit: int) -> str:
     """Return the state and the summary in one line of at most ``limit`` characters."""
-    return cut(f"{STATES[action].capitalize()}: {summary(incident)}", limit)
+    return cut(f"{_state(incident, action)}: {summary(incident)}", limit)
+
+
+def _state(incident: Incident, action: Action) -> str:
+    if action != "trigger" or incident.episode == 1:
+        return STATES[action].capitalize()
+    return "Flapping" if incident.episode >= FLAPS else "Open again"
 
 
 def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
@@ -98,6 +131,8 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Events since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),
     ]
+    if len(incident.children) > 1:
+        found.append(("Models", f"{len(incident.children)}, worst: {'; '.join(worst(incident)[:3])}"))
     if action == "acknowledge":
         found.append(("Acknowledged by", incident.acknowledged_by))
     if action == "resolve" and incident.resolved_at is not None:

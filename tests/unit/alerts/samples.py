@@ -10,23 +10,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from alerts.book import IncidentBook
+from alerts.grouping import Grouping
 from alerts.guard import Guard
 from alerts.incident import Action, Incident, Notification, notification_id
 from alerts.intake import intake
 from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
+from alerts.reason import Reason
 from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.request import Request
-from alerts.triage import Reason, triage
+from alerts.triage import triage
 from stream.events import Finding
 from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+APART = Grouping(together_s=0, upstream_s=0, reopen_s=0, hold_s=0)
 LOOPBACK = Guard(["127.0.0.0/8"])
 MAPS = Owner(name="maps", models=("eta.*", "route-*"), receivers=("maps-hook", "maps-pd"))
-OWNERS = Owners(owners=(MAPS,), default=Owner(name="ml-platform"))
+OWNERS = Owners(owners=(MAPS,), default=Owner(name="ml-platform"), grouping=APART)
 
 
 def finding(finding_id: str = "f1", state: str = "open", **fields: Any) -> Finding:
@@ -101,6 +104,9 @@ class Seen:
         self.announced = 0
 
     def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
     def refused(self, reason: str) -> None:

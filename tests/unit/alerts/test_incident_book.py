@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from alerts.book import Due, IncidentBook, StateError
 from alerts.incident import Incident
 from alerts.owners import Owners
-from alerts.triage import Reason
+from alerts.reason import Reason
 from stream.events import Finding
-from tests.unit.alerts.samples import OWNERS, Rec, Seen, finding, new_book, record
+from tests.unit.alerts.samples import APART, OWNERS, Rec, Seen, finding, new_book, record
 
 MODELS = ("eta.city", "route-bike", "fraud")
 
@@ -254,7 +254,7 @@ def test_what_is_no_finding_goes_to_the_dead_letters(value: bytes | None, reason
 
 
 def test_old_resolved_incidents_are_forgotten_once_nothing_is_left_to_send() -> None:
-    book = new_book(resolved_budget=2, owners=Owners())
+    book = new_book(resolved_budget=2, owners=Owners(grouping=APART))
     for number in range(5):
         book.apply([record(finding(f"{number}")), record(finding(f"{number}", "closed"))])
     dirty = commit(book)

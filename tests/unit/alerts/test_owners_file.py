@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from alerts.config import OwnersError, Roster, load
+from alerts.grouping import Grouping, Upstream
 from alerts.lane import Limit
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
@@ -171,3 +172,15 @@ def test_heartbeat_of_no_url_is_named_without_it(tmp_path: Path) -> None:
     (found,) = faults(tmp_path, GOOD + '[heartbeat]\nurl = "ftp://top-secret"\n')
     assert "heartbeat: url: want an http or https URL" in found
     assert "top-secret" not in found
+
+
+def test_upstreams_and_grouping_are_read(tmp_path: Path) -> None:
+    text = GOOD + '[[upstream]]\nname = "geo"\nowner = "maps"\nmodels = ["eta.*"]\n[grouping]\nhold_s = 60\n'
+    owners = read(tmp_path, text).owners
+    assert owners.upstream_of("eta.city") == Upstream(name="geo", owner="maps", models=("eta.*",))
+    assert owners.grouping == Grouping(hold_s=60.0)
+
+
+def test_upstream_belongs_to_an_owner(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, GOOD + '[[upstream]]\nname = "geo"\nowner = "nobody"\nmodels = ["*"]\n')
+    assert "upstream[0].owner 'nobody': want the name of an [[owner]]" in found

@@ -13,7 +13,7 @@ from alerts.incident import Action, Incident
 from alerts.links import Links
 from alerts.receivers.pagerduty import PagerDutyReceiver
 from alerts.receivers.webhook import WebhookReceiver
-from alerts.wording import cut, facts, few, fitting
+from alerts.wording import cut, facts, few, fitting, headline
 from stream.events import Finding
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET, finding, incident_of, said
 
@@ -22,7 +22,7 @@ FIELDS = {
     "direction",
     "before", "after", "before_count", "after_count", "onset_at", "detected_at", "resolved_at", "proven_at",
     "events_since_onset", "examples", "causes", "findings", "finding_count", "summary",
-    "acknowledged_by", "incident_url", "runbook_url",
+    "acknowledged_by", "incident_url", "runbook_url", "episode", "cause", "model_count", "worst",
 }  # fmt: skip
 
 
@@ -145,3 +145,25 @@ def test_acknowledgement_names_who_has_it() -> None:
     body = read(webhook_body(incident, "acknowledge"))
     assert (body["type"], body["timestamp"]) == ("incident.acknowledged", "1970-01-01T00:35:00.000Z")
     assert body["data"]["acknowledged_by"] == "ada"
+
+
+def test_storm_counts_its_models_and_names_the_worst_first() -> None:
+    incident = incident_of(finding("a", model="eta.a"))
+    children = {
+        f"eta.{number}": replace(incident.children["eta.a"], harm=float(number)) for number in range(30)
+    }
+    storm = replace(incident, children=children)
+    data = read(webhook_body(storm, "trigger"))["data"]
+    assert data["model_count"] == 30
+    assert data["worst"][0] == "eta.29 7 [country=CH]: accuracy 0.91 to 0.62"
+    assert data["worst"][-1] == "… and 21 more"
+    assert data["summary"].startswith("30 models got worse. ")
+    assert "Worst: eta.29 7 [country=CH]" in data["summary"]
+    caused = read(webhook_body(replace(storm, cause="geo"), "trigger"))["data"]
+    assert caused["summary"].startswith("30 models that depend on geo got worse.")
+
+
+def test_relapse_and_flapping_are_named() -> None:
+    incident = incident_of(finding("a"))
+    said = [headline(replace(incident, episode=number), "trigger", 30) for number in (1, 2, 3)]
+    assert [one.partition(":")[0] for one in said] == ["Open", "Open again", "Flapping"]
