@@ -12,13 +12,15 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from alerts.command import Command, obey
 from alerts.incident import Incident, Notification, rerouted, sendable, with_notification
 from alerts.ledger import Ledger
 from alerts.onlooker import Onlooker
 from alerts.owners import Owners
 from alerts.reason import Decision
+from alerts.telling import ripe_at, ripen
 from alerts.timers import Timers
-from alerts.triage import ripe_at, ripen, triage
+from alerts.triage import triage
 from stream.engine.partition import Flush, Output, Record
 from stream.events import Finding
 
@@ -54,7 +56,7 @@ class IncidentBook:
     def __init__(
         self,
         owners: Owners,
-        read: Callable[[Record], Finding | Unreadable],
+        read: Callable[[Record], Finding | Command | Unreadable],
         *,
         urge: Callable[[], None],
         announce: Callable[[], None],
@@ -216,12 +218,19 @@ class IncidentBook:
             self._watch.refused(finding.reason)
             self._letters.append(finding.letter)
             return news
+        if isinstance(finding, Command):
+            return self._obey(finding, now) or news
         decision = triage(self._ledger, finding, self._owners, now)
         news |= self._take_over(decision)
         holder = next(iter(decision.changed or self._ledger.holding(finding.id)), None)
         self._watch.triaged(finding, holder, decision.reasons)
         self._forget_surplus()
         return news
+
+    def _obey(self, command: Command, now: float) -> bool:
+        decision = obey(self._ledger, command, now)
+        self._watch.commanded(command, decision.reasons)
+        return self._take_over(decision)
 
     def _take_over(self, decision: Decision) -> bool:
         """Put what changed; return whether somebody is to be told."""

@@ -23,21 +23,30 @@ from pydantic import (
 )
 
 from alerts.audit import Heartbeat
+from alerts.calendar import ROTA
 from alerts.grouping import Grouping, Upstream
 from alerts.guard import Guard
 from alerts.lane import Limit
 from alerts.links import Links
-from alerts.owners import Owner, Owners
+from alerts.owners import Owners
 from alerts.receivers.receiver import Receiver
+from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, SilenceTable
 from alerts.tables import RECEIVERS, Name, ReceiverTable, SecretUrl, Table
 from stream.settings import SettingsError
 
-Pattern = Annotated[str, Field(min_length=1, max_length=200)]
-ECHOED = frozenset({"name", "kind", "models", "receivers", "fallback", "allow", "owner", "least"})
+ECHOED = frozenset(
+    (
+        *("name", "kind", "models", "receivers", "fallback", "allow", "owner", "least"),
+        *("zone", "days", "file", "starts_at", "ends_at", "after_s", "escalation"),
+    )
+)
 """Fields whose wrong value may be repeated in a message; all others may hold a secret."""
 
 
-TABLES = ("links", "network", "heartbeat", "grouping", "upstream", "receiver", "owner", "default_owner")
+TABLES = (
+    *("links", "network", "heartbeat", "grouping", "upstream"),
+    *("silence", "rota", "receiver", "owner", "default_owner"),
+)
 
 
 class OwnersError(SettingsError):
@@ -53,14 +62,6 @@ class Roster(NamedTuple):
     fallbacks: Mapping[str, str] = {}
     heartbeat: Heartbeat | None = None
     guard: Guard = Guard()
-
-
-class OwnerTable(Table):
-    """``[[owner]]``."""
-
-    name: Name
-    models: Annotated[tuple[Pattern, ...], Field(min_length=1)]
-    receivers: tuple[str, ...] = ()
 
 
 class UpstreamTable(Table):
@@ -80,13 +81,6 @@ class GroupingTable(Table):
     reopen_s: Annotated[float, Field(ge=0)] = 900.0
     hold_s: Annotated[float, Field(ge=0)] = 0.0
     inhibit_s: Annotated[float, Field(ge=0)] = 1_800.0
-
-
-class DefaultOwnerTable(Table):
-    """``[default_owner]``: whoever answers for models that nobody claims."""
-
-    name: Name
-    receivers: tuple[str, ...] = ()
 
 
 class HeartbeatTable(SecretUrl):
@@ -166,27 +160,29 @@ class _Reader:
         return good
 
     def cross_check(self, raw: Mapping[str, Any]) -> None:
-        """Note names given twice, and receivers that nobody defined."""
-        receivers = self.tables(raw, "receiver")
-        owners = self.tables(raw, "owner")
+        """Note names given twice, and receivers, rotas and owners that nobody defined."""
+        tables = {key: self.tables(raw, key) for key in ("receiver", "owner", "upstream", "rota", "silence")}
         default = raw.get("default_owner")
-        named = {str(table.get("name")) for _, table in receivers}
-        for place, table in [*owners, ("default_owner", default if isinstance(default, dict) else {})]:
-            listed = table.get("receivers")
-            self._check_named(f"{place}.receivers", listed if isinstance(listed, list) else [], named)
-        for place, table in receivers:
-            others = named - {str(table.get("name"))}
+        owners = [*tables["owner"], ("default_owner", default if isinstance(default, dict) else {})]
+        receivers = {str(table.get("name")) for _, table in tables["receiver"]}
+        known = receivers | {f"{ROTA}{table.get('name')}" for _, table in tables["rota"]}
+        for place, table in owners:
+            for holder in (table, *_steps(table)):
+                listed = holder.get("receivers")
+                self._check_named(f"{place}.receivers", listed if isinstance(listed, list) else [], known)
+        for place, table in tables["receiver"]:
+            others = receivers - {str(table.get("name"))}
             self._check_named(f"{place}.fallback", [table["fallback"]] if "fallback" in table else [], others)
-        upstreams = self.tables(raw, "upstream")
-        teams = {
-            str(table.get("name"))
-            for _, table in [*owners, ("", default if isinstance(default, dict) else {})]
-        }
-        for place, table in upstreams:
+        teams = {str(table.get("name")) for _, table in owners}
+        for place, table in tables["upstream"]:
             if "owner" in table and table["owner"] not in teams:
                 self.faults.append(f"{place}.owner {table['owner']!r}: want the name of an [[owner]]")
-        for key, tables in (("receiver", receivers), ("owner", owners), ("upstream", upstreams)):
-            self.faults += _repeated(key, [str(table["name"]) for _, table in tables if "name" in table])
+        for key, found in tables.items():
+            self.faults += _repeated(key, [str(table["name"]) for _, table in found if "name" in table])
+
+    def turns(self, place: str, names: tuple[str, ...], receivers: set[str]) -> None:
+        """Note turns of a rota that no receiver has the name of."""
+        self._check_named(f"{place} turn", [*names], receivers)
 
     def _check_named(self, place: str, names: list[Any], known: set[str]) -> None:
         wanted = (
@@ -195,6 +191,11 @@ class _Reader:
             else "want the name of a [[receiver]]"
         )
         self.faults += [f"{place} {name!r}: {wanted}" for name in names if name not in known]
+
+
+def _steps(owner: Mapping[str, Any]) -> list[dict[str, Any]]:
+    steps = owner.get("escalation")
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
 
 
 def _repeated(key: str, names: list[str]) -> Iterator[str]:
@@ -225,28 +226,44 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
         f"{key}: unknown; want one of {', '.join(TABLES)}" for key in sorted(raw.keys() - set(TABLES))
     ]
     receivers = reader.receivers(raw)
-    owners = [reader.read(OwnerTable, place, table) for place, table in reader.tables(raw, "owner")]
-    default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
     links = reader.read(LinksTable, "links", raw.get("links", {}))
-    upstreams = [reader.read(UpstreamTable, place, one) for place, one in reader.tables(raw, "upstream")]
-    grouping = reader.read(GroupingTable, "grouping", raw.get("grouping", {}))
     network = reader.read(NetworkTable, "network", raw.get("network", {}))
     beat = reader.read(HeartbeatTable, "heartbeat", raw["heartbeat"]) if "heartbeat" in raw else None
+    owners = _owners(reader, raw, {one.name for one in receivers})
     reader.cross_check(raw)
-    if reader.faults or default is None or links is None or network is None or grouping is None:
+    if reader.faults or owners is None or links is None or network is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
     return Roster(
-        Owners(
-            owners=tuple(Owner(**owner.model_dump()) for owner in owners if owner is not None),
-            default=Owner(**default.model_dump()),
-            upstreams=tuple(Upstream(**one.model_dump()) for one in upstreams if one is not None),
-            grouping=Grouping(**grouping.model_dump()),
-        ),
+        owners,
         receivers={receiver.name: receiver.build(environ, links.build()) for receiver in receivers},
         limits={receiver.name: receiver.limits() for receiver in receivers},
         fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
         guard=network.build(),
         heartbeat=None if beat is None else beat.build(environ),
+    )
+
+
+def _owners(reader: _Reader, raw: Mapping[str, Any], receivers: set[str]) -> Owners | None:
+    def every(model: type[T], key: str) -> list[T]:
+        read = (reader.read(model, place, one) for place, one in reader.tables(raw, key))
+        return [one for one in read if one is not None]
+
+    default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
+    grouping = reader.read(GroupingTable, "grouping", raw.get("grouping", {}))
+    rotas = every(RotaTable, "rota")
+    for rota in rotas:
+        reader.turns(f"rota {rota.name!r}", rota.turns(), receivers)
+    owners, upstreams = every(OwnerTable, "owner"), every(UpstreamTable, "upstream")
+    silences = every(SilenceTable, "silence")
+    if default is None or grouping is None:
+        return None
+    return Owners(
+        owners=tuple(owner.build(owner.models) for owner in owners),
+        default=default.build(),
+        upstreams=tuple(Upstream(**one.model_dump()) for one in upstreams),
+        grouping=Grouping(**grouping.model_dump()),
+        silences=tuple(silence.build() for silence in silences),
+        rotas={rota.name: rota.build() for rota in rotas},
     )
 
 

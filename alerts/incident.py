@@ -51,13 +51,23 @@ class Child(Struct, frozen=True, kw_only=True):
     after: float
 
 
+class Comment(Struct, frozen=True, kw_only=True):
+    """What somebody wrote, ``at`` epoch seconds."""
+
+    by: str
+    text: str
+    at: float
+
+
 class Incident(Struct, frozen=True, kw_only=True):
     """One owner's trouble. ``lead`` is the finding that the page speaks of; ``children`` are by model.
 
     ``findings`` says of every finding that joined whether it is still open. ``cause`` names the upstream that
-    the incident is about, empty when it is about the owner's own models; ``inhibited_by`` is the id of such an
-    incident while that one keeps this one quiet. ``opened_at``, ``changed_at`` and ``recovered_at`` (since when
-    all is well and it waits to resolve) are Kafka timestamps, ``resolved_at`` is event time; all in epoch seconds.
+    the incident is about, empty when it is about the owner's own models. ``muted_by`` says what keeps it quiet
+    until ``muted_until``: the id of an upstream's incident, a silence, quiet hours. ``told_at`` is when this
+    episode's first triggers were due; ``steps`` and ``rounds`` count what was escalated and repeated since.
+    ``recovered_at`` is since when all is well and it waits to resolve. Instants are Kafka timestamps in epoch
+    seconds, but ``resolved_at`` is event time unless somebody resolved it by hand.
     """
 
     schema: Literal[1] = 1
@@ -73,7 +83,12 @@ class Incident(Struct, frozen=True, kw_only=True):
     episode: int = 1
     children: dict[str, Child] = {}
     cause: str = ""
-    inhibited_by: str = ""
+    muted_by: str = ""
+    muted_until: float | None = None
+    told_at: float | None = None
+    steps: int = 0
+    rounds: int = 0
+    comments: tuple[Comment, ...] = ()
     recovered_at: float | None = None
     resolved_at: float | None = None
     acknowledged_at: float | None = None
@@ -121,9 +136,11 @@ class Incident(Struct, frozen=True, kw_only=True):
     def told(self) -> tuple[str, ...]:
         """Return who was to be told of this episode's trouble, but not who refused to hear of it."""
         return tuple(
-            one.receiver
-            for one in self.notifications
-            if (one.action, one.episode) == ("trigger", self.episode) and one.state != "failed"
+            dict.fromkeys(
+                one.receiver
+                for one in self.notifications
+                if (one.action, one.episode) == ("trigger", self.episode) and one.state != "failed"
+            )
         )
 
 
@@ -137,17 +154,19 @@ def incident_id(owner: str, model: str, finding_id: str) -> str:
     return f"inc_{_digest(owner, model, finding_id)}"
 
 
-def notification_id(incident: str, action: Action, receiver: str, episode: int = 1) -> str:
+def notification_id(incident: str, action: Action, receiver: str, episode: int = 1, repeat: int = 0) -> str:
     """Return the idempotency key of one notification; without a dot, as Standard Webhooks wants."""
-    again = (str(episode),) if episode > 1 else ()
+    again = [str(episode)] if episode > 1 or repeat else []
+    again += [str(repeat)] if repeat else []
     return f"ntf_{_digest(incident, action, receiver, *again)}"
 
 
 def with_due(incident: Incident, action: Action, receivers: tuple[str, ...], at: float) -> Incident:
     """Return the incident with one due notification more for each receiver, decided ``at`` epoch seconds."""
+    repeat = incident.rounds if action == "trigger" else 0
     made = [
         Notification(
-            id=notification_id(incident.id, action, name, incident.episode),
+            id=notification_id(incident.id, action, name, incident.episode, repeat),
             receiver=name,
             action=action,
             episode=incident.episode,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
 from stream.events import Finding
@@ -19,6 +20,10 @@ class Onlooker(Protocol):
 
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
         """Learn what the passing of time changed of an incident."""
+        ...
+
+    def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
+        """Learn what became of somebody's wish."""
         ...
 
     def refused(self, reason: str) -> None:

@@ -25,7 +25,16 @@ class Reason(StrEnum):
     TICKET_NOT_PAGED = "ticket_not_paged"
     NO_RECEIVERS = "no_receivers"
     INHIBITED = "inhibited"
+    SILENCED = "silenced"
+    QUIET_HOURS = "quiet_hours"
     RELEASED = "released"
+    STEPPED = "stepped"
+    REPEATED = "repeated"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED_BY_HAND = "resolved_by_hand"
+    RESOLVED_BEFORE = "resolved_before"
+    COMMENTED = "commented"
+    NO_SUCH_INCIDENT = "no_such_incident"
     REPEAT = "repeat"
 
 

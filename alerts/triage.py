@@ -14,10 +14,11 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from alerts.grouping import FLAPS, Upstream, harm
-from alerts.incident import Child, FindingState, Incident, cause_key, incident_id, with_due
+from alerts.incident import Child, FindingState, Incident, cause_key, incident_id
 from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
 from alerts.reason import Decision, Reason, merged
+from alerts.telling import resolve, tell
 from stream.events import Finding
 
 FINDINGS_BUDGET = 2_000
@@ -72,27 +73,6 @@ def places(model: str, owners: Owners) -> list[Place]:
     return [Place(owner), Place(answering, upstream, upstream.least)]
 
 
-def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
-    """Decide what the mere passing of time changes of an incident; what it changes bears the nominal instant."""
-    at = ripe_at(incident, owners)
-    if at is None or now < at:
-        return Decision((), ())
-    if incident.recovered_at is not None:
-        return Decision((_resolve(incident, incident.resolved_at, at),), (Reason.RESOLVED,))
-    released = replace(incident, inhibited_by="", changed_at=at)
-    told, reasons = _tell(released, owners.named(incident.owner), None)
-    return Decision((told,), (Reason.RELEASED, *reasons))
-
-
-def ripe_at(incident: Incident, owners: Owners) -> float | None:
-    """Return when the passing of time changes this incident next, epoch seconds, or ``None``."""
-    if incident.state == "resolved":
-        return None
-    if incident.recovered_at is not None:
-        return incident.recovered_at + owners.grouping.hold(incident.episode)
-    return incident.opened_at + owners.grouping.inhibit_s if incident.inhibited_by else None
-
-
 def _inhibitor(
     incidents: Ledger,
     known: Iterable[Incident],
@@ -120,14 +100,14 @@ def _arrive(
     key = place.key(finding.model)
     latest = incidents.latest_of(place.owner.name, key)
     if latest is not None and latest.state != "resolved":
-        return _join(latest, finding, place, now, quiet)
+        return _join(latest, finding, place, owners, now, quiet)
     near = [one for one in incidents.open_by(place.owner.name) if not one.cause] if not place.cause else []
     together = next((one for one in near if _belongs(one, finding, owners)), None)
     if together is not None:
-        return _join(together, finding, place, now, quiet)
+        return _join(together, finding, place, owners, now, quiet)
     if latest is not None and now - latest.changed_at <= owners.grouping.reopen_s > 0:
-        return _reopen(latest, finding, place, now, quiet)
-    told, reasons = _tell(_new(finding, place, now), place.owner, quiet)
+        return _reopen(latest, finding, place, owners, now, quiet)
+    told, reasons = tell(_new(finding, place, now), owners, now, quiet)
     return Decision((told,), (Reason.OPENED, *reasons))
 
 
@@ -156,16 +136,20 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
     )
 
 
-def _join(current: Incident, finding: Finding, place: Place, now: float, quiet: Incident | None) -> Decision:
+def _join(
+    current: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
+) -> Decision:
     joined = replace(_noted(current, finding), changed_at=now, recovered_at=None)
     pages = finding.severity == "page" and len(joined.children) >= place.least
     if current.severity == "page" or not pages:
         return Decision((joined,), (Reason.CHILD_ADDED, Reason.ALREADY_OPEN))
-    escalated, told = _tell(replace(joined, severity="page", lead=finding), place.owner, quiet)
+    escalated, told = tell(replace(joined, severity="page", lead=finding), owners, now, quiet)
     return Decision((escalated,), (Reason.CHILD_ADDED, Reason.ESCALATED, *told))
 
 
-def _reopen(latest: Incident, finding: Finding, place: Place, now: float, quiet: Incident | None) -> Decision:
+def _reopen(
+    latest: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
+) -> Decision:
     episode = latest.episode + 1
     again = replace(
         _noted(latest, finding),
@@ -178,22 +162,16 @@ def _reopen(latest: Incident, finding: Finding, place: Place, now: float, quiet:
         resolved_at=None,
         acknowledged_at=None,
         acknowledged_by="",
-        inhibited_by="",
+        muted_by="",
+        muted_until=None,
+        told_at=None,
+        steps=0,
+        rounds=0,
         children={finding.model: _child(finding)},
     )
-    told, reasons = _tell(again, place.owner, quiet)
+    told, reasons = tell(again, owners, now, quiet)
     flapping = (Reason.FLAPPING,) if episode >= FLAPS else ()
     return Decision((told,), (Reason.REOPENED, *flapping, *reasons))
-
-
-def _tell(incident: Incident, owner: Owner, quiet: Incident | None) -> tuple[Incident, tuple[Reason, ...]]:
-    if incident.severity == "ticket":
-        return incident, (Reason.TICKET_NOT_PAGED,)
-    if quiet is not None:
-        return replace(incident, inhibited_by=quiet.id), (Reason.INHIBITED,)
-    if not owner.receivers:
-        return incident, (Reason.NO_RECEIVERS,)
-    return with_due(incident, "trigger", owner.receivers, incident.changed_at), ()
 
 
 def _noted(incident: Incident, finding: Finding) -> Incident:
@@ -223,18 +201,12 @@ def _close(holder: Incident, finding: Finding, owners: Owners, now: float) -> De
     closed = replace(_noted(holder, finding), changed_at=now)
     if closed.open_findings:
         return Decision((closed,), (Reason.STILL_OPEN_CHILDREN,))
+    if holder.state == "resolved":
+        return Decision((closed,), (Reason.RESOLVED_BEFORE,))
     ended_at = finding.closed_at if finding.closed_at is not None else now
     if owners.grouping.hold(holder.episode) > 0:
         return Decision((replace(closed, recovered_at=now, resolved_at=ended_at),), (Reason.HOLDING,))
-    return Decision((_resolve(closed, ended_at, now),), (Reason.RESOLVED,))
-
-
-def _resolve(incident: Incident, ended_at: float | None, at: float) -> Incident:
-    """Whoever was to be told of the trouble is told of its end."""
-    resolved = replace(
-        incident, state="resolved", resolved_at=ended_at, recovered_at=None, changed_at=at, inhibited_by=""
-    )
-    return with_due(resolved, "resolve", incident.told(), at)
+    return Decision((resolve(closed, ended_at, now),), (Reason.RESOLVED,))
 
 
 def _note_unseen(incidents: Ledger, finding: Finding, place: Place, now: float) -> Decision:
@@ -244,5 +216,5 @@ def _note_unseen(incidents: Ledger, finding: Finding, place: Place, now: float) 
         noted = replace(_noted(current, finding), changed_at=now)
     else:
         ended_at = finding.closed_at if finding.closed_at is not None else now
-        noted = _resolve(_new(finding, place, now), ended_at, now)
+        noted = resolve(_new(finding, place, now), ended_at, now)
     return Decision((noted,), (Reason.CLOSED_UNSEEN,))

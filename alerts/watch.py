@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
 from alerts.telemetry import Telemetry
@@ -47,6 +48,18 @@ class FindingWatch:
             "time passed",
             owner=incident.owner,
             incident=incident.id,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
+        """Count and log what became of somebody's wish."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        log.info(
+            "command",
+            kind=command.kind,
+            incident=command.incident,
+            by=command.by,
             reasons=[reason.value for reason in reasons],
         )
 

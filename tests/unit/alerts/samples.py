@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from alerts.book import IncidentBook
+from alerts.command import Command
 from alerts.grouping import Grouping
 from alerts.guard import Guard
 from alerts.incident import Action, Incident, Notification, notification_id
@@ -107,6 +108,9 @@ class Seen:
         self.reasons.append(tuple(reasons))
 
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
     def refused(self, reason: str) -> None:

@@ -158,7 +158,7 @@ class Outbox(RuleBasedStateMachine):
             paged = any(one.action == "trigger" for one in incident.notifications)
             assert not paged or self.got[incident.id, "pd"] or (incident.id, "hook") in self.refused
             if incident.state != "resolved" and incident.severity == "page":
-                assert paged or incident.inhibited_by
+                assert paged or incident.muted_by
             for name in NAMES:
                 said = [*dict.fromkeys(self.got[incident.id, name])]
                 if not said or (incident.id, name) in self.refused:
