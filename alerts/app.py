@@ -13,19 +13,24 @@ import faust
 import structlog
 from prometheus_client import CollectorRegistry
 
+from alerts.api import Api, serve
 from alerts.audit import Audit
+from alerts.badge import Failures
 from alerts.book import IncidentBook
 from alerts.clock import clock
 from alerts.config import Roster
 from alerts.config import load as load_owners
 from alerts.courier import Courier
 from alerts.delivery import Delivery
+from alerts.doors import Desk
 from alerts.http import Http
 from alerts.intake import intake, undelivered
+from alerts.shelf import Shelf
 from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
 from alerts.watch import FindingWatch
 from stream.engine.app import Plan, build, run
+from stream.engine.connection import client_options
 from stream.engine.partition import PartitionFactory
 from stream.settings import Settings
 from stream.settings import load as load_settings
@@ -73,6 +78,8 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
     app = build(_plan(settings, registry, open_book))
     _run_beside(app, delivery.run, audit.run, clock(delivery.book))
     _close_at_the_end(app, courier)
+    if roster.desk is not None:
+        _run_beside(app, _answer(settings, roster, roster.desk))
     return app
 
 
@@ -106,6 +113,20 @@ def _run_beside(app: Any, *works: Callable[[], Coroutine[Any, Any, None]]) -> No
 
     for work in works:
         app.task(task(work))
+
+
+def _answer(settings: Settings, roster: Roster, desk: Desk) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Return the work that answers people: every pager does, the ones that stand by included."""
+    topics = settings.topics
+
+    async def answer() -> None:
+        shelf = Shelf(client_options(settings.kafka), topics.incidents, topics.findings)
+        try:
+            await serve(desk.host, desk.port, Api(shelf, desk.badges, Failures(), roster.links), shelf.run())
+        finally:
+            await shelf.close()
+
+    return answer
 
 
 def _close_at_the_end(app: Any, courier: Courier) -> None:

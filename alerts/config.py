@@ -15,23 +15,20 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import (
     BaseModel,
     Field,
-    HttpUrl,
-    IPvAnyNetwork,
     ValidationError,
-    ValidationInfo,
-    model_validator,
 )
 
 from alerts.audit import Heartbeat
 from alerts.calendar import ROTA
+from alerts.doors import ApiTable, Desk, HeartbeatTable, LinksTable, NetworkTable
 from alerts.grouping import Grouping, Upstream
 from alerts.guard import Guard
 from alerts.lane import Limit
-from alerts.links import Links
+from alerts.links import NOWHERE, Links
 from alerts.owners import Owners
 from alerts.receivers.receiver import Receiver
 from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, SilenceTable
-from alerts.tables import RECEIVERS, Name, ReceiverTable, SecretUrl, Table
+from alerts.tables import RECEIVERS, Name, ReceiverTable, Table
 from stream.settings import SettingsError
 
 ECHOED = frozenset(
@@ -44,7 +41,7 @@ ECHOED = frozenset(
 
 
 TABLES = (
-    *("links", "network", "heartbeat", "grouping", "upstream"),
+    *("api", "links", "network", "heartbeat", "grouping", "upstream"),
     *("silence", "rota", "receiver", "owner", "default_owner"),
 )
 
@@ -61,6 +58,8 @@ class Roster(NamedTuple):
     limits: Mapping[str, Limit] = {}
     fallbacks: Mapping[str, str] = {}
     heartbeat: Heartbeat | None = None
+    desk: Desk | None = None
+    links: Links = NOWHERE
     guard: Guard = Guard()
 
 
@@ -81,44 +80,6 @@ class GroupingTable(Table):
     reopen_s: Annotated[float, Field(ge=0)] = 900.0
     hold_s: Annotated[float, Field(ge=0)] = 0.0
     inhibit_s: Annotated[float, Field(ge=0)] = 1_800.0
-
-
-class HeartbeatTable(SecretUrl):
-    """``[heartbeat]``: the dead man's switch."""
-
-    every_s: Annotated[float, Field(ge=1, le=3_600)] = 60.0
-
-    @model_validator(mode="after")
-    def _url_is_good(self, info: ValidationInfo) -> HeartbeatTable:
-        self.reveal_url(info.context or {})
-        return self
-
-    def build(self, environ: Mapping[str, str]) -> Heartbeat:
-        """Return the heartbeat."""
-        return Heartbeat(self.reveal_url(environ), self.every_s)
-
-
-class NetworkTable(Table):
-    """``[network]``: which addresses requests may go to besides the public ones."""
-
-    allow: tuple[IPvAnyNetwork, ...] = ()
-
-    def build(self) -> Guard:
-        """Return the guard."""
-        return Guard(str(network) for network in self.allow)
-
-
-class LinksTable(Table):
-    """``[links]``: where notifications lead."""
-
-    incidents: HttpUrl | None = None
-    runbooks: HttpUrl | None = None
-
-    def build(self) -> Links:
-        """Return the links."""
-        return Links(
-            incidents=str(self.incidents or "").rstrip("/"), runbooks=str(self.runbooks or "").rstrip("/")
-        )
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -229,17 +190,22 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     links = reader.read(LinksTable, "links", raw.get("links", {}))
     network = reader.read(NetworkTable, "network", raw.get("network", {}))
     beat = reader.read(HeartbeatTable, "heartbeat", raw["heartbeat"]) if "heartbeat" in raw else None
+    api = reader.read(ApiTable, "api", raw["api"]) if "api" in raw else None
     owners = _owners(reader, raw, {one.name for one in receivers})
     reader.cross_check(raw)
     if reader.faults or owners is None or links is None or network is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
+    desk = None if api is None else api.build(environ)
+    leading = links.build(None if desk is None else desk.badges)
     return Roster(
         owners,
-        receivers={receiver.name: receiver.build(environ, links.build()) for receiver in receivers},
+        receivers={receiver.name: receiver.build(environ, leading) for receiver in receivers},
         limits={receiver.name: receiver.limits() for receiver in receivers},
         fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
         guard=network.build(),
         heartbeat=None if beat is None else beat.build(environ),
+        desk=desk,
+        links=leading,
     )
 
 

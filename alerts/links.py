@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from alerts.badge import VIEW_S, Badges
 from alerts.incident import Incident
 
 
@@ -14,10 +15,18 @@ class Links(Struct, frozen=True, kw_only=True):
 
     incidents: str = ""
     runbooks: str = ""
+    badges: Badges | None = None
 
     def incident(self, incident: Incident) -> str:
-        """Return the URL of the incident's page, empty without one."""
-        return f"{self.incidents}/{quote(incident.id)}" if self.incidents else ""
+        """Return the URL of the incident's page with a pass that opens it for a week, empty without one.
+
+        The pass runs out a week after this episode's first telling, so that a repeated message says the same.
+        """
+        if not self.incidents:
+            return ""
+        ends_at = (incident.told_at or incident.opened_at) + VIEW_S
+        ticket = self.badges.sign("view", incident.id, ends_at) if self.badges else ""
+        return f"{self.incidents}/{quote(incident.id)}" + (f"?pass={quote(ticket)}" if ticket else "")
 
     def runbook(self, incident: Incident) -> str:
         """Return the URL of the runbook for the leading finding's metric, empty without one."""
