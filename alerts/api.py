@@ -99,6 +99,8 @@ class Api:
                 response = await handler(request)
             except web.HTTPException as fault:
                 response = _fault(fault.status, fault.reason)
+                if "Allow" in fault.headers:
+                    response.headers["Allow"] = fault.headers["Allow"]
             if response.status in (401, 403):
                 self._failures.note(peer, now)
         response.headers.update(HEADERS)

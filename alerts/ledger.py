@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 
 from alerts.incident import Incident
@@ -14,7 +15,8 @@ class Ledger:
         self._incidents: dict[str, Incident] = {}
         self._holders: dict[str, dict[str, None]] = {}
         self._latest: dict[tuple[str, str], str] = {}
-        self._open: dict[str, dict[str, None]] = {}
+        self._onsets: dict[str, list[tuple[float, str]]] = {}
+        self._onset_of: dict[str, float] = {}
         self._resolved: set[str] = set()
 
     def __iter__(self) -> Iterator[Incident]:
@@ -40,9 +42,12 @@ class Ledger:
         latest = self.latest_of(owner, key)
         return None if latest is None or latest.state == "resolved" else latest
 
-    def open_by(self, owner: str) -> list[Incident]:
-        """Return the owner's unresolved incidents, oldest first."""
-        held = [self._incidents[name] for name in self._open.get(owner, ())]
+    def open_near(self, owner: str, onset_at: float, within_s: float) -> list[Incident]:
+        """Return the owner's unresolved incidents whose leads began within ``within_s``, oldest first."""
+        onsets = self._onsets.get(owner, [])
+        first = bisect_left(onsets, (onset_at - within_s, ""))
+        last = bisect_right(onsets, (onset_at + within_s, "\U0010ffff"))
+        held = [self._incidents[name] for _, name in onsets[first:last]]
         return sorted(held, key=lambda one: (one.opened_at, one.id))
 
     def put(self, incident: Incident) -> None:
@@ -57,10 +62,10 @@ class Ledger:
             self._point(incident, key)
         if incident.state == "resolved":
             self._resolved.add(incident.id)
-            self._open.get(incident.owner, {}).pop(incident.id, None)
+            self._stand(incident, None)
         else:
             self._resolved.discard(incident.id)
-            self._open.setdefault(incident.owner, {})[incident.id] = None
+            self._stand(incident, incident.lead.onset_at)
 
     def surplus(self, budget: int) -> list[str]:
         """Return the oldest resolved incidents past ``budget`` that have nothing left to send."""
@@ -85,6 +90,19 @@ class Ledger:
         holders.pop(incident_id, None)
         if not holders:
             self._holders.pop(finding_id, None)
+
+    def _stand(self, incident: Incident, onset_at: float | None) -> None:
+        """Keep the open incidents of an owner in the order of their onsets."""
+        before = self._onset_of.get(incident.id)
+        if before == onset_at:
+            return
+        onsets = self._onsets.setdefault(incident.owner, [])
+        if before is not None:
+            del onsets[bisect_left(onsets, (before, incident.id))]
+            del self._onset_of[incident.id]
+        if onset_at is not None:
+            insort(onsets, (onset_at, incident.id))
+            self._onset_of[incident.id] = onset_at
 
     def _point(self, incident: Incident, key: str) -> None:
         place = incident.owner, key

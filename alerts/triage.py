@@ -101,7 +101,7 @@ def _arrive(
     latest = incidents.latest_of(place.owner.name, key)
     if latest is not None and latest.state != "resolved":
         return _join(latest, finding, place, owners, now, quiet)
-    near = [one for one in incidents.open_by(place.owner.name) if not one.cause] if not place.cause else []
+    near = [] if place.cause else _near(incidents, finding, place, owners)
     together = next((one for one in near if _belongs(one, finding, owners)), None)
     if together is not None:
         return _join(together, finding, place, owners, now, quiet)
@@ -109,6 +109,12 @@ def _arrive(
         return _reopen(latest, finding, place, owners, now, quiet)
     told, reasons = tell(_new(finding, place, now), owners, now, quiet)
     return Decision((told,), (Reason.OPENED, *reasons))
+
+
+def _near(incidents: Ledger, finding: Finding, place: Place, owners: Owners) -> list[Incident]:
+    within_s = max(owners.grouping.together_s, owners.grouping.upstream_s)
+    found = incidents.open_near(place.owner.name, finding.onset_at, within_s)
+    return [one for one in found if not one.cause]
 
 
 def _belongs(incident: Incident, finding: Finding, owners: Owners) -> bool:

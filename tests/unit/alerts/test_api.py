@@ -345,3 +345,11 @@ def test_answers_are_json_that_others_read() -> None:
         assert msgspec.json.decode(await answer.read())["openapi"] == "3.1.0"
 
     visit(story, INCIDENT)
+
+
+def test_wrong_method_names_the_right_ones() -> None:
+    async def story(visit: Visit) -> None:
+        answer = await visit.get(f"/api/incidents/{INCIDENT.id}/resolve", MAPS)
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+    visit(story, INCIDENT)
