@@ -70,6 +70,11 @@ bench: ## measure speed, memory and restart (ARGS="--only ratio_bare --repeats 3
 	$(call install,dev)
 	@$(RUN)/python -m bench $(ARGS)
 
+.PHONY: bench-paging
+bench-paging: ## measure the pager: latency, a storm, kills, ten thousand open incidents
+	$(call install,dev)
+	@$(RUN)/python -m bench.paging
+
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(RUN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml requirements/build.in
 

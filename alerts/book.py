@@ -149,7 +149,7 @@ class IncidentBook:
     # The clock's side.
 
     def advance(self, now: float) -> None:
-        """Let time pass until ``now``, epoch seconds; asks for a checkpoint when somebody is to be told."""
+        """Let time pass until ``now``, epoch seconds; asks for a checkpoint when it changed anything."""
         if self._is_live and not self.closed and self._pass(now):
             self._urge()
 
@@ -243,16 +243,18 @@ class IncidentBook:
         return news
 
     def _pass(self, now: float) -> bool:
-        """Do what is due by ``now``, in the order of its instants; return whether somebody is to be told."""
-        news = False
-        for at, name in self._timers.take(now):
+        """Do what is due by ``now``, in the order of its instants; return whether there was anything."""
+        passed = False
+        for name in self._timers.take(now):
             incident = self._ledger.get(name)
-            if incident is None or ripe_at(incident, self._owners) != at:
+            at = None if incident is None else ripe_at(incident, self._owners)
+            if incident is None or at is None:
                 continue
             decision = ripen(incident, self._owners, at)
-            news |= self._take_over(decision)
+            passed = True
+            self._take_over(decision)
             self._watch.ripened(decision.changed[0], decision.reasons)
-        return news
+        return passed
 
     def _put(self, incident: Incident) -> None:
         self._ledger.put(incident)

@@ -11,13 +11,20 @@ class Timers:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, str]] = []
+        self._set: dict[str, float] = {}
 
     def set(self, name: str, at: float | None) -> None:
-        """Remember that ``name`` ripens ``at``; ``None``: not at all. What was set before may come up, too."""
-        if at is not None:
+        """Let ``name`` ripen ``at``, and at no other instant; ``None``: not at all."""
+        if at is None:
+            self._set.pop(name, None)
+        elif self._set.get(name) != at:
+            self._set[name] = at
             heappush(self._heap, (at, name))
 
-    def take(self, now: float) -> Iterator[tuple[float, str]]:
+    def take(self, now: float) -> Iterator[str]:
         """Yield what ripens until ``now`` in the order of its instants, also what is set meanwhile."""
         while self._heap and self._heap[0][0] <= now:
-            yield heappop(self._heap)
+            at, name = heappop(self._heap)
+            if self._set.get(name) == at:
+                del self._set[name]
+                yield name
