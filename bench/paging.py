@@ -31,7 +31,7 @@ from stream.topics import create
 from stream.wire import encode
 
 TEAMS = tuple(f"team{number}" for number in range(10))
-SECRET = "whsec_" + "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
+SECRET = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 TOKEN = "bench-bench-bench-bench-bench"
 APART_S = 10_000.0
 """Onsets this far apart are never one incident."""
@@ -47,6 +47,7 @@ class Hook:
         self.ids: dict[str, set[str]] = defaultdict(set)
         self.models: dict[str, str] = {}
         self.repeats = 0
+        self.delay_s = 0.0
         self.url = ""
 
     async def take(self, request: web.Request) -> web.Response:
@@ -58,6 +59,7 @@ class Hook:
         self.opened_at.setdefault(incident, now)
         self.ids[incident].add(name)
         self.models.setdefault(body["data"]["model"], incident)
+        await asyncio.sleep(self.delay_s)
         return web.Response(status=204)
 
     async def start(self) -> web.AppRunner:
@@ -128,7 +130,7 @@ class Bench:
         await asyncio.gather(*waits)
         self._sent += len(facts)
 
-    async def quiet(self, within_s: float = 180.0) -> None:
+    async def quiet(self, within_s: float = 120.0) -> None:
         """Return when every finding is folded and every notification is out."""
         ends = time.monotonic() + within_s
         while time.monotonic() < ends:
@@ -168,7 +170,8 @@ class Bench:
         }
 
     async def kills(self) -> dict[str, float]:
-        """Kill the pager again and again while pages are under way."""
+        """Kill the pager again and again while pages are under way to a receiver that takes its time."""
+        self.hook.delay_s = 0.1
         dice, names = random.Random(1), [f"killed-{number}" for number in range(KILLED)]
         killing = asyncio.create_task(self._kill(dice))
         for number in range(KILLED):
@@ -176,6 +179,7 @@ class Bench:
             await asyncio.sleep(0.1)
         await killing
         await self.quiet()
+        self.hook.delay_s = 0.0
         told = [name for name in names if any(model.endswith(f".{name}") for model in self.hook.models)]
         return {
             "kills": KILLS,
@@ -277,6 +281,9 @@ async def run(folder: Path, brokers: str, ports: Sequence[int]) -> dict[str, flo
             figures |= await part()
             sys.stdout.write(f"{part.__name__}: {figures}\n")
             sys.stdout.flush()
+    except RuntimeError:
+        sys.stderr.write((folder / "pager.log").read_text(encoding="utf-8")[-4_000:])
+        raise
     finally:
         pager.kill()
         await producer.stop()
