@@ -75,6 +75,11 @@ bench-paging: ## measure the pager: latency, a storm, kills, ten thousand open i
 	$(call install,dev)
 	@$(RUN)/python -m bench.paging
 
+.PHONY: bench-detection
+bench-detection: ## measure how late harm is found, and how often where there is none (ARGS=--short)
+	$(call install,dev)
+	@$(RUN)/python -m bench.detection $(ARGS)
+
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(RUN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml requirements/build.in
 

@@ -1,4 +1,4 @@
-"""Shell. ``tidewatch validate``, ``routes test``, ``alert render|drill``: the pager tried before it matters."""
+"""Shell. ``validate-owners``, ``routes test``, ``alert render`` and ``drill``: the pager tried beforehand."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OWNERS = click.option(
 )
 
 
-@click.command()
+@click.command("validate-owners")
 @OWNERS
 def validate(path: Path | None) -> None:
     """Check the settings and the owners file; name every fault of both."""

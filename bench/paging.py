@@ -15,15 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-from aiohttp import ClientError, ClientSession, web
+from aiohttp import ClientError, ClientSession
 from aiokafka import AIOKafkaProducer
 
+from bench.hook import Hook
 from stream.events import Finding
 from stream.kafka.embedded import EmbeddedKafka
 from stream.settings import Settings
@@ -37,40 +37,6 @@ APART_S = 10_000.0
 """Onsets this far apart are never one incident."""
 PACED, PACE_S, STORM, KILLED, KILLS, OPEN = 300, 0.05, 1_000, 300, 6, 10_000
 START = "from alerts.app import pager; pager()"
-
-
-class Hook:
-    """A webhook receiver that remembers when each incident was opened, and under which ids."""
-
-    def __init__(self) -> None:
-        self.opened_at: dict[str, float] = {}
-        self.ids: dict[str, set[str]] = defaultdict(set)
-        self.models: dict[str, str] = {}
-        self.repeats = 0
-        self.delay_s = 0.0
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.Response:
-        """Take one webhook."""
-        now = time.time()
-        body = json.loads(await request.read())
-        incident, name = body["data"]["incident_id"], request.headers["webhook-id"]
-        self.repeats += name in self.ids[incident]
-        self.opened_at.setdefault(incident, now)
-        self.ids[incident].add(name)
-        self.models.setdefault(body["data"]["model"], incident)
-        await asyncio.sleep(self.delay_s)
-        return web.Response(status=204)
-
-    async def start(self) -> web.AppRunner:
-        """Listen on a free loopback port; the caller cleans up."""
-        app = web.Application()
-        app.router.add_post("/{team}", self.take)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        return runner
 
 
 class Pager:

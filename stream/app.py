@@ -43,9 +43,8 @@ def build(settings: Settings) -> EngineApp:
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
-    watch, rules = FoldWatch(telemetry), rules_of(settings)
-
-    stores = Stores(settings.worker.data_dir)
+    watch, rules, stores = FoldWatch(telemetry), rules_of(settings), Stores(settings.worker.data_dir)
+    telemetry.cache_bytes.set_function(stores.cache_bytes)
 
     def factory(number: int, urge: Callable[[], None]) -> InputFold:
         return InputFold(number, rules, watch, stores.open(number))
@@ -78,7 +77,8 @@ def build(settings: Settings) -> EngineApp:
 def rules_of(settings: Settings) -> Rules:
     """Return what a fold needs of the settings."""
     from stream.fold import Rules
-    from stream.monitor import Judgement
+    from stream.references import read_references
+    from stream.version import Judgement
     from stream.wire import Tolerance
 
     return Rules(
@@ -86,6 +86,9 @@ def rules_of(settings: Settings) -> Rules:
             delta=settings.monitor.delta,
             warmup=settings.monitor.warmup,
             minimum_increase=settings.monitor.minimum_increase,
+            false_pages_per_week=settings.monitor.false_pages_per_week,
+            models_per_team=settings.monitor.models_per_team,
+            references=read_references(settings.monitor.reference),
             slice_budget=settings.worker.slice_budget,
         ),
         tolerance=Tolerance(settings.worker.past_tolerance_s, settings.worker.future_tolerance_s),

@@ -23,6 +23,13 @@ class Changes(NamedTuple):
     position: bytes
 
 
+class Size(NamedTuple):
+    """What a store takes, in bytes; ``memory`` without the cache that stores may share."""
+
+    disk: int
+    memory: int
+
+
 class Store(Index, Protocol):
     """Where all entries are kept, as of some offsets of the two topics."""
 
@@ -40,6 +47,10 @@ class Store(Index, Protocol):
 
     def position(self) -> bytes:
         """Return the position last written; empty when new."""
+        ...
+
+    def size(self) -> Size:
+        """Return what it takes now."""
         ...
 
     def close(self) -> None:

@@ -9,63 +9,27 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from stream.events import ALL, Label, Prediction, Slices
 from stream.joined import Served
+from stream.known import Known, Waiting
 
 DECIDED, LATE, COUNTED = 1, 2, 4
 """Bits of an entry's fate: an outcome has decided it; that outcome was late; it was counted as unmatched."""
 OPEN, UNKNOWN, DECAYING = b"p", b"o", b"z"
 """Kinds of index record: a prediction waits; an outcome waits; nothing waits and both clocks may forget it."""
-OUTCOMES = 8
-"""How many outcomes of one id, and how many repeats of the latest, are considered; the rest are duplicates."""
 SHARED = 20_000
 """How many shared strings, slices and shapes a partition keeps before it starts anew."""
 
 
-class Waiting(NamedTuple):
-    """An outcome without prediction; ``after``: the outcomes' clock before it came."""
-
-    after: float
-    at: float
-    outcome: Label
-    is_first: bool
-
-
-class Known:
-    """The outcomes of one id, in their topic's order: how many, the latest, the newest time, who still waits."""
-
-    __slots__ = ("at", "outcome", "outcomes", "repeats", "until", "waiting")
-
-    def __init__(
-        self, outcomes: int, repeats: int, outcome: Label, at: float, until: float, waiting: list[Waiting]
-    ) -> None:
-        self.outcomes = outcomes
-        self.repeats = repeats
-        self.outcome = outcome
-        self.at = at
-        self.until = until
-        self.waiting = waiting
-
-    def considers(self, outcome: Label, at: float) -> bool:
-        """Take one more; what is sent again and again does not use up the room for corrections."""
-        if at == self.at and outcome == self.outcome:
-            self.repeats += 1
-            return self.repeats <= OUTCOMES
-        self.outcomes += 1
-        if self.outcomes <= OUTCOMES:
-            self.outcome, self.at, self.until = outcome, at, max(at, self.until)
-        return self.outcomes <= OUTCOMES
-
-
 class Entry:
-    """See the module; ``after``: the predictions' clock before this one came; ``index``: its records on disk."""
+    """See the module; ``clock``: the predictions' clock when this one came; ``index``: its records on disk."""
 
     __slots__ = (
-        "after",
+        "clock",
         "epoch",
         "fate",
         "index",
@@ -77,11 +41,11 @@ class Entry:
         "served",
     )
 
-    def __init__(self, key: bytes, epoch: int, served: Served | None, after: float) -> None:
+    def __init__(self, key: bytes, epoch: int, served: Served | None, clock: float) -> None:
         self.key = key
         self.epoch = epoch
         self.served = served
-        self.after = after
+        self.clock = clock
         self.fate = 0
         self.outcome: Label | None = None
         self.outcome_at = 0.0
@@ -220,14 +184,14 @@ class Codec:
     def _case(self, entry: Entry) -> tuple[Any, ...]:
         served = entry.served
         if served is None:
-            return (None, 0.0, None, entry.after, entry.fate, entry.outcome, entry.outcome_at)
+            return (None, 0.0, None, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
         _, _, version, at, label, has_scores, slices = served
         shape = self._shapes.get((version, has_scores, slices))
         if shape is None:
             shape = _bounded(self._shapes)[version, has_scores, slices] = _encode(
                 (version, has_scores, slices)
             )
-        return (shape, at, label, entry.after, entry.fate, entry.outcome, entry.outcome_at)
+        return (shape, at, label, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
 
     def load(self, key: bytes, value: bytes) -> Entry:
         """Return the entry that ``dump`` wrote; it counts as unchanged."""
@@ -243,13 +207,13 @@ class Codec:
         return entry
 
     def _load_case(self, key: bytes, row: Sequence[Any]) -> Entry:
-        shape, at, label, after = row[:4]
+        shape, at, label, clock = row[:4]
         served = None
         if shape is not None:
             model, prediction_id = self.names(key)
             version, has_scores, slices = self._shaped.get(shape) or self._unshaped(shape)
             served = _served(Served, (prediction_id, model, version, at, label, has_scores, slices))
-        entry = Entry(key, 0, served, after)
+        entry = Entry(key, 0, served, clock)
         if len(row) > 4:
             entry.fate, entry.outcome, entry.outcome_at = row[4:7]
         return entry
@@ -263,7 +227,7 @@ class Codec:
 def _row(known: Known | None) -> tuple[Any, ...] | None:
     if known is None:
         return None
-    return (known.outcomes, known.repeats, known.outcome, known.at, known.until, known.waiting)
+    return (known.outcome, known.at, known.repeats, known.times, known.waiting)
 
 
 def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:

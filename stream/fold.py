@@ -9,12 +9,14 @@ import msgspec
 
 from stream import state
 from stream.engine.partition import Flush, Output, Record
+from stream.entries import Size
 from stream.events import ALL, Event, Outcome, Prediction, Rollout
-from stream.join import Changes, Join, Joined, Reason, Store
-from stream.monitor import Judgement, Monitor
+from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
+from stream.monitor import Monitor
 from stream.refusal import DecodeError, dead_letter_headers
 from stream.series import Series
 from stream.tally import Tally, Watch
+from stream.version import Judgement
 from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"
@@ -72,8 +74,11 @@ class InputFold:
         """
         if key == CLOCKS:
             self._restored = msgspec.json.decode(value, type=Clocks)
-        else:
+            return
+        try:
             self.monitors[key.decode()] = state.load(value)
+        except state.StateError as fault:
+            raise state.StateError(f"partition {self.number}, model {key.decode()!r}: {fault}") from fault
 
     def local(self) -> Mapping[str, int]:
         """Return the offsets that the join's own disk includes; empty when it has nothing."""
@@ -89,9 +94,18 @@ class InputFold:
         return Join(rules.label_horizon_s, rules.pending_budget, self._store, rules.memory_entries)
 
     def rebuild_since(self) -> float | None:
-        """Return the time two label horizons before the clocks: nothing older can still meet anything."""
-        clocks = [at for at in (self._restored.predicted_until, self._restored.known_until) if at is not None]
-        return min(clocks) - 2 * self._rules.label_horizon_s if clocks else None
+        """Return the Kafka time from which the log tells all of the join; ``None`` when there is nothing yet.
+
+        That is four horizons before the clock that is behind (the argument is at ``REBUILT_HORIZONS``), and
+        before that what an event's time may be ahead of Kafka's.
+        """
+        clocks = self._restored
+        if clocks.predicted_until is None and clocks.known_until is None:
+            return None
+        if clocks.predicted_until is None or clocks.known_until is None:
+            return 0.0  # a topic that has shown no time has let nothing be forgotten
+        behind = min(clocks.predicted_until, clocks.known_until)
+        return behind - REBUILT_HORIZONS * self._rules.label_horizon_s - self._rules.tolerance.future_s
 
     def rebuild(self, records: Sequence[Record]) -> None:
         """Put older records into the join; their counts and findings are in the checkpoint already."""
@@ -235,6 +249,17 @@ class InputFold:
     def _write(self, changes: Changes, offsets: Mapping[str, int]) -> None:
         self._store.write(changes, offsets)
         self.join.written(changes)
+
+    def size(self) -> Size:
+        """Return what the join's store takes."""
+        return self._store.size()
+
+    def spill(self) -> Sequence[Output]:
+        """Put the join on disk without a checkpoint, for a replay that none will follow; return the outputs."""
+        outputs, self._outputs = self._outputs, []
+        self._write(self.join.freeze(), {})
+        self._dirty.clear()
+        return outputs
 
     def close(self) -> None:
         """Give the disk back."""

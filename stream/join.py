@@ -1,12 +1,12 @@
 """Core. A prediction meets its outcome by id; the counts do not depend on how the two topics interleave.
 
-Every rule compares event times with the clock of the event's own topic: ``after`` is the newest event time that
-its topic had shown before it came. With H the label horizon, an outcome and a prediction of one id concern each
-other unless the outcome had given up (prediction's ``after`` > outcome's time + H) or the prediction was history
-(outcome's ``after`` > prediction's time + 2 H). The first outcome that concerns a prediction decides it: late
-when its time or its ``after`` is beyond the prediction's time + H, else matched. Entries stay until both clocks
-are past all their times + 2 H, so whether one is present never decides anything, with one exception: beyond the
-budget of entries the oldest are evicted, counted as such.
+Every rule compares event times with the clock of the event's own topic: the newest event time that its topic has
+shown, the event itself included. With H the label horizon, an outcome and a prediction of one id concern each
+other unless the outcome had given up (prediction's clock > outcome's time + H) or the prediction was history
+(outcome's clock > prediction's time + 2 H). The first outcome that concerns a prediction decides it: late when
+its clock is beyond the prediction's time + H, else matched. Entries stay until both clocks are past all their
+times + 2 H, so whether one is present never decides anything, with one exception: beyond the budget of entries
+the oldest are evicted, counted as such.
 """
 
 from __future__ import annotations
@@ -26,15 +26,20 @@ from stream.entry import (
     UNKNOWN,
     Codec,
     Entry,
-    Known,
-    Waiting,
     record,
 )
 from stream.events import Label, Outcome, Prediction
 from stream.joined import Joined, Reason, Served
+from stream.known import Known, Waiting
 
 __all__ = ["Changes", "Join", "Joined", "Reason", "Served", "Store"]
 
+REBUILT_HORIZONS = 4
+"""How far before the clock that is behind the log tells all of a join; an id is taken to serve one prediction.
+
+What is to come meets predictions since 2 H and waiting outcomes since 1 H before it. Whether such a prediction is
+a repeat was decided by one since 4 H; its outcomes have come since 3 H, those they were counted against since 4 H.
+"""
 CHUNK = 1_000
 """Entries given up between two looks at the store."""
 NEVER = float("-inf")
@@ -74,32 +79,37 @@ class Join:
     def __len__(self) -> int:
         return self._entries.count
 
+    @property
+    def memory_entries(self) -> int:
+        """Return how many entries are in memory."""
+        return len(self._entries.memory)
+
     # -- the two topics
 
     def predict(self, prediction: Prediction) -> tuple[Joined, ...]:
         """Take a prediction; ``WAITING`` unless outcomes are here already or it was seen before."""
         served = self._codec.serve(prediction)
-        after, at = self.predicted_until, served.at
-        if at > after:
-            self.predicted_until = at
+        clock = self.predicted_until
+        if served.at > clock:
+            clock = self.predicted_until = served.at
         key = self._codec.key(served.model, served.prediction_id)
         entry = self._entries.find(key)
         if entry is None:
             entry = self._entries.add(key)
         elif entry.served is not None:
-            if after <= entry.served.at + 2 * self._horizon_s:
+            if clock <= entry.served.at + 2 * self._horizon_s:
                 return (Joined(Reason.DUPLICATE_PREDICTION, served.model, entry.served),)
             self._age(entry)
-        entry.served, entry.after, entry.fate = served, after, 0
+        entry.served, entry.clock, entry.fate = served, clock, 0
         self._entries.touch(entry)
         self.pending += 1
-        self._open.push(at, key)
+        self._open.push(served.at, key)
         found = self._replay(entry, entry.known) if entry.known is not None and entry.known.waiting else ()
         return found or (_joined(Joined, (_WAITING, served.model, served, None, _NAN, None)),)
 
     def _age(self, entry: Entry) -> None:
         """Make room for a new prediction of the same id; outcomes may still come for the one before."""
-        old = Entry(entry.key, 0, entry.served, entry.after)
+        old = Entry(entry.key, 0, entry.served, entry.clock)
         old.fate, old.outcome, old.outcome_at = entry.fate, entry.outcome, entry.outcome_at
         entry.older = (*(one for one in entry.older if one.is_open or not self._is_history(one)), old)
 
@@ -108,43 +118,42 @@ class Join:
         return min(self.predicted_until, self.known_until) > case.served.at + 2 * self._horizon_s
 
     def _replay(self, entry: Entry, known: Known) -> tuple[Joined, ...]:
-        met = [one for one in known.waiting if self._concerns(one.at, one.after, entry)]
+        met = [one for one in known.waiting if self._concerns(one.at, one.clock, entry)]
         known.waiting = [one for one in known.waiting if one not in met]
-        return tuple(self._decide(entry, one.outcome, one.at, one.after) for one in met)
+        return tuple(self._decide(entry, one.outcome, one.at, one.clock) for one in met)
 
     def know(self, outcome: Outcome) -> tuple[Joined, ...]:
         """Take an outcome; ``WAITING`` when its prediction has not come yet."""
-        after, at = self.known_until, float(outcome.at)
-        if at > after:
-            self.known_until = at
+        clock, at = self.known_until, float(outcome.at)
+        if at > clock:
+            clock = self.known_until = at
         key = self._codec.key(outcome.model, outcome.prediction_id)
         entry = self._entries.find(key) or self._entries.add(key)
-        known, label = entry.known, outcome.outcome
-        is_first = known is None or after > known.until + 2 * self._horizon_s
+        known, label, is_first, is_over = entry.known, outcome.outcome, True, False
         if known is None:
-            entry.known = known = Known(1, 0, label, at, at, [])
-        elif is_first:
-            known.outcomes, known.repeats, known.outcome, known.at, known.until = 1, 0, label, at, at
-        elif not known.considers(label, at):
-            return (Joined(Reason.DUPLICATE_OUTCOME, outcome.model),)
+            entry.known = known = Known(label, at, 0, [at], [])
+        else:
+            is_first = clock > known.until + 2 * self._horizon_s
+            is_over = known.is_over(label, at, is_first, clock - self._horizon_s)
         self._entries.touch(entry)
+        if is_over:
+            return (Joined(Reason.DUPLICATE_OUTCOME, outcome.model),)
         for case in entry.cases() if entry.older else (entry,):
-            if case.served is not None and self._concerns(at, after, case):
-                return (self._decide(case, label, at, after),)
-        known.waiting.append(Waiting(after, at, label, is_first))
+            if case.served is not None and self._concerns(at, clock, case):
+                return (self._decide(case, label, at, clock),)
+        known.waiting.append(Waiting(clock, at, label, is_first))
         self._unknown.push(at, key)
         return (Joined(Reason.WAITING, outcome.model),)
 
-    def _concerns(self, at: float, after: float, case: Entry) -> bool:
+    def _concerns(self, at: float, clock: float, case: Entry) -> bool:
         assert case.served is not None
         horizon_s = self._horizon_s
-        return case.after <= at + horizon_s and after <= case.served.at + 2 * horizon_s
+        return case.clock <= at + horizon_s and clock <= case.served.at + 2 * horizon_s
 
-    def _decide(self, case: Entry, outcome: Label, at: float, after: float) -> Joined:
+    def _decide(self, case: Entry, outcome: Label, at: float, clock: float) -> Joined:
         served = case.served
         assert served is not None
-        until = served.at + self._horizon_s
-        is_late = at > until or after > until
+        is_late = clock > served.at + self._horizon_s
         if not case.fate & DECIDED:
             if is_late:
                 case.fate |= DECIDED | LATE

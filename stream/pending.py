@@ -25,12 +25,15 @@ from rocksdict import (
     WriteBatch,
 )
 
-from stream.entries import Changes
+from stream.entries import Changes, Size
 
 MIB = 1 << 20
+HELD = "rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem"
 DUE = "due"
-POSITION, OFFSETS = b"!position", b"!offsets"
+POSITION, OFFSETS, FORM = b"!position", b"!offsets", b"!form"
 """No entry's key begins like these: it begins with a digit."""
+WRITTEN_FORM = b"2"
+"""Of the entries' bytes. A store of another form is forgotten: the log has it all."""
 
 
 class MemoryStore:
@@ -72,6 +75,10 @@ class MemoryStore:
         """Return the position last written; empty when new."""
         return self._position
 
+    def size(self) -> Size:
+        """Return nothing for the disk, and the bytes of the entries."""
+        return Size(0, sum(map(len, self.entries.values())))
+
     def close(self) -> None:
         """Keep what was written."""
 
@@ -96,6 +103,8 @@ class RocksStore:
         entries, due = (_options(self._cache, table) for table in (_entry_table(), BlockBasedOptions()))
         self._entries = Rdict(str(self._path), entries, {DUE: due})
         self._due = self._entries.get_column_family(DUE)
+        if self._entries.get(POSITION) and self._entries.get(FORM) != WRITTEN_FORM:
+            self.wipe()
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """Return the entries of these keys."""
@@ -123,6 +132,7 @@ class RocksStore:
             delete(one, due)
         for one in changes.records:
             put(one, b"", due)
+        put(FORM, WRITTEN_FORM)
         put(POSITION, changes.position)
         put(OFFSETS, msgspec.msgpack.encode(dict(offsets)))
         self._entries.write(batch)
@@ -135,6 +145,13 @@ class RocksStore:
     def position(self) -> bytes:
         """Return the position last written; empty when new."""
         return cast("bytes", self._entries.get(POSITION) or b"")
+
+    def size(self) -> Size:
+        """Return the bytes of the files, and of write buffers and open files' parts outside the cache."""
+        files = sum(one.stat().st_size for one in self._path.iterdir() if one.is_file())
+        parts = [self._entries, self._due]
+        held = (one.property_int_value(name) or 0 for one in parts for name in HELD)
+        return Size(files, sum(held))
 
     def close(self) -> None:
         """Keep what was written."""

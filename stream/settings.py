@@ -55,6 +55,7 @@ class KafkaSettings(_Section):
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
+    startup_timeout_s: Annotated[float, Field(ge=0)] = 120.0
 
     @model_validator(mode="after")
     def _sasl_needs_a_user(self) -> KafkaSettings:
@@ -86,7 +87,7 @@ class TopicSettings(_Section):
     dead_letters: str = ""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
     replication: Annotated[int, Field(ge=1, le=15)] = 1
-    retention_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
+    retention_s: Annotated[float, Field(gt=0)] = 14 * 86_400.0
 
     @model_validator(mode="before")
     @classmethod
@@ -147,6 +148,9 @@ class MonitorSettings(_Section):
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-4
     warmup: Annotated[int, Field(ge=10)] = 200
     minimum_increase: Annotated[float, Field(ge=0)] = 0.2
+    false_pages_per_week: Annotated[float, Field(gt=0, le=1_000)] = 1.0
+    models_per_team: Annotated[int, Field(ge=1)] = 50
+    reference: Path | None = None
 
 
 class Settings(BaseSettings):

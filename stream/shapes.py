@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
+from stream.join import REBUILT_HORIZONS
 from stream.settings import Settings
 
 COMPACTED_RECORD_BYTES = 8 << 20
@@ -20,6 +21,11 @@ COMPACTED = {
     "min.cleanable.dirty.ratio": "0.1",  # a restore reads the whole topic: keep it short
     "segment.bytes": str(64 << 20),  # the active segment is never compacted
 }
+
+
+WHY_KEPT = (
+    f"{REBUILT_HORIZONS} x worker.label_horizon_s + worker.future_tolerance_s: a lost disk is read again"
+)
 
 
 class Shape(NamedTuple):
@@ -64,10 +70,10 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     compacted = durable | COMPACTED | {"max.message.bytes": str(COMPACTED_RECORD_BYTES)}
     letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(DEAD_LETTER_BYTES)}
     findings_s = max(FINDINGS_RETENTION_S, topics.retention_s)
-    horizon_s = settings.worker.label_horizon_s
+    needed_s = rebuilt_s(settings)
     return (
         *(
-            Shape(name, many, copies, "delete", durable | _deleted(topics.retention_s), horizon_s)
+            Shape(name, many, copies, "delete", durable | _deleted(topics.retention_s), needed_s)
             for name in topics.inputs()
         ),
         Shape(topics.checkpoints, many, copies, "compact", compacted),
@@ -77,16 +83,21 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     )
 
 
+def rebuilt_s(settings: Settings) -> float:
+    """Return how long inputs must be kept: a worker that lost its disk reads so much of them again."""
+    return REBUILT_HORIZONS * settings.worker.label_horizon_s + settings.worker.future_tolerance_s
+
+
 def settings_faults(settings: Settings) -> list[Fault]:
-    """Return what is wrong before any cluster is asked: inputs kept shorter than labels are awaited."""
-    kept_s, horizon_s = settings.topics.retention_s, settings.worker.label_horizon_s
-    if kept_s >= horizon_s:
+    """Return what is wrong before any cluster is asked: inputs kept shorter than a lost disk needs."""
+    kept_s, needed_s = settings.topics.retention_s, rebuilt_s(settings)
+    if kept_s >= needed_s:
         return []
     return [
         Fault(
             ", ".join(settings.topics.inputs()),
-            f"topics.retention_s {kept_s:g}: want at least worker.label_horizon_s {horizon_s:g}",
-            f"set TIDEWATCH_TOPICS_RETENTION_S={horizon_s:g}, or a shorter TIDEWATCH_WORKER_LABEL_HORIZON_S",
+            f"topics.retention_s {kept_s:.12g}: want at least {needed_s:.12g}, {WHY_KEPT}",
+            f"set TIDEWATCH_TOPICS_RETENTION_S={needed_s:.12g}, or a shorter TIDEWATCH_WORKER_LABEL_HORIZON_S",
         )
     ]
 
@@ -183,11 +194,11 @@ def _retention_faults(shape: Shape, described: Described, mender: _Mender) -> li
     kept_ms = int(described.configuration.get("retention.ms", "-1"))
     needed_ms = round(shape.keeps_s * 1000)
     if 0 <= kept_ms < needed_ms:
-        what = f"retention.ms {kept_ms}: want at least {needed_ms}, the label horizon"
+        what = f"retention.ms {kept_ms}: want at least {needed_ms}, {WHY_KEPT}"
         found.append(Fault(shape.name, what, mender.configure(shape.name, f"retention.ms={needed_ms}")))
     size = int(described.configuration.get("retention.bytes", "-1"))
     if size >= 0:
-        what = f"retention.bytes {size}: may delete predictions before the label horizon of {needed_ms} ms"
+        what = f"retention.bytes {size}: may delete inputs that must be kept for {needed_ms} ms"
         mend = mender.configure(shape.name, "retention.bytes=-1")
         found.append(Fault(shape.name, what, mend, "warning"))
     return found

@@ -19,6 +19,10 @@ class Stores:
         self._folder = folder
         self._cache = open_cache()
 
+    def cache_bytes(self) -> int:
+        """Return what the shared cache of blocks holds now."""
+        return self._cache.get_usage()
+
     def open(self, number: int) -> RocksStore:
         """Return the store of a partition.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -63,6 +63,11 @@ class Telemetry:
             "producer",
         )
         self.findings = counter("tidewatch_findings", "Findings, by state.", "state", ("open", "closed"))
+        self.cache_bytes = Gauge(
+            "tidewatch_join_cache_bytes",
+            "What the cache that the join's stores share holds.",
+            registry=registry,
+        )
         self.label_delay = Delays()
         registry.register(self.label_delay)
 
@@ -101,6 +106,13 @@ class PartitionRow(NamedTuple):
     watermark_at: float
     pending: int
     models: int
+    entries: int
+    """What the join remembers, waiting or not."""
+    memory_entries: int
+    """Those of them that are in memory as objects."""
+    disk_bytes: int
+    memory_bytes: int
+    """What the join's store on disk takes of the memory, without the cache that all partitions share."""
 
 
 class PartitionFigures(Collector):
@@ -122,13 +134,25 @@ class PartitionFigures(Collector):
             "tidewatch_pending_predictions", "Predictions that wait for their outcome.", labels=["partition"]
         )
         models = GaugeMetricFamily("tidewatch_models", "Models seen.", labels=["partition"])
+        entries = GaugeMetricFamily(
+            "tidewatch_join_entries",
+            "Ids that the join remembers: all of them, and those in memory as objects.",
+            labels=["partition", "place"],
+        )
+        store = GaugeMetricFamily(
+            "tidewatch_join_store_bytes", "What the join's store takes.", labels=["partition", "place"]
+        )
         for row in self._rows():
             labels = [str(row.number)]
             if row.models:
                 watermark.add_metric(labels, row.watermark_at)
             pending.add_metric(labels, row.pending)
             models.add_metric(labels, row.models)
-        yield from (watermark, pending, models)
+            entries.add_metric([*labels, "all"], row.entries)
+            entries.add_metric([*labels, "memory"], row.memory_entries)
+            store.add_metric([*labels, "disk"], row.disk_bytes)
+            store.add_metric([*labels, "memory"], row.memory_bytes)
+        yield from (watermark, pending, models, entries, store)
 
 
 class ModelRow(NamedTuple):

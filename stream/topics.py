@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import click
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 VISIBLE_TIMEOUT_S = 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0
+"""Between two tries to reach a cluster that does not answer yet."""
 _ALREADY_EXISTS = 36
 
 
@@ -48,12 +51,51 @@ async def check(settings: Settings, names: Collection[str] | None = None) -> lis
 
 
 def demand(settings: Settings, names: Collection[str], program: str) -> None:
-    """Say on stderr all that is wrong with the topics that ``program`` needs, and end it if it can't work so."""
-    found = _run(check(settings, names))
+    """Say on stderr all that is wrong with the topics that ``program`` needs, and end it if it can't work so.
+
+    A cluster that does not answer is waited for, up to ``kafka.startup_timeout_s``; SIGTERM ends the wait.
+    """
+    before = signal.signal(signal.SIGTERM, _end)  # process 1 of a container would not hear it
+    try:
+        found = _run(_answered(settings, names, program))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     for fault in found:
         click.echo(f"{program}: {fault}", err=True)
     if stopping(found):
         raise SystemExit(1)
+
+
+def _end(number: int, _frame: Any) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+async def _answered(settings: Settings, names: Collection[str], program: str) -> list[Fault]:
+    """Check the topics, as soon as the cluster answers.
+
+    Raises:
+        ClusterError: it did not in time.
+    """
+    wait_s, pause_s, began = settings.kafka.startup_timeout_s, FIRST_PAUSE_S, time.monotonic()
+    told = ""
+    while True:
+        try:
+            found = await check(settings, names)
+        except ClusterError as fault:
+            left_s = began + wait_s - time.monotonic()
+            if left_s <= 0:
+                after = f" (waited {wait_s:g} s, kafka.startup_timeout_s)" if wait_s else ""
+                raise ClusterError(f"{fault}{after}") from fault
+            if str(fault) != told:
+                click.echo(f"{program}: waiting for Kafka, {left_s:.0f} s at most: {fault}", err=True)
+                told = str(fault)
+            await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        else:
+            if told:
+                waited_s = time.monotonic() - began
+                click.echo(f"{program}: Kafka answers after {waited_s:.0f} s", err=True)
+            return found
 
 
 async def create(settings: Settings) -> Report:

@@ -72,6 +72,8 @@ def partition_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[],
 
     def rows() -> Iterator[PartitionRow]:
         for number, fold in sorted(folds().items()):
-            yield PartitionRow(number, watermark(fold), fold.join.pending, len(fold.monitors))
+            join, size = fold.join, fold.size()
+            models, held = len(fold.monitors), join.memory_entries
+            yield PartitionRow(number, watermark(fold), join.pending, models, len(join), held, *size)
 
     return rows

@@ -49,6 +49,29 @@ def _join() -> Iterable[Panel]:
         "tidewatch_pending_predictions",
         "partition",
     )
+    yield graph(
+        "Watermark age",
+        "How far in the past the newest event time of the partition that is furthest behind lies. "
+        "It grows without harm while a partition has no events.",
+        "s",
+        [Query("max(time() - max by (partition) (tidewatch_watermark_timestamp_seconds))", "oldest")],
+    )
+    yield graph(
+        "Join store",
+        "What the join remembers, on disk and in memory; and the cache that a worker's partitions share.",
+        "bytes",
+        [
+            Query("sum by (place) (tidewatch_join_store_bytes)", "{{place}}"),
+            Query("sum(tidewatch_join_cache_bytes)", "cache"),
+        ],
+    )
+    yield _sum(
+        "Join entries",
+        "Ids that the join remembers: all of them, and those in memory as objects.",
+        "short",
+        "tidewatch_join_entries",
+        "place",
+    )
     yield _rate("Findings", "Findings that were opened and closed.", "tidewatch_findings_total", "state")
 
 
@@ -60,6 +83,12 @@ def _keeping() -> Iterable[Panel]:
         "without harm while there is nothing new to save.",
         "s",
         [Query(f"max by (job) (time() - {newest})", "{{job}}")],
+    )
+    yield graph(
+        "Checkpoint size",
+        "State of the last checkpoints, all partitions together, by process kind.",
+        "bytes",
+        [Query("sum by (job) (tidewatch_checkpoint_last_bytes)", "{{job}}")],
     )
     yield _quantiles(
         "Checkpoint duration", "Time to write one checkpoint.", "tidewatch_checkpoint_duration_seconds"

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,11 +22,13 @@ from yarl import URL
 from stream.engine.connection import client_options, ssl_context
 from stream.engine.driver import BatchSchema, Transport
 from stream.engine.keeper import Custody, Keeper
+from stream.engine.pace import Pace, Sight, Verdict, advice
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
 from stream.engine.telemetry import EngineTelemetry
 from stream.settings import KafkaSettings
 
+LOG = structlog.get_logger()
 SESSION_S = 10.0
 """A killed process's partitions move after this long; its heartbeats run in a thread of their own."""
 AHEAD = 4
@@ -35,11 +38,16 @@ URGENT_PAUSE_S = 0.02
 FENCED_S = 1.5 * SESSION_S
 """A fenced process that the group still counts on was fenced by one that came too late: nobody folds for it."""
 NAP_S = 0.01
+PACE_S = 5.0
 GARBAGE = 50_000, 20, 1_000
 """Allocations before the young are looked through, then the middle-aged, then all: the state is large, long-lived
 and without cycles, and a look through all of it stops the process for longer than a heartbeat should wait."""
 STALL_S = 60.0
 """Records waiting and none folded for this long means the process is not alive."""
+
+
+STOP_S = 20.0
+"""The longest that a stop may take: below the 30 s that Kubernetes leaves a process by default."""
 
 
 class Fenced(Exception):
@@ -68,6 +76,7 @@ class EngineApp(faust.App):
     """A Faust application that knows the keeper of its folds."""
 
     keeper: Keeper
+    pace: Pace
 
 
 def build(plan: Plan) -> EngineApp:
@@ -105,7 +114,7 @@ def build(plan: Plan) -> EngineApp:
         interval_s=plan.checkpoint_interval_s,
         probe=probe(os.environ),
     )
-    app.keeper = Keeper(custody, telemetry)
+    app.keeper, app.pace = Keeper(custody, telemetry), Pace()
     _feed(app, plan.inputs)
     _tick(app, telemetry)
     _serve(app, plan.registry)
@@ -131,6 +140,7 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
         async for batch in batches:
             try:
                 keeper.apply(batch)
+                await asyncio.sleep(0)  # a queue that is not empty never yields
             except Exception as fault:
                 # Faust would acknowledge the batch and go on; a hole in the state is worse than a stop.
                 keeper.release()
@@ -159,8 +169,37 @@ def _tick(app: EngineApp, telemetry: EngineTelemetry) -> None:
             await asyncio.sleep(NAP_S)
             telemetry.loop_stall.observe(max(0.0, time.monotonic() - slept_at - NAP_S))
 
+    async def watch_pace() -> None:
+        epoch = -1
+        while not app.should_stop:
+            await asyncio.sleep(PACE_S)
+            if keeper.epoch != epoch or keeper.restoring:
+                epoch = keeper.epoch
+                app.pace.restart()
+            before = app.pace.verdict
+            waiting = keeper.measure_lag(app.consumer.highwater)
+            verdict = app.pace.look(Sight(time.monotonic(), waiting, keeper.folded))
+            telemetry.falls_behind.set(verdict is Verdict.FALLS_BEHIND)
+            if verdict is not before:
+                _tell(app, waiting)
+
     app.task(checkpoint_when_due)
     app.task(measure_stalls)
+    app.task(watch_pace)
+
+
+def _tell(app: EngineApp, waiting: int) -> None:
+    pace = app.pace
+    if pace.verdict is Verdict.KEEPS_UP:
+        LOG.info("keeps up again", waiting=waiting)
+        return
+    LOG.warning(
+        "cannot keep up",
+        waiting=waiting,
+        folded_per_s=round(pace.rate),
+        growth_per_s=round(pace.growth),
+        advice=advice(len(app.keeper.folds())),
+    )
 
 
 def _serve(app: EngineApp, registry: CollectorRegistry) -> None:
@@ -175,7 +214,10 @@ def _serve(app: EngineApp, registry: CollectorRegistry) -> None:
         idle_s = time.monotonic() - keeper.progressed_at
         moving = keeper.restoring or app.rebalancing
         stalled = bool(waiting) and idle_s > STALL_S and not moving
-        return web.json({"stalled": stalled, "waiting": waiting}, status=503 if stalled else 200)
+        said: dict[str, Any] = {"stalled": stalled, "waiting": waiting, "pace": app.pace.verdict}
+        if app.pace.verdict is Verdict.FALLS_BEHIND:
+            said["advice"] = advice(len(keeper.folds()))
+        return web.json(said, status=503 if stalled else 200)
 
     async def ready(web: Any, _request: Any) -> Any:
         owned = sorted(keeper.folds())
@@ -192,10 +234,28 @@ def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoRetur
     gc.set_threshold(*GARBAGE)
     if started is not None:
         started()
-    worker = faust.Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)
+    worker = Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)
     worker.spinner = None
     worker.execute_from_commandline()
     raise SystemExit(0)
+
+
+class Worker(faust.Worker):
+    """Faust's worker, whose stop has an end: a broker that is gone never acknowledges the last checkpoint."""
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        timer = threading.Timer(STOP_S, _give_up)
+        timer.daemon = True
+        timer.start()
+        super()._schedule_shutdown(signal)
+
+
+def _give_up() -> None:
+    meaning = (
+        f"Kafka did not acknowledge the last checkpoint within {STOP_S:g} s; what came since is folded again"
+    )
+    LOG.error("stopped without a checkpoint", meaning=meaning)
+    os._exit(1)
 
 
 def log_as_json() -> None:

@@ -71,6 +71,7 @@ class Keeper:
         self.epoch = 0
         self.urgent = asyncio.Event()
         self.progressed_at = time.monotonic()
+        self.folded = 0
         self.restoring = False
         self.fenced_at: float | None = None
 
@@ -93,6 +94,7 @@ class Keeper:
             self._urge(held)
         held.offsets[topic] = records[-1].offset + 1
         held.changed = True
+        self.folded += len(records)
         self.progressed_at = time.monotonic()
 
     def next_offset(self, tp: Any) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -33,51 +34,53 @@ class EngineTelemetry:
     """The engine's metrics, registered in ``registry``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.checkpoint_seconds = Histogram(
-            "tidewatch_checkpoint_duration_seconds",
-            "Time to write one partition's checkpoint.",
-            buckets=SECONDS,
-            registry=registry,
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: Sequence[float]) -> Histogram:
+            return Histogram(name, text, buckets=buckets, registry=registry)
+
+        self.checkpoint_seconds = histogram(
+            "tidewatch_checkpoint_duration_seconds", "Time to write one partition's checkpoint.", SECONDS
         )
         self.checkpoint_bytes = Counter(
             "tidewatch_checkpoint_bytes", "State bytes written to checkpoints.", registry=registry
         )
-        self.checkpoint_at = Gauge(
+        self.checkpoint_size = gauge(
+            "tidewatch_checkpoint_last_bytes", "State bytes of the partition's last checkpoint.", "partition"
+        )
+        self.checkpoint_at = gauge(
             "tidewatch_checkpoint_timestamp_seconds",
             "When the partition's last checkpoint was acknowledged.",
-            ["partition"],
-            registry=registry,
+            "partition",
         )
-        self.restore_seconds = Gauge(
-            "tidewatch_restore_duration_seconds",
-            "Time of the partition's last restore.",
-            ["partition"],
-            registry=registry,
+        self.restore_seconds = gauge(
+            "tidewatch_restore_duration_seconds", "Time of the partition's last restore.", "partition"
         )
-        self.lag = Gauge(
+        self.lag = gauge(
             "tidewatch_consumer_lag_records",
             "Records in Kafka that were not folded yet.",
-            ["topic", "partition"],
-            registry=registry,
+            "topic",
+            "partition",
         )
-        self.loop_stall = Histogram(
-            "tidewatch_loop_stall_seconds",
-            "How late a sleeper of 10 ms on the event loop woke up.",
-            buckets=STALLS,
-            registry=registry,
+        self.falls_behind = gauge(
+            "tidewatch_falls_behind",
+            "1 while records come in faster than they are folded, for a minute or more.",
         )
-        self.partitions = Gauge(
-            "tidewatch_partitions_assigned", "Input partitions that this process owns.", registry=registry
+        self.loop_stall = histogram(
+            "tidewatch_loop_stall_seconds", "How late a sleeper of 10 ms on the event loop woke up.", STALLS
         )
+        self.partitions = gauge("tidewatch_partitions_assigned", "Input partitions that this process owns.")
 
     def checkpointed(self, number: int, took_s: float, size: int) -> None:
         """Note that a partition's checkpoint was acknowledged."""
         self.checkpoint_seconds.observe(took_s)
         self.checkpoint_bytes.inc(size)
+        self.checkpoint_size.labels(number).set(size)
         self.checkpoint_at.labels(number).set(time.time())
 
     def forget(self) -> None:
         """Drop what was said of single partitions: they may belong to another process now."""
-        for gauge in (self.checkpoint_at, self.restore_seconds, self.lag):
+        for gauge in (self.checkpoint_at, self.checkpoint_size, self.restore_seconds, self.lag):
             gauge.clear()
         self.partitions.set(0)

@@ -60,22 +60,22 @@ class _Ledger:
         self._known_until = LONG_AGO
 
     def predict(self, event: Event) -> None:
+        self._predicted_until = max(self._predicted_until, event["at"])
         key = event["model"], event["prediction_id"]
         if key in self._served:
             self._count(self._served[key][0], "duplicate_prediction")
         else:
             self._served[key] = event, self._predicted_until
             self._count(event, "predictions")
-        self._predicted_until = max(self._predicted_until, event["at"])
 
     def know(self, event: Event) -> None:
-        self._known[event["model"], event["prediction_id"]].append((event, self._known_until))
         self._known_until = max(self._known_until, event["at"])
+        self._known[event["model"], event["prediction_id"]].append((event, self._known_until))
 
     def close(self) -> Expected:
-        for key, (prediction, before) in self._served.items():
+        for key, (prediction, clock) in self._served.items():
             answers = self._known.pop(key, [])
-            met = [answer for answer in answers if self._concern(prediction, before, *answer)]
+            met = [answer for answer in answers if self._concern(prediction, clock, *answer)]
             self._unanswered(
                 key[0], len(answers) - len(met), is_first=bool(answers) and answers[0] not in met
             )
@@ -84,10 +84,10 @@ class _Ledger:
             self._unanswered(model, len(answers), is_first=True)
         return self._result
 
-    def _concern(self, prediction: Event, before: float, outcome: Event, known_until: float) -> bool:
-        """Neither had been given up when the other came: one horizon for an outcome, two for a prediction."""
+    def _concern(self, prediction: Event, clock: float, outcome: Event, known_until: float) -> bool:
+        """Neither is given up when the other has come: one horizon for an outcome, two for a prediction."""
         horizon_s = self._horizon_s
-        return before <= outcome["at"] + horizon_s and known_until <= prediction["at"] + 2 * horizon_s
+        return clock <= outcome["at"] + horizon_s and known_until <= prediction["at"] + 2 * horizon_s
 
     def _unanswered(self, model: str, outcomes: int, *, is_first: bool) -> None:
         self._result.models[model]["unmatched_outcome"] += is_first
@@ -98,7 +98,7 @@ class _Ledger:
         ends_at = prediction["at"] + self._horizon_s
         held: Event | None = None
         for number, (answer, known_until) in enumerate(answers):
-            in_time = answer["at"] <= ends_at and known_until <= ends_at
+            in_time = known_until <= ends_at
             if number == 0:
                 self._count(prediction, "matched" if in_time else "late", _loss(prediction, answer) * in_time)
                 held = answer if in_time else None

@@ -7,17 +7,18 @@ from uuid import uuid4
 
 from confluent_kafka import Producer
 
+from stream.settings import WorkerSettings
 from tests.chaos import service
 from tests.chaos.load import HORIZON_S
 from tests.chaos.nodes import Cluster
 
 
 def short_retention(cluster: Cluster) -> list[str]:
-    """Inputs kept shorter than labels are awaited: the start-up error says what to set."""
+    """Inputs kept shorter than a lost disk needs: the start-up error says what to set."""
     prefix = _prefix()
-    made = service.environment(cluster.brokers, prefix, 1, label_horizon_s=60)
+    made = service.environment(cluster.brokers, prefix, 1, label_horizon_s=10, future_tolerance_s=0)
     service.create_topics(made | {"TIDEWATCH_TOPICS_RETENTION_S": "60"})
-    needed = f"retention.ms={round(HORIZON_S * 1000)}"
+    needed = f"retention.ms={round((4 * HORIZON_S + WorkerSettings().future_tolerance_s) * 1000)}"
     return _refusal(
         service.environment(cluster.brokers, prefix, 1), service.topic(prefix, "predictions"), needed
     )

@@ -23,10 +23,10 @@ NEEDS = {
 BOTH = pytest.mark.parametrize("program", NEEDS)
 
 
-def start(kafka: Kafka, program: str) -> subprocess.CompletedProcess[str]:
+def start(kafka: Kafka, program: str, wait_s: float = 0) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "stream", program],
-        env=os.environ | kafka.environment() | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | kafka.environment(kafka={"startup_timeout_s": wait_s}) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=90,
@@ -61,7 +61,7 @@ def test_missing_topics_are_all_named_with_what_makes_them(kafka: Kafka, program
 
 
 def test_worker_refuses_an_input_with_another_count_and_a_state_topic_that_forgets(kafka: Kafka) -> None:
-    make(kafka, "outcomes", 1)
+    make(kafka, "outcomes", 1, {"retention.ms": "-1"})
     make(kafka, "checkpoints", 2, {"cleanup.policy": "delete", "max.message.bytes": str(8 << 20)})
     asyncio.run(topics.create(kafka.settings()))
     ended = start(kafka, "worker")

@@ -61,18 +61,18 @@ def test_a_wrong_topic_is_named_with_its_mend_and_left_alone(kafka):
 
 def test_inputs_with_fewer_partitions_are_named(kafka):
     settings = kafka.settings(topics={"partitions": 2})
-    asyncio.run(make(kafka.brokers, settings.topics.outcomes, 1, {}))
+    asyncio.run(make(kafka.brokers, settings.topics.outcomes, 1, {"retention.ms": "-1"}))
     (fault,) = asyncio.run(create(settings)).faults
     assert fault.topic == settings.topics.outcomes
     assert fault.what.startswith("1 partitions: want 2")
 
 
-def test_a_topic_kept_shorter_than_the_label_horizon_is_an_error(kafka):
+def test_a_topic_kept_shorter_than_a_lost_disk_needs_is_an_error(kafka):
     settings = kafka.settings()
     asyncio.run(make(kafka.brokers, settings.topics.predictions, 2, {"retention.ms": "60000"}))
     (fault,) = asyncio.run(create(settings)).faults
     assert fault.severity == "error"
-    assert fault.what.startswith("retention.ms 60000: want at least 259200000")
+    assert fault.what.startswith("retention.ms 60000: want at least 1040400000")
 
 
 def test_only_the_topics_that_are_asked_for_are_checked(kafka):
@@ -133,7 +133,7 @@ def test_a_setting_that_keeps_inputs_too_short_creates_nothing(kafka):
     settings = kafka.settings(topics={"retention_s": 60})
     report = asyncio.run(create(settings))
     assert report.created == ()
-    assert "want at least worker.label_horizon_s" in report.faults[0].what
+    assert "4 x worker.label_horizon_s" in report.faults[0].what
     assert asyncio.run(_names(kafka)) == []
 
 

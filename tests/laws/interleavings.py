@@ -99,10 +99,10 @@ def told_of(predictions, outcomes):
     told = Counter()
     cases, predicted_until = cases_of(predictions, told)
     knowns, known_until = knowns_of(outcomes, told)
-    for after, outcome, is_first in knowns:
+    for clock, outcome, is_first in knowns:
         for case in cases:
-            if concerns(after, outcome, *case["where"]):
-                told[decide(case, after, outcome), outcome.prediction_id] += 1
+            if concerns(clock, outcome, *case["where"]):
+                told[decide(case, clock, outcome), outcome.prediction_id] += 1
                 break
         else:
             if predicted_until > outcome.at + HORIZON_S:
@@ -115,45 +115,46 @@ def told_of(predictions, outcomes):
 
 
 def cases_of(predictions, told):
-    cases, until = [], float("-inf")
+    cases, clock = [], float("-inf")
     for one in predictions:
+        clock = max(clock, one.at)
         same = [case["where"][1] for case in cases if case["where"][1].prediction_id == one.prediction_id]
-        if same and until <= same[-1].at + 2 * HORIZON_S:
+        if same and clock <= same[-1].at + 2 * HORIZON_S:
             told[Reason.DUPLICATE_PREDICTION, one.prediction_id] += 1
         else:
-            cases.append({"where": (until, one)})
-        until = max(until, one.at)
-    return cases, until
+            cases.append({"where": (clock, one)})
+    return cases, clock
 
 
 def knowns_of(outcomes, told):
-    """Outcomes that are considered; beyond eight different ones, or eight repeats, they are duplicates."""
-    knowns, groups, clock = [], {}, float("-inf")
+    """Outcomes that are considered; beyond eight different ones in a horizon, or eight repeats: duplicates."""
+    knowns, seen, clock = [], {}, float("-inf")
     for one in outcomes:
-        group, repeats = groups.get(one.prediction_id, ([], []))
-        is_first = not group or clock > max(known.at for known in group) + 2 * HORIZON_S
-        if is_first:
-            group, repeats = groups[one.prediction_id] = ([], [])
-        is_repeat = bool(group) and (group[-1].at, group[-1].outcome) == (one.at, one.outcome)
-        kept = repeats if is_repeat else group
-        if len(kept) == 8:
+        clock = max(clock, one.at)
+        before, repeats = seen.setdefault(one.prediction_id, ([], []))
+        is_first = all(known.at < clock - 2 * HORIZON_S for known in before)
+        is_repeat = not is_first and (before[-1].at, before[-1].outcome) == (one.at, one.outcome)
+        room = repeats if is_repeat else [known for known in before if known.at >= clock - HORIZON_S]
+        if len(room) >= 8:
             told[Reason.DUPLICATE_OUTCOME, None] += 1
         else:
-            kept.append(one)
             knowns.append((clock, one, is_first))
-        clock = max(clock, one.at)
+        if is_repeat:
+            repeats.append(one)
+        else:
+            before.append(one)
+            repeats.clear()
     return knowns, clock
 
 
-def concerns(after, outcome, predicted_after, prediction):
+def concerns(clock, outcome, predictions_clock, prediction):
     same = outcome.prediction_id == prediction.prediction_id
-    is_given_up = predicted_after > outcome.at + HORIZON_S
-    return same and not is_given_up and after <= prediction.at + 2 * HORIZON_S
+    is_given_up = predictions_clock > outcome.at + HORIZON_S
+    return same and not is_given_up and clock <= prediction.at + 2 * HORIZON_S
 
 
-def decide(case, after, outcome):
-    until = case["where"][1].at + HORIZON_S
-    is_late = outcome.at > until or after > until
+def decide(case, clock, outcome):
+    is_late = clock > case["where"][1].at + HORIZON_S
     if "fate" not in case:
         case["fate"] = Reason.LATE if is_late else Reason.MATCHED
         case["holds"] = outcome

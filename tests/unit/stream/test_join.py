@@ -87,11 +87,15 @@ def test_same_id_two_horizons_later_is_a_new_prediction(join):
     later = a_prediction(at=400, version="v2")
     steps(join, a_prediction(), a_prediction(at=201, prediction_id="p2"))
     assert steps(join, later) == []
-    (joined,) = join.know(an_outcome(at=410))
+    (joined,) = join.know(an_outcome(at=150))
     assert (joined.reason, joined.served.version) == (Reason.LATE, "v1")
-    steps(join, an_outcome(at=420, prediction_id="other"))
-    (joined,) = join.know(an_outcome(at=421))
+    (joined,) = join.know(an_outcome(at=410))
     assert (joined.reason, joined.served.version) == (Reason.MATCHED, "v2")
+
+
+def test_an_outcome_that_itself_shows_two_horizons_have_passed_meets_nothing(join):
+    steps(join, a_prediction(), an_outcome(at=201))
+    assert steps(join, a_prediction(at=500, prediction_id="p2")) == ["unmatched_outcome"]
 
 
 def test_same_outcome_twice_counts_once(join):

@@ -6,7 +6,7 @@ import pytest
 from stream.entries import Changes
 from stream.events import Instant, Outcome, Prediction
 from stream.join import Join
-from stream.pending import MemoryStore, RocksStore
+from stream.pending import FORM, MemoryStore, RocksStore
 from tests.laws.interleavings import HORIZON_S, told_of
 
 
@@ -23,6 +23,21 @@ def changes(entries=(), records=(), gone=(), position=b"here"):
 
 def test_a_new_store_has_no_offsets_and_no_position(store):
     assert (store.offsets(), store.position()) == ({}, b"")
+
+
+def test_a_store_in_another_form_is_forgotten_since_the_log_has_it_all(tmp_path):
+    one = RocksStore(tmp_path / "0")
+    one.write(changes([(b"1", b"one")], [b"p1"]), {"predictions": 7})
+    one._entries[FORM] = b"1"
+    one.close()
+    again = RocksStore(tmp_path / "0")
+    assert (again.offsets(), again.position(), again.get_many([b"1"]), again.due(b"p", 9)) == (
+        {},
+        b"",
+        [None],
+        [],
+    )
+    again.close()
 
 
 def test_entries_are_found_missed_and_deleted(store):
@@ -133,3 +148,13 @@ def an_outcome(number):
         at=Instant(number + (150 if number % 4 == 1 else 50)),
         outcome="x",
     )
+
+
+def test_a_store_on_disk_says_what_it_takes(tmp_path):
+    one = RocksStore(tmp_path / "0")
+    before = one.size()
+    one.write(changes([(b"%d" % number, bytes(1_000)) for number in range(1_000)]), {})
+    after = one.size()
+    assert after.disk >= before.disk + 100_000
+    assert after.memory >= before.memory + 1_000_000
+    one.close()

@@ -66,12 +66,12 @@ def test_state_that_would_be_deleted_is_an_error(topic, policy):
     assert fault.mend.endswith(f"--entity-name tidewatch.{topic} --add-config cleanup.policy=compact")
 
 
-def test_retention_below_the_label_horizon_is_an_error_and_at_it_is_not():
-    own = settings(worker={"label_horizon_s": 100})
-    short = cluster(own, predictions=described(own, "predictions", retention_ms="99999"))
+def test_retention_below_what_a_lost_disk_needs_is_an_error_and_at_it_is_not():
+    own = settings(worker={"label_horizon_s": 100, "future_tolerance_s": 20})
+    short = cluster(own, predictions=described(own, "predictions", retention_ms="419999"))
     (fault,) = stopping(faults(own, short))
-    assert fault.mend.endswith("--add-config retention.ms=100000")
-    for enough in ("100000", "-1"):
+    assert fault.mend.endswith("--add-config retention.ms=420000")
+    for enough in ("420000", "-1"):
         assert faults(own, cluster(own, predictions=described(own, "predictions", retention_ms=enough))) == []
 
 
@@ -115,5 +115,5 @@ def test_topics_that_a_worker_does_not_use_are_not_its_faults():
 
 def test_settings_that_keep_inputs_too_short_are_told_before_a_cluster_is_asked():
     (fault,) = settings_faults(settings(topics={"retention_s": 60}))
-    assert "topics.retention_s 60: want at least worker.label_horizon_s 259200" in fault.what
+    assert "topics.retention_s 60: want at least 1040400, 4 x worker.label_horizon_s" in fault.what
     assert settings_faults(settings()) == []
