@@ -1,4 +1,4 @@
-"""Shell. ``validate-owners``, ``routes test``, ``alert render`` and ``drill``: the pager tried beforehand."""
+"""Shell. ``routes test``, ``alert render`` and ``drill``: the pager tried beforehand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from alerts.answer import Accepted, Answer
-from alerts.config import OwnersError, Roster
+from alerts.config import TABLES, Roster
 from alerts.config import load as load_owners
 from alerts.courier import Courier
 from alerts.http import Http
@@ -29,7 +29,7 @@ from alerts.telling import ripe_at, ripen
 from alerts.triage import triage
 from alerts.wording import rfc3339, summary
 from stream.events import Finding
-from stream.settings import Settings, SettingsError
+from stream.settings import FileCheck, Settings
 from stream.settings import load as load_settings
 
 HORIZON_S = 86_400.0
@@ -42,32 +42,6 @@ OWNERS = click.option(
     metavar="FILE",
     help="The owners file; default: the settings'.",
 )
-
-
-@click.command("validate-owners")
-@OWNERS
-def validate(path: Path | None) -> None:
-    """Check the settings and the owners file; name every fault of both."""
-    faults: list[str] = []
-    settings, roster = None, None
-    try:
-        settings = load_settings()
-    except SettingsError as fault:
-        faults.append(str(fault))
-    try:
-        roster = load_owners(path or (settings.pager.owners if settings else None), os.environ)
-    except OwnersError as fault:
-        faults.append(str(fault))
-    if faults or roster is None:
-        raise SettingsError("\n".join(faults))
-    owners = roster.owners
-    counts = (
-        f"{len(owners.names())} owners, {len(roster.receivers)} receivers, {len(owners.upstreams)} upstreams"
-    )
-    click.echo(f"right: {counts}")
-    for owner in (*owners.owners, owners.default):
-        if not owner.receivers:
-            click.echo(f"note: owner {owner.name} has no receivers: its incidents reach nobody")
 
 
 @click.group()
@@ -205,3 +179,18 @@ def _instant(text: str | None) -> float:
     if found is None or found.tzinfo is None:
         raise click.BadParameter(f'--at {text!r}: want an instant such as "2026-11-24T03:00:00+01:00"')
     return found.timestamp()
+
+
+def _checked(path: Path) -> list[str]:
+    roster = load_owners(path, os.environ)
+    owners = roster.owners
+    counts = (
+        f"{len(owners.names())} owners, {len(roster.receivers)} receivers, {len(owners.upstreams)} upstreams"
+    )
+    deaf = [one.name for one in (*owners.owners, owners.default) if not one.receivers]
+    notes = [f"note: owner {name} has no receivers: its incidents reach nobody" for name in deaf]
+    return [f"{path}: {counts}", *notes]
+
+
+CHECK = FileCheck(TABLES, _checked)
+"""For ``tidewatch validate``."""

@@ -22,12 +22,11 @@ SUMMARIES = {
     "demo": "Watch a ride-hailing company's model get worse, and the page.",
     "rehearse": "Send a model that gets worse to your own Kafka, and see its owner paged.",
     "figures": "Print the counts and figures that the checkpoints hold.",
-    "validate-owners": "Report all faults of the owners file.",
     "routes": "Say who would be told of a finding, when, and why.",
     "alert": "Render a notification, or send one marked DRILL.",
     "replay": "Judge event files as the worker would, without Kafka.",
     "reference": "Make references from history.",
-    "validate": "Report all faults of a settings file.",
+    "validate": "Report all faults of settings, owners and references.",
     "kafka": "Run an embedded Kafka for development.",
 }
 """One line a command, so that ``--help`` need not import Faust."""

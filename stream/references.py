@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from stream.judge.known import Known, References
-from stream.settings import SettingsError
+from stream.settings import FileCheck, SettingsError
 
 
 def read_references(path: Path | None) -> References:
@@ -37,3 +37,12 @@ def write_references(references: References) -> bytes:
     """Return the file's bytes, the same for the same references."""
     ordered = {model: dict(sorted(slices.items())) for model, slices in sorted(references.items())}
     return msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n"
+
+
+def _checked(path: Path) -> list[str]:
+    found = read_references(path)
+    return [f"{path}: references of {len(found)} models"]
+
+
+CHECK = FileCheck((), _checked)
+"""For ``tidewatch validate``."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -34,6 +34,17 @@ from pydantic_settings import (
 
 class SettingsError(Exception):
     """The settings can't be used; the message lists every fault. Mend them and start again."""
+
+
+class FileCheck(NamedTuple):
+    """How ``tidewatch validate`` reads one kind of file that a setting names.
+
+    ``tables`` are the top-level tables that only such a file has. ``read(path)`` returns what is worth saying of a
+    right file, a line each, and raises SettingsError with every fault of a wrong one.
+    """
+
+    tables: Collection[str]
+    read: Callable[[Path], Sequence[str]]
 
 
 def _split(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Shell. ``tidewatch replay``, ``replay diff``, ``reference build`` and ``validate``."""
+"""Shell. ``tidewatch replay``, ``replay diff`` and ``reference build``."""
 
 from __future__ import annotations
 
@@ -119,14 +119,6 @@ def build(
         click.echo(written, nl=False)
     else:
         output.write_bytes(written)
-
-
-@click.command()
-@click.argument("config", type=EXISTING)
-def validate(config: Path) -> None:
-    """Report all faults of a settings file at once, the files that it names included."""
-    _rules(config)
-    click.echo(f"{config}: no faults")
 
 
 def _rules(config: Path | None) -> Rules:

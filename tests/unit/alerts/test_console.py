@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from alerts.console import alert, routes, validate
+from alerts.console import alert, routes
 from stream.settings import SettingsError
+from stream.validate import validate
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET, HookServer, hook_server
 
 FILE = """
@@ -63,9 +64,9 @@ def run(command: object, *words: object) -> Result:
 
 
 def test_right_files_are_called_right_and_deaf_owners_named(owners: Path) -> None:
-    result = run(validate, "--owners", owners)
+    result = run(validate, owners)
     assert result.exit_code == 0
-    assert "right: 2 owners, 3 receivers" in result.output
+    assert "2 owners, 3 receivers" in result.output
     assert "note: owner platform has no receivers" in result.output
 
 
@@ -77,11 +78,15 @@ def test_faults_of_both_files_are_told_at_once(owners: Path, monkeypatch: pytest
         .replace('["pd"]', '["pdd"]'),
         encoding="utf-8",
     )
-    result = run(validate, "--owners", owners)
+    settings = owners.with_name("settings.toml")
+    settings.write_text(f"[monitor]\nwarmup = 1\n[pager]\nowners = '{owners}'\n", encoding="utf-8")
+    monkeypatch.setenv("TIDEWATCH_CONFIG", str(settings))
+    result = run(validate, settings)
     assert isinstance(result.exception, SettingsError)
     said = str(result.exception)
     for part in (
         "pager.port",
+        "monitor.warmup",
         "owner[0].escalation.0.after_s",
         "silence[0].ends_at",
         "owner[0].receivers 'pdd'",
