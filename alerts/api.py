@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import msgspec
 import structlog
 from aiohttp import web
 
-from alerts.badge import ACKNOWLEDGE_S, Badges, Failures, Token
+from alerts.badge import FORM_S, Badges, Failures, Purpose, Token
 from alerts.command import Command, Kind
 from alerts.incident import STATES, Incident
 from alerts.links import Links
 from alerts.openapi import document
 from alerts.page import STYLE_HASH, render
-from alerts.wording import details
+from alerts.rollback import results
+from alerts.wording import cut, details
 
 log = structlog.get_logger("tidewatch.pager")
 MOST = 1_000
@@ -83,10 +84,11 @@ class Api:
         app.router.add_get("/openapi.json", self.openapi)
         app.router.add_get("/api/incidents", self.list)
         app.router.add_get("/api/incidents/{id}", self.show)
-        for kind in ("acknowledge", "resolve", "comment"):
+        for kind in get_args(Kind):
             app.router.add_post(f"/api/incidents/{{id}}/{kind}", self._commanding(kind))
         app.router.add_get("/incidents/{id}", self.page)
-        app.router.add_post("/incidents/{id}/acknowledge", self.acknowledge_on_page)
+        app.router.add_post("/incidents/{id}/acknowledge", self._commanding_on_page("acknowledge"))
+        app.router.add_post("/incidents/{id}/rollback", self._commanding_on_page("rollback"))
         return app
 
     @web.middleware
@@ -138,6 +140,7 @@ class Api:
                 incident=incident.id,
                 by=_text(asked, "by", NAME, holder.name),
                 text=_text(asked, "text", TEXT, None) if kind == "comment" else "",
+                **(_suspect(incident, asked) if kind == "rollback" else {}),
             )
             return self._told(await self._incidents.order(command, _done(command)))
 
@@ -153,18 +156,25 @@ class Api:
         incident = self._by_pass(request, request.query.get("pass", ""), "view")
         return self._shown(incident, is_pending=False)
 
-    async def acknowledge_on_page(self, request: web.Request) -> web.Response:
-        """Acknowledge for whoever has the form's pass, and show the page again."""
-        form = await request.post()
-        incident = self._by_pass(request, str(form.get("pass", "")), "acknowledge")
-        by = str(form.get("by", "")).strip()[:NAME] or "somebody with the link"
-        command = Command(kind="acknowledge", incident=incident.id, by=by)
-        shown = await self._incidents.order(command, _done(command))
-        return self._shown(shown or incident, is_pending=shown is None)
+    def _commanding_on_page(self, kind: Kind) -> Handler:
+        """Return the handler that obeys whoever has the form's pass, and shows the page again."""
+
+        async def handle(request: web.Request) -> web.Response:
+            form = await request.post()
+            incident = self._by_pass(request, str(form.get("pass", "")), kind)
+            by = str(form.get("by", "")).strip()[:NAME] or "somebody with the link"
+            suspect = _suspect(incident, dict(form)) if kind == "rollback" else {}
+            command = Command(kind=kind, incident=incident.id, by=by, **suspect)
+            shown = await self._incidents.order(command, _done(command))
+            return self._shown(shown or incident, is_pending=shown is None)
+
+        return handle
 
     def _shown(self, incident: Incident, *, is_pending: bool) -> web.Response:
-        ticket = self._badges.sign("acknowledge", incident.id, time.time() + ACKNOWLEDGE_S)
-        text = render(incident, ticket, time.time(), self._links, is_pending=is_pending)
+        now = time.time()
+        wishes: tuple[Purpose, ...] = ("acknowledge", "rollback")
+        tickets = {wish: self._badges.sign(wish, incident.id, now + FORM_S) for wish in wishes}
+        text = render(incident, tickets, now, self._links, is_pending=is_pending)
         return web.Response(text=text, content_type="text/html")
 
     def _holder(self, request: web.Request) -> Token:
@@ -204,6 +214,11 @@ def _done(command: Command) -> Callable[[Incident], bool]:
         return lambda held: any((one.by, one.text) == (command.by, command.text) for one in held.comments)
     if command.kind == "resolve":
         return lambda held: held.state == "resolved"
+    if command.kind == "rollback":
+        return lambda held: any(
+            (one.model, one.version) == (command.model, command.version) and one.asked_at is not None
+            for one in held.rollbacks
+        )
     return lambda held: held.state != "open"
 
 
@@ -235,6 +250,7 @@ def _whole(incident: Incident) -> dict[str, Any]:
         "muted_until": incident.muted_until,
         "notifications": incident.notifications,
         "comments": incident.comments,
+        "rollbacks": results(incident),
     }
 
 
@@ -252,6 +268,15 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise web.HTTPBadRequest(reason="body: want a JSON object")
     return found
+
+
+def _suspect(incident: Incident, asked: dict[str, Any]) -> dict[str, str]:
+    """Return model and version to roll back: one that the incident blames."""
+    model, version = str(asked.get("model", incident.model)), str(asked.get("version"))
+    if incident.rollback_of(model, version) is None:
+        known = ", ".join(f"{one.model} {one.version}" for one in incident.rollbacks) or "there is none"
+        raise web.HTTPBadRequest(reason=cut(f"version: want a fresh one that the incident blames: {known}"))
+    return {"model": model, "version": version}
 
 
 def _text(asked: dict[str, Any], field: str, limit: int, default: str | None) -> str:

@@ -8,9 +8,9 @@ import hmac
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-Purpose = Literal["view", "acknowledge"]
+Purpose = Literal["view", "acknowledge", "rollback"]
 VIEW_S = 7 * 86_400.0
-ACKNOWLEDGE_S = 3_600.0
+FORM_S = 3_600.0
 
 
 class Token(NamedTuple):

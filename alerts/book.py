@@ -158,11 +158,12 @@ class IncidentBook:
     def due(self, receiver: str) -> Iterator[Due]:
         """Yield what may leave for this receiver, oldest first."""
         for notification_id, name in list(self._due.get(receiver, {}).items()):
-            incident = self._ledger.get(name)
-            if incident is not None and sendable(
-                self._durable[name], self._durable[name].notification(notification_id)
-            ):
-                yield Due(incident, incident.notification(notification_id))
+            incident, kept = self._ledger.get(name), self._durable[name]
+            live = None if incident is None else incident.notification(notification_id)
+            if incident is None or live is None or live.state != "due":
+                continue
+            if sendable(kept, kept.notification(notification_id)):
+                yield Due(incident, live)
 
     def accepted(self, due: Due, at: float) -> None:
         """Record that the receiver has it, ``at`` epoch seconds."""
@@ -228,7 +229,7 @@ class IncidentBook:
         return news
 
     def _obey(self, command: Command, now: float) -> bool:
-        decision = obey(self._ledger, command, now)
+        decision = obey(self._ledger, command, self._owners, now)
         self._watch.commanded(command, decision.reasons)
         return self._take_over(decision)
 
@@ -266,8 +267,11 @@ class IncidentBook:
         live = self._ledger.get(incident.id)
         waiting = {one.id for one in live.notifications if one.state == "due"} if live else set()
         for notification in incident.notifications:
+            lane = self._due.setdefault(notification.receiver, {})
             if notification.id in waiting:
-                self._due.setdefault(notification.receiver, {})[notification.id] = incident.id
+                lane[notification.id] = incident.id
+            else:
+                lane.pop(notification.id, None)
 
     def _settle(self, due: Due, **changes: object) -> None:
         self._change(due, **({"attempts": due.notification.attempts + 1} | changes))

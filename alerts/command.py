@@ -13,28 +13,34 @@ from msgspec.structs import replace
 
 from alerts.incident import Comment, Incident, with_due
 from alerts.ledger import Ledger
+from alerts.owners import Owners
 from alerts.reason import Decision, Reason
+from alerts.rollback import ask_again
 from alerts.telling import resolve
 
 COMMENTS_BUDGET = 200
 """How many comments an incident keeps, the newest."""
-Kind = Literal["acknowledge", "resolve", "comment"]
+Kind = Literal["acknowledge", "resolve", "comment", "rollback"]
 
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="type", tag="command"):
-    """One wish. ``by`` says who; ``text`` is the comment's."""
+    """One wish. ``by`` says who; ``text`` is the comment's, ``model`` and ``version`` are to be rolled back."""
 
     kind: Kind
     incident: str
     by: str
     text: str = ""
+    model: str = ""
+    version: str = ""
 
 
-def obey(incidents: Ledger, command: Command, now: float) -> Decision:
+def obey(incidents: Ledger, command: Command, owners: Owners, now: float) -> Decision:
     """Decide about one command, ``now`` its Kafka timestamp; a repeat changes nothing."""
     incident = incidents.get(command.incident)
     if incident is None:
         return Decision((), (Reason.NO_SUCH_INCIDENT,))
+    if command.kind == "rollback":
+        return ask_again(incidents, incident, command.model, command.version, owners, command.by, now)
     if command.kind == "comment":
         said = Comment(by=command.by, text=command.text, at=now)
         if said in incident.comments:

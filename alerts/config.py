@@ -25,15 +25,15 @@ from alerts.grouping import Grouping, Upstream
 from alerts.guard import Guard
 from alerts.lane import Limit
 from alerts.links import NOWHERE, Links
-from alerts.owners import Owners
+from alerts.owners import Owners, RollbackHook
 from alerts.receivers.receiver import Receiver
 from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, SilenceTable
-from alerts.tables import RECEIVERS, Name, ReceiverTable, Table
+from alerts.tables import RECEIVERS, Name, ReceiverTable, RollbackTable, Table
 from stream.settings import SettingsError
 
 ECHOED = frozenset(
     (
-        *("name", "kind", "models", "receivers", "fallback", "allow", "owner", "least"),
+        *("name", "kind", "models", "receivers", "fallback", "allow", "owner", "least", "rollback"),
         *("zone", "days", "file", "starts_at", "ends_at", "after_s", "escalation"),
     )
 )
@@ -42,8 +42,10 @@ ECHOED = frozenset(
 
 TABLES = (
     *("api", "links", "network", "heartbeat", "grouping", "upstream"),
-    *("silence", "rota", "receiver", "owner", "default_owner"),
+    *("silence", "rota", "receiver", "rollback", "owner", "default_owner"),
 )
+
+CHECKED = ("receiver", "rollback", "owner", "upstream", "rota", "silence")
 
 
 class OwnersError(SettingsError):
@@ -108,6 +110,11 @@ class _Reader:
             self.faults += [_describe(place, fault) for fault in faults.errors()]
             return None
 
+    def every(self, model: type[T], raw: Mapping[str, Any], key: str) -> list[T]:
+        """Return all tables under ``key`` that are right."""
+        read = (self.read(model, place, one) for place, one in self.tables(raw, key))
+        return [one for one in read if one is not None]
+
     def receivers(self, raw: Mapping[str, Any]) -> list[ReceiverTable]:
         """Return all receivers that are right."""
         good = []
@@ -122,7 +129,7 @@ class _Reader:
 
     def cross_check(self, raw: Mapping[str, Any]) -> None:
         """Note names given twice, and receivers, rotas and owners that nobody defined."""
-        tables = {key: self.tables(raw, key) for key in ("receiver", "owner", "upstream", "rota", "silence")}
+        tables = {key: self.tables(raw, key) for key in CHECKED}
         default = raw.get("default_owner")
         owners = [*tables["owner"], ("default_owner", default if isinstance(default, dict) else {})]
         receivers = {str(table.get("name")) for _, table in tables["receiver"]}
@@ -131,6 +138,7 @@ class _Reader:
             for holder in (table, *_steps(table)):
                 listed = holder.get("receivers")
                 self._check_named(f"{place}.receivers", listed if isinstance(listed, list) else [], known)
+        self._check_hooks(owners, {str(table.get("name")) for _, table in tables["rollback"]}, receivers)
         for place, table in tables["receiver"]:
             others = receivers - {str(table.get("name"))}
             self._check_named(f"{place}.fallback", [table["fallback"]] if "fallback" in table else [], others)
@@ -144,6 +152,15 @@ class _Reader:
     def turns(self, place: str, names: tuple[str, ...], receivers: set[str]) -> None:
         """Note turns of a rota that no receiver has the name of."""
         self._check_named(f"{place} turn", [*names], receivers)
+
+    def _check_hooks(
+        self, owners: list[tuple[str, dict[str, Any]]], hooks: set[str], receivers: set[str]
+    ) -> None:
+        for place, table in owners:
+            if "rollback" in table and table["rollback"] not in hooks:
+                self.faults.append(f"{place}.rollback {table['rollback']!r}: want the name of a [[rollback]]")
+        for name in sorted(hooks & receivers):
+            self.faults.append(f"rollback.name {name!r}: want another name than that of a [[receiver]]")
 
     def _check_named(self, place: str, names: list[Any], known: set[str]) -> None:
         wanted = (
@@ -191,7 +208,8 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     network = reader.read(NetworkTable, "network", raw.get("network", {}))
     beat = reader.read(HeartbeatTable, "heartbeat", raw["heartbeat"]) if "heartbeat" in raw else None
     api = reader.read(ApiTable, "api", raw["api"]) if "api" in raw else None
-    owners = _owners(reader, raw, {one.name for one in receivers})
+    hooks = reader.every(RollbackTable, raw, "rollback")
+    owners = _owners(reader, raw, {one.name for one in receivers}, {one.name: one.hook() for one in hooks})
     reader.cross_check(raw)
     if reader.faults or owners is None or links is None or network is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
@@ -199,8 +217,8 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     leading = links.build(None if desk is None else desk.badges)
     return Roster(
         owners,
-        receivers={receiver.name: receiver.build(environ, leading) for receiver in receivers},
-        limits={receiver.name: receiver.limits() for receiver in receivers},
+        receivers={one.name: one.build(environ, leading) for one in (*receivers, *hooks)},
+        limits={one.name: one.limits() for one in (*receivers, *hooks)},
         fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
         guard=network.build(),
         heartbeat=None if beat is None else beat.build(environ),
@@ -209,23 +227,21 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     )
 
 
-def _owners(reader: _Reader, raw: Mapping[str, Any], receivers: set[str]) -> Owners | None:
-    def every(model: type[T], key: str) -> list[T]:
-        read = (reader.read(model, place, one) for place, one in reader.tables(raw, key))
-        return [one for one in read if one is not None]
-
+def _owners(
+    reader: _Reader, raw: Mapping[str, Any], receivers: set[str], hooks: Mapping[str, RollbackHook]
+) -> Owners | None:
     default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
     grouping = reader.read(GroupingTable, "grouping", raw.get("grouping", {}))
-    rotas = every(RotaTable, "rota")
+    rotas = reader.every(RotaTable, raw, "rota")
     for rota in rotas:
         reader.turns(f"rota {rota.name!r}", rota.turns(), receivers)
-    owners, upstreams = every(OwnerTable, "owner"), every(UpstreamTable, "upstream")
-    silences = every(SilenceTable, "silence")
+    owners, upstreams = reader.every(OwnerTable, raw, "owner"), reader.every(UpstreamTable, raw, "upstream")
+    silences = reader.every(SilenceTable, raw, "silence")
     if default is None or grouping is None:
         return None
     return Owners(
-        owners=tuple(owner.build(owner.models) for owner in owners),
-        default=default.build(),
+        owners=tuple(owner.build(hooks, owner.models) for owner in owners),
+        default=default.build(hooks),
         upstreams=tuple(Upstream(**one.model_dump()) for one in upstreams),
         grouping=Grouping(**grouping.model_dump()),
         silences=tuple(silence.build() for silence in silences),

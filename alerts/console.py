@@ -23,7 +23,8 @@ from alerts.ledger import Ledger
 from alerts.owners import Owners
 from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Message
-from alerts.sample import FIELDS, drill_notification, sample_finding, sample_incident
+from alerts.receivers.rollback import RollbackReceiver
+from alerts.sample import FIELDS, drill_notification, sample_finding, sample_incident, sample_rollback
 from alerts.smtp import Smtp
 from alerts.telling import ripe_at, ripen
 from alerts.triage import triage
@@ -115,6 +116,10 @@ def render(path: Path | None, action: Action, receiver: str, fields: tuple[str, 
 def drill(path: Path | None, receiver: str, fields: tuple[str, ...]) -> None:
     """Really send a page marked DRILL, and its end; exit with 1 when the receiver doesn't take both."""
     roster, now = _roster(path), time.time()
+    if isinstance(roster.receivers.get(receiver), RollbackReceiver):
+        raise click.BadParameter(
+            f"{receiver!r} rolls versions back: want a [[receiver]]; try a hook with dry_run"
+        )
     finding = _finding(fields, now)
     named = replace(finding, id=f"drill-{now}")
     incident = sample_incident(named, roster.owners, now)
@@ -153,7 +158,10 @@ def _message(roster: Roster, receiver: str, incident: Incident, action: Action, 
     if receiver not in roster.receivers:
         known = ", ".join(roster.receivers) or "none is defined"
         raise click.BadParameter(f"{receiver!r}: want the name of a [[receiver]]: {known}")
-    return roster.receivers[receiver].message(incident, drill_notification(incident, action, receiver), at)
+    found = roster.receivers[receiver]
+    if isinstance(found, RollbackReceiver):
+        return found.message(*sample_rollback(incident, receiver), at)
+    return found.message(incident, drill_notification(incident, action, receiver), at)
 
 
 def _roster(path: Path | None) -> Roster:

@@ -25,6 +25,8 @@ _draw = SystemRandom().random
 RESOLVED_REFRESH_S = 300.0
 """As long a resolved incident is said again to receivers that forget."""
 
+EXPIRED = "expired"
+
 
 class Delivery:
     """Delivers from the attached book."""
@@ -105,9 +107,12 @@ class Delivery:
         return answer
 
     async def _ask(self, name: str, due: Due) -> Answer:
-        """Send, unless the receiver has said that it wants nothing any more."""
+        """Send, unless the receiver has said that it wants nothing any more, or it is too late."""
         if name in self._gone:
             return Gone(self._gone[name])
+        expires_at = due.notification.expires_at
+        if expires_at is not None and time.time() >= expires_at:
+            return Refused(EXPIRED)
         self._lanes[name].take(time.monotonic())
         answer = await self._send(self._receivers[name].message(due.incident, due.notification, time.time()))
         if isinstance(answer, Gone):

@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from stream.events import Finding
 
-Action = Literal["trigger", "acknowledge", "resolve"]
+Action = Literal["trigger", "acknowledge", "resolve", "rollback"]
 FindingState = Literal["open", "closed"]
 STATES = ("open", "acknowledged", "resolved")
 ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
+"""What receivers are told of an incident; a rollback is asked of its hook only."""
+PREFIX = "inc_"
 NOTIFICATIONS_BUDGET = 100
 """How many notifications one incident remembers; past it, the oldest that are settled are forgotten."""
 
@@ -25,8 +27,8 @@ NOTIFICATIONS_BUDGET = 100
 class Notification(Struct, frozen=True, kw_only=True):
     """One message to one receiver: due until the receiver accepted it (sent) or refused it for good (failed).
 
-    ``id`` is the receiver's idempotency key: every repeat carries the same. ``due_at`` (when it was decided)
-    and ``accepted_at`` are epoch seconds.
+    ``id`` is the receiver's idempotency key: every repeat carries the same. ``due_at`` (when it was decided),
+    ``accepted_at`` and ``expires_at`` (past it, it must not leave any more) are epoch seconds.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     due_at: float = 0.0
     accepted_at: float | None = None
+    expires_at: float | None = None
     last_error: str = ""
 
 
@@ -57,6 +60,22 @@ class Comment(Struct, frozen=True, kw_only=True):
     by: str
     text: str
     at: float
+
+
+class Rollback(Struct, frozen=True, kw_only=True):
+    """A fresh version that a finding blames, rolled out at ``rolled_out_at`` (event time).
+
+    ``asked_at`` (epoch seconds) is ``None`` until its rollback was asked for. ``notification`` is the id of the
+    request; when none was made, ``held_back`` says why.
+    """
+
+    model: str
+    version: str
+    rolled_out_at: float
+    asked_by: str = ""
+    asked_at: float | None = None
+    notification: str = ""
+    held_back: str = ""
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -94,6 +113,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
     notifications: tuple[Notification, ...] = ()
+    rollbacks: tuple[Rollback, ...] = ()
 
     @property
     def dedup_key(self) -> str:
@@ -118,6 +138,15 @@ class Incident(Struct, frozen=True, kw_only=True):
     def settled(self) -> bool:
         """Whether nothing is left to send."""
         return all(notification.state != "due" for notification in self.notifications)
+
+    @property
+    def is_inhibited(self) -> bool:
+        """Whether an upstream's incident keeps it quiet."""
+        return self.muted_by.startswith(PREFIX)
+
+    def rollback_of(self, model: str, version: str) -> Rollback | None:
+        """Return what the incident knows of this version's rollback, ``None`` when it doesn't blame it."""
+        return next((one for one in self.rollbacks if (one.model, one.version) == (model, version)), None)
 
     def notification(self, notification_id: str) -> Notification:
         """Return one notification; raises KeyError when this incident has no such one."""
@@ -151,14 +180,14 @@ def cause_key(upstream: str) -> str:
 
 def incident_id(owner: str, model: str, finding_id: str) -> str:
     """Return the id of the incident that this finding opens."""
-    return f"inc_{_digest(owner, model, finding_id)}"
+    return f"{PREFIX}{digest(owner, model, finding_id)}"
 
 
 def notification_id(incident: str, action: Action, receiver: str, episode: int = 1, repeat: int = 0) -> str:
     """Return the idempotency key of one notification; without a dot, as Standard Webhooks wants."""
     again = [str(episode)] if episode > 1 or repeat else []
     again += [str(repeat)] if repeat else []
-    return f"ntf_{_digest(incident, action, receiver, *again)}"
+    return f"ntf_{digest(incident, action, receiver, *again)}"
 
 
 def with_due(incident: Incident, action: Action, receivers: tuple[str, ...], at: float) -> Incident:
@@ -175,7 +204,11 @@ def with_due(incident: Incident, action: Action, receivers: tuple[str, ...], at:
         for name in receivers
     ]
     surplus = max(0, len(incident.notifications) + len(made) - NOTIFICATIONS_BUDGET)
-    past = [one.id for one in incident.notifications if one.state != "due" and one.episode < incident.episode]
+    past = [
+        one.id
+        for one in incident.notifications
+        if one.state != "due" and one.episode < incident.episode and one.action != "rollback"
+    ]
     gone = frozenset(past[:surplus])
     kept = [one for one in incident.notifications if one.id not in gone]
     return replace(incident, notifications=(*kept, *made))
@@ -209,11 +242,12 @@ def sendable(incident: Incident, notification: Notification) -> bool:
             break
         if one.receiver == notification.receiver and one.state == "due":
             return False
-    if notification.action == "trigger":
+    if notification.action in ("trigger", "rollback"):
         return True
     trigger = incident.trigger_of(notification.receiver, notification.episode)
     return trigger is not None and trigger.state == "sent"
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
+    """Return 32 hexadecimal digits that stand for these texts."""
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]

@@ -18,6 +18,7 @@ class Ledger:
         self._onsets: dict[str, list[tuple[float, str]]] = {}
         self._onset_of: dict[str, float] = {}
         self._resolved: set[str] = set()
+        self._asked: dict[tuple[str, str], str] = {}
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(self._incidents.values())
@@ -50,6 +51,10 @@ class Ledger:
         held = [self._incidents[name] for _, name in onsets[first:last]]
         return sorted(held, key=lambda one: (one.opened_at, one.id))
 
+    def asked_of(self, model: str, version: str) -> str | None:
+        """Return the incident that asked for this version's rollback, or ``None``; dry runs don't count."""
+        return self._asked.get((model, version))
+
     def put(self, incident: Incident) -> None:
         """Add the incident, or replace the one with its id."""
         before = self._incidents.get(incident.id)
@@ -60,6 +65,9 @@ class Ledger:
             self._holders.setdefault(finding_id, {})[incident.id] = None
         for key in incident.keys:
             self._point(incident, key)
+        for one in incident.rollbacks:
+            if one.notification:
+                self._asked[one.model, one.version] = incident.id
         if incident.state == "resolved":
             self._resolved.add(incident.id)
             self._stand(incident, None)
@@ -68,12 +76,16 @@ class Ledger:
             self._stand(incident, incident.lead.onset_at)
 
     def surplus(self, budget: int) -> list[str]:
-        """Return the oldest resolved incidents past ``budget`` that have nothing left to send."""
+        """Return the oldest resolved incidents past ``budget`` that have nothing left to send.
+
+        Those that asked for a rollback come last: what they know keeps it from being asked for again.
+        """
         over = len(self._resolved) - budget
         if over <= 0:
             return []
         settled = [held for name in self._resolved if (held := self._incidents[name]).settled]
-        return [held.id for held in sorted(settled, key=lambda held: (held.changed_at, held.id))[:over]]
+        ranked = sorted(settled, key=lambda held: (bool(held.rollbacks), held.changed_at, held.id))
+        return [held.id for held in ranked[:over]]
 
     def forget(self, incident_id: str) -> None:
         """Remove a resolved incident with its indexes."""
@@ -81,6 +93,9 @@ class Ledger:
         self._resolved.discard(incident_id)
         for finding_id in incident.findings:
             self._let_go(finding_id, incident_id)
+        for one in incident.rollbacks:
+            if self._asked.get((one.model, one.version)) == incident_id:
+                del self._asked[one.model, one.version]
         for key in incident.keys:
             if self._latest.get((incident.owner, key)) == incident_id:
                 del self._latest[incident.owner, key]

@@ -6,7 +6,7 @@ from typing import Any
 
 from alerts.incident import STATES
 
-TEXTS = {"acknowledge": (), "resolve": (), "comment": ("text",)}
+TEXTS = {"acknowledge": (), "resolve": (), "comment": ("text",), "rollback": ("version",)}
 FAULTS = {
     "400": "What was asked for is wrong; says the field and what is wanted",
     "401": "No token, or a wrong one",
@@ -60,10 +60,12 @@ def _list_parameters() -> list[dict[str, Any]]:
 
 
 def _body(required: tuple[str, ...]) -> dict[str, Any]:
-    fields = {
+    fields: dict[str, Any] = {
         "by": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"\S"},
         "text": {"type": "string", "minLength": 1, "maxLength": 4_000, "pattern": r"\S"},
     }
-    wanted = {name: schema for name, schema in fields.items() if name == "by" or name in required}
+    fields |= {name: {"type": "string"} for name in ("model", "version")}
+    optional = ("by", "model") if "version" in required else ("by",)
+    wanted = {name: schema for name, schema in fields.items() if name in (*optional, *required)}
     schema = {"type": "object", "properties": wanted, "required": [*required]}
     return {"required": bool(required), "content": {"application/json": {"schema": schema}}}

@@ -21,6 +21,20 @@ class Step(Struct, frozen=True, kw_only=True):
     receivers: tuple[str, ...]
 
 
+class RollbackHook(Struct, frozen=True, kw_only=True):
+    """Who takes back a version that was rolled out at most ``fresh_s`` seconds before the onset it is blamed for.
+
+    ``automatic`` asks at once, else somebody has to. A request that was not accepted within ``give_up_s``
+    seconds is not repeated: by then another version may serve. A ``dry_run`` sends nothing.
+    """
+
+    name: str
+    automatic: bool = False
+    dry_run: bool = False
+    fresh_s: float = 3_600.0
+    give_up_s: float = 600.0
+
+
 class Owner(Struct, frozen=True, kw_only=True):
     """A team, the models it answers for, and the names of the receivers that reach it.
 
@@ -35,6 +49,7 @@ class Owner(Struct, frozen=True, kw_only=True):
     repeat_s: float = 0.0
     repeats: int = 5
     quiet: tuple[QuietHours, ...] = ()
+    rollback: RollbackHook | None = None
 
 
 class Owners(Struct, frozen=True, kw_only=True):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import sqrt
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from alerts.badge import Purpose
 from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
+from alerts.rollback import results
 from alerts.wording import CAUSES, EXAMPLES, cut, facts, few, summary, when
 from stream.events import Finding
 
@@ -28,6 +30,7 @@ ACTIONS: dict[Action, str] = {
     "trigger": "the page",
     "acknowledge": "the acknowledgement",
     "resolve": "the end",
+    "rollback": "the request to roll back",
 }
 
 
@@ -45,9 +48,14 @@ _environment = Environment(
 
 
 def render(
-    incident: Incident, ticket: str, now: float, links: Links = NOWHERE, *, is_pending: bool = False
+    incident: Incident,
+    tickets: Mapping[Purpose, str],
+    now: float,
+    links: Links = NOWHERE,
+    *,
+    is_pending: bool = False,
 ) -> str:
-    """Return the page; ``ticket`` is the form's pass, empty: without a form. ``now`` in epoch seconds."""
+    """Return the page; ``tickets`` are the forms' passes, without one no form. ``now`` in epoch seconds."""
     lead = incident.lead
     children = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
     return _environment.get_template(
@@ -57,7 +65,8 @@ def render(
         state=incident.state.capitalize(),
         sentence=summary(incident),
         age=_age(now - lead.onset_at),
-        ticket=ticket,
+        tickets=tickets,
+        rollbacks=results(incident),
         is_pending=is_pending,
         style=Markup(STYLE),  # noqa: S704 - our own file
         metric={"accuracy": "Accuracy", "mae": "Mean absolute error"}.get(lead.metric, lead.metric),
@@ -79,6 +88,11 @@ def history(incident: Incident) -> Iterator[tuple[float, str]]:
     if incident.acknowledged_at is not None:
         lines.append((incident.acknowledged_at, f"acknowledged by {incident.acknowledged_by}"))
     lines += [(one.at, f"{one.by}: {one.text}") for one in incident.comments]
+    lines += [
+        (one.asked_at, f"{one.asked_by} asked to roll back {one.model} {one.version}")
+        for one in incident.rollbacks
+        if one.asked_at is not None
+    ]
     lines += [(one.accepted_at or one.due_at, _fate(one)) for one in incident.notifications]
     if incident.state == "resolved":
         lines.append((incident.changed_at, "resolved"))

@@ -34,6 +34,11 @@ class Reason(StrEnum):
     RESOLVED_BY_HAND = "resolved_by_hand"
     RESOLVED_BEFORE = "resolved_before"
     COMMENTED = "commented"
+    ROLLBACK_OFFERED = "rollback_offered"
+    ROLLBACK_ASKED = "rollback_asked"
+    ROLLBACK_ASKED_BEFORE = "rollback_asked_before"
+    ROLLBACK_DRY_RUN = "rollback_dry_run"
+    NO_SUCH_ROLLBACK = "no_such_rollback"
     NO_SUCH_INCIDENT = "no_such_incident"
     REPEAT = "repeat"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from alerts.incident import Action, Incident, Notification, notification_id
+from alerts.incident import Action, Incident, Notification, Rollback, notification_id
 from alerts.ledger import Ledger
 from alerts.owners import Owners
 from alerts.triage import triage
@@ -55,6 +56,19 @@ def sample_finding(at: float, **fields: str) -> Finding:
 def sample_incident(finding: Finding, owners: Owners, at: float) -> Incident:
     """Return the incident that this finding would open."""
     return triage(Ledger(), finding, owners, at).changed[0]
+
+
+def sample_rollback(incident: Incident, hook: str) -> tuple[Incident, Notification]:
+    """Return the incident with its lead's version to be rolled back, and the request to ``hook``."""
+    lead, asked_at = incident.lead, incident.opened_at
+    suspect = Rollback(
+        model=lead.model, version=lead.version, rolled_out_at=lead.onset_at - 120.0, asked_by="sample"
+    )
+    asked = replace(suspect, asked_at=asked_at, notification="rbk_sample")
+    request = Notification(
+        id="rbk_sample", receiver=hook, action="rollback", due_at=asked_at, expires_at=asked_at + 600.0
+    )
+    return replace(incident, rollbacks=(asked,)), request
 
 
 def drill_notification(incident: Incident, action: Action, receiver: str) -> Notification:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from alerts.calendar import QuietHours, Silence
 from alerts.ical import IcalRota, read, summaries
-from alerts.owners import Owner, Step
+from alerts.owners import Owner, RollbackHook, Step
 from alerts.tables import Name, Table
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
@@ -52,6 +53,7 @@ class DefaultOwnerTable(Table):
     repeat_s: Annotated[float, Field(ge=0)] = 0.0
     repeats: Annotated[int, Field(ge=0, le=100)] = 5
     quiet: tuple[QuietTable, ...] = ()
+    rollback: str | None = None
 
     @model_validator(mode="after")
     def _steps_rise(self) -> DefaultOwnerTable:
@@ -60,8 +62,8 @@ class DefaultOwnerTable(Table):
             raise ValueError("escalation: want each step's after_s larger than the one before")
         return self
 
-    def build(self, models: tuple[str, ...] = ("*",)) -> Owner:
-        """Return the owner of these models."""
+    def build(self, hooks: Mapping[str, RollbackHook], models: tuple[str, ...] = ("*",)) -> Owner:
+        """Return the owner of these models, with its hook among ``hooks``."""
         return Owner(
             name=self.name,
             models=models,
@@ -72,6 +74,7 @@ class DefaultOwnerTable(Table):
             quiet=tuple(
                 QuietHours(start=one.start, end=one.end, zone=one.zone, days=one.days) for one in self.quiet
             ),
+            rollback=hooks.get(self.rollback or ""),
         )
 
 

@@ -22,11 +22,13 @@ from pydantic import (
 
 from alerts.lane import FREE, Limit
 from alerts.links import Links
+from alerts.owners import RollbackHook
 from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.email import EmailReceiver
 from alerts.receivers.mail import MailServer, Security
 from alerts.receivers.pagerduty import BASE_URL, PagerDutyReceiver
 from alerts.receivers.receiver import Receiver
+from alerts.receivers.rollback import RollbackReceiver
 from alerts.receivers.slack import SlackReceiver
 from alerts.receivers.teams import TeamsReceiver
 from alerts.receivers.webhook import Envelope, WebhookReceiver
@@ -73,10 +75,9 @@ class ReceiverTable(Table):
         return self
 
 
-class WebhookTable(ReceiverTable):
-    """``kind = "webhook"``. ``previous_secret`` signs too, while its receiver changes to the new one."""
+class SignedTable(ReceiverTable):
+    """A signed webhook. ``previous_secret`` signs too, while its receiver changes to the new one."""
 
-    kind: Literal["webhook"]
     url: HttpUrl
     secret: SecretStr | None = None
     secret_file: Path | None = None
@@ -84,17 +85,60 @@ class WebhookTable(ReceiverTable):
     previous_secret: SecretStr | None = None
     previous_secret_file: Path | None = None
     previous_secret_env: str | None = None
-    envelope: Envelope = "standard"
 
-    def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
-        """Return the receiver; see ``ReceiverTable``."""
+    def secrets(self, environ: Mapping[str, str]) -> list[str]:
+        """Return what to sign with.
+
+        Raises:
+            ValueError: a secret is missing or has another form; never says it.
+        """
         given = {"secret": reveal(self, "secret", environ)}
         if previous := reveal_if_given(self, "previous_secret", environ):
             given["previous_secret"] = previous
         for name, secret in given.items():
             if not secret.startswith("whsec_") or not 24 <= _decoded_size(secret[6:]) <= 64:
                 raise ValueError(f'{name}: want "whsec_" and then 24 to 64 random bytes in base64')
-        return WebhookReceiver(str(self.url), [*given.values()], links, self.envelope)
+        return [*given.values()]
+
+
+class WebhookTable(SignedTable):
+    """``kind = "webhook"``."""
+
+    kind: Literal["webhook"]
+    envelope: Envelope = "standard"
+
+    def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
+        """Return the receiver; see ``ReceiverTable``."""
+        return WebhookReceiver(str(self.url), self.secrets(environ), links, self.envelope)
+
+
+class RollbackTable(SignedTable):
+    """``[[rollback]]``: the deploy pipeline's hook; see ``RollbackHook``."""
+
+    automatic: bool = False
+    dry_run: bool = False
+    fresh_s: Annotated[float, Field(gt=0, le=3_600)] = 3_600.0
+    give_up_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+
+    @model_validator(mode="after")
+    def _stands_alone(self) -> RollbackTable:
+        if self.fallback is not None:
+            raise ValueError("fallback: a rollback has none; want it left out")
+        return self
+
+    def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
+        """Return the hook's receiver; see ``ReceiverTable``."""
+        return RollbackReceiver(str(self.url), self.secrets(environ), links)
+
+    def hook(self) -> RollbackHook:
+        """Return when it is asked."""
+        return RollbackHook(
+            name=self.name,
+            automatic=self.automatic,
+            dry_run=self.dry_run,
+            fresh_s=self.fresh_s,
+            give_up_s=self.give_up_s,
+        )
 
 
 class PagerDutyTable(ReceiverTable):

@@ -101,7 +101,7 @@ class Telemetry:
             self.circuit.labels(receiver)
             for reason in ATTEMPTS:
                 self.attempts.labels(receiver, reason)
-            for action in ACTIONS:
+            for action in (*ACTIONS, "rollback"):
                 for result in RESULTS:
                     self.notifications.labels(receiver, action, result)
 

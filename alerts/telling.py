@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from alerts.incident import Incident, with_due
 from alerts.owners import Owner, Owners
 from alerts.reason import Decision, Reason
+from alerts.rollback import withdrawn
 
 
 class Mute(NamedTuple):
@@ -81,7 +82,7 @@ def resolve(incident: Incident, ended_at: float | None, at: float) -> Incident:
         muted_by="",
         muted_until=None,
     )
-    return with_due(ended, "resolve", incident.told(), at)
+    return with_due(withdrawn(ended), "resolve", incident.told(), at)
 
 
 def _mute(incident: Incident, owner: Owner, owners: Owners, at: float, cause: Incident | None) -> Mute | None:

@@ -18,6 +18,7 @@ from alerts.incident import Child, FindingState, Incident, cause_key, incident_i
 from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
 from alerts.reason import Decision, Reason, merged
+from alerts.rollback import accuse
 from alerts.telling import resolve, tell
 from stream.events import Finding
 
@@ -59,7 +60,8 @@ def triage(incidents: Ledger, finding: Finding, owners: Owners, now: float) -> D
     causes = [_arrive(incidents, finding, place, owners, now, None) for place in others]
     known = {one.id: one for decision in causes for one in decision.changed}
     quiet = _inhibitor(incidents, known.values(), finding, others, owners)
-    return merged([_arrive(incidents, finding, main, owners, now, quiet), *causes])
+    arrived = _arrive(incidents, finding, main, owners, now, quiet)
+    return merged([accuse(incidents, arrived, finding, owners, now), *causes])
 
 
 def places(model: str, owners: Owners) -> list[Place]:

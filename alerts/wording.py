@@ -26,7 +26,12 @@ CAUSES = 10
 FINDINGS = 50
 WORST = 10
 
-STATES: dict[Action, str] = {"trigger": "open", "acknowledge": "acknowledged", "resolve": "resolved"}
+STATES: dict[Action, str] = {
+    "trigger": "open",
+    "acknowledge": "acknowledged",
+    "resolve": "resolved",
+    "rollback": "open",
+}
 
 
 def details(incident: Incident, action: Action, links: Links = NOWHERE, share: int = 1) -> dict[str, Any]:

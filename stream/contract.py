@@ -136,9 +136,19 @@ def _record_schema(name: str) -> dict[str, Any]:
     words = FINDING_FIELDS if record is Finding else EVENT_FIELDS
     made["description"] = " ".join(made["description"].split()).replace("``", "")
     made["properties"] = {
-        field: {"description": words[field]} | content for field, content in made["properties"].items()
+        field: {"description": words[field]} | _whole(content, components)
+        for field, content in made["properties"].items()
     }
     return made | {"examples": EXAMPLES[name]}
+
+
+def _whole(content: Any, components: Mapping[str, Any]) -> Any:
+    """Return a schema with the records that it refers to in their places, so that each document stands alone."""
+    if not isinstance(content, dict):
+        return content
+    if "$ref" in content:
+        return _whole(components[content["$ref"].rpartition("/")[2]], components)
+    return {key: _whole(value, components) for key, value in content.items()}
 
 
 def _instant_schema(kind: type) -> dict[str, Any]:

@@ -40,6 +40,7 @@ Features = Annotated[
 ClassScores = Annotated[dict[LabelText, Probability], Meta(max_length=1000)]
 
 Task = Literal["classification", "regression"]
+Stage = Literal["shadow", "canary", "live", "retired"]
 
 
 class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="prediction"):
@@ -74,12 +75,20 @@ class Rollout(Struct, frozen=True, kw_only=True, tag_field="type", tag="rollout"
     model: Identifier
     version: Identifier
     at: Instant
-    stage: Literal["shadow", "canary", "live", "retired"]
+    stage: Stage
     trained_until: Instant | None = None
     traffic_share: Probability | None = None
 
 
 Event = Prediction | Outcome | Rollout
+
+
+class RolledOut(Struct, frozen=True, kw_only=True):
+    """A rollout as a finding names it; ``at`` is epoch seconds of event time."""
+
+    version: str
+    stage: Stage
+    at: float
 
 
 class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"):
@@ -89,6 +98,7 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     the same events gives the same ids. ``before`` and ``after`` are values of ``metric`` (accuracy within 0..1,
     mae in the unit of the prediction). Instants are epoch seconds of event time, except ``proven_at``: the Kafka
     timestamp of the record that proved the change, ``None`` when there was no Kafka (replay of a file).
+    ``rollouts`` are those of the model in the hour before the onset, as ``causes`` says them in words.
     ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
     """
 
@@ -115,3 +125,4 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     summary: str = ""
     onset_after: float | None = None
     onset_before: float | None = None
+    rollouts: tuple[RolledOut, ...] = ()

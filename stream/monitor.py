@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse, onset_of
-from stream.events import ALL, Finding, Prediction, Rollout, Task
+from stream.events import ALL, Finding, Prediction, RolledOut, Rollout, Stage, Task
 from stream.join import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
@@ -44,7 +44,7 @@ class Monitor(Struct, array_like=True, gc=False):
     model: str
     versions: dict[str, Version] = {}
     counts: dict[str, int] = {}
-    rollouts: dict[str, tuple[float, str]] = {}
+    rollouts: dict[str, tuple[float, Stage]] = {}
 
     def rolled_out(self, rollout: Rollout) -> None:
         """Remember a version's latest stage."""
@@ -163,6 +163,7 @@ class Monitor(Struct, array_like=True, gc=False):
         since = datetime.fromtimestamp(onset_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         episode = series.episode + 1
         within = onset_of(series, 2 * found.after.losses)
+        rollouts = tuple(self._rollouts_before(onset_at))
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -183,15 +184,21 @@ class Monitor(Struct, array_like=True, gc=False):
             events_since_onset=found.after.losses,
             episode=episode,
             examples=series.examples,
-            causes=(*self._causes(onset_at), *moved(of.reference)),
+            causes=(*_in_words(rollouts, onset_at), *moved(of.reference)),
+            rollouts=rollouts,
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
             f"to {after:.3g} since {since}.",
         )
 
-    def _causes(self, onset_at: float) -> Iterator[str]:
+    def _rollouts_before(self, onset_at: float) -> Iterator[RolledOut]:
         for version, (at, stage) in sorted(self.rollouts.items()):
             if 0 <= onset_at - at <= SUSPECT_S:
-                yield f"rollout of {version} to {stage}, {onset_at - at:.0f} s before the onset"
+                yield RolledOut(version=version, stage=stage, at=at)
+
+
+def _in_words(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
+    for one in rollouts:
+        yield f"rollout of {one.version} to {one.stage}, {onset_at - one.at:.0f} s before the onset"
 
 
 def _is_explained(version: Version, suspected: Series, series: Series) -> bool:

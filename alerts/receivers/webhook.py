@@ -32,24 +32,15 @@ class WebhookReceiver:
         self, url: str, secrets: Sequence[str], links: Links = NOWHERE, envelope: Envelope = "standard"
     ) -> None:
         self._url = url
-        self._signers = [Signer(secret) for secret in secrets]
+        self._secrets = tuple(secrets)
         self._links = links
         self._envelope = envelope
 
     def message(self, incident: Incident, notification: Notification, at: float) -> Request:
         """Return the signed request; the id stays the same over repeats, the timestamp is the attempt's."""
         body = msgspec.json.encode(self._body(incident, notification))
-        # The library takes a datetime's digits for UTC whatever its zone says: give it nothing but UTC.
-        attempt_at = datetime.fromtimestamp(int(at), UTC)
-        signed = [signer.sign(notification.id, attempt_at, body.decode()) for signer in self._signers]
         kind = "application/json" if self._envelope == "standard" else "application/cloudevents+json"
-        headers = {
-            "content-type": kind,
-            "webhook-id": notification.id,
-            "webhook-timestamp": str(int(at)),
-            "webhook-signature": " ".join(signed),
-        }
-        return Request(self._url, headers, body)
+        return signed(self._url, self._secrets, notification.id, body, at, kind)
 
     def _body(self, incident: Incident, notification: Notification) -> dict[str, Any]:
         action = notification.action
@@ -67,3 +58,19 @@ class WebhookReceiver:
             "datacontenttype": "application/json",
             "data": data,
         }
+
+
+def signed(
+    url: str, secrets: Sequence[str], name: str, body: bytes, at: float, kind: str = "application/json"
+) -> Request:
+    """Return a request under the id ``name``, signed with every secret for an attempt ``at`` epoch seconds."""
+    # The library takes a datetime's digits for UTC whatever its zone says: give it nothing but UTC.
+    attempt_at = datetime.fromtimestamp(int(at), UTC)
+    signatures = [Signer(secret).sign(name, attempt_at, body.decode()) for secret in secrets]
+    headers = {
+        "content-type": kind,
+        "webhook-id": name,
+        "webhook-timestamp": str(int(at)),
+        "webhook-signature": " ".join(signatures),
+    }
+    return Request(url, headers, body)

@@ -16,7 +16,7 @@ from alerts.guard import Guard
 from alerts.incident import Action, Incident, Notification, notification_id
 from alerts.intake import intake
 from alerts.ledger import Ledger
-from alerts.owners import Owner, Owners
+from alerts.owners import Owner, Owners, RollbackHook
 from alerts.reason import Reason
 from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Receiver
@@ -30,6 +30,12 @@ ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 APART = Grouping(together_s=0, upstream_s=0, reopen_s=0, hold_s=0)
 LOOPBACK = Guard(["127.0.0.0/8"])
 MAPS = Owner(name="maps", models=("eta.*", "route-*"), receivers=("maps-hook", "maps-pd"))
+DEPLOY = RollbackHook(name="maps-deploy")
+HOOKED = Owners(
+    owners=(Owner(name="maps", models=("eta.*",), receivers=("maps-hook", "maps-pd"), rollback=DEPLOY),),
+    default=Owner(name="ml-platform"),
+    grouping=APART,
+)
 OWNERS = Owners(owners=(MAPS,), default=Owner(name="ml-platform"), grouping=APART)
 
 
@@ -58,11 +64,11 @@ def finding(finding_id: str = "f1", state: str = "open", **fields: Any) -> Findi
     return Finding(**facts | fields)
 
 
-def incident_of(*findings: Finding) -> Incident:
+def incident_of(*findings: Finding, owners: Owners = OWNERS) -> Incident:
     """The one incident that these findings of one model make."""
     ledger = Ledger()
     for fact in findings:
-        for incident in triage(ledger, fact, OWNERS, now=2_000.25).changed:
+        for incident in triage(ledger, fact, owners, now=2_000.25).changed:
             ledger.put(incident)
     (incident,) = ledger
     return incident

@@ -24,7 +24,8 @@ from alerts.ledger import Ledger
 from alerts.links import Links
 from alerts.openapi import document
 from alerts.page import interval, render
-from tests.unit.alerts.samples import finding, incident_of
+from stream.events import RolledOut
+from tests.unit.alerts.samples import HOOKED, OWNERS, finding, incident_of
 
 KEY = "k" * 32
 ADMIN = Token("admin", "", "admin-admin-admin-admin-admin")
@@ -41,6 +42,7 @@ class Store:
         self.ledger = Ledger()
         for incident in incidents:
             self.ledger.put(incident)
+        self.owners = OWNERS
         self.is_whole = True
         self.is_folding = True
         self.commands: list[Command] = []
@@ -55,7 +57,7 @@ class Store:
         self.commands.append(command)
         if not self.is_folding:
             return None
-        for incident in obey(self.ledger, command, time.time()).changed:
+        for incident in obey(self.ledger, command, self.owners, time.time()).changed:
             self.ledger.put(incident)
         held = self.ledger.get(command.incident)
         return held if held is not None and done(held) else None
@@ -233,6 +235,53 @@ def test_pass_opens_its_page_and_the_form_acknowledges() -> None:
     visit(story, INCIDENT)
 
 
+def blaming(version: str = "7") -> Incident:
+    rollout = RolledOut(version=version, stage="live", at=900.0)
+    fact = finding("a", version=version, rollouts=(rollout,))
+    return incident_of(fact, owners=HOOKED)
+
+
+def test_form_rolls_the_blamed_version_back_once() -> None:
+    incident = blaming()
+    store = Store(incident)
+    store.owners = HOOKED
+
+    async def story(visit: Visit) -> None:
+        text = await (await visit.get(page_of(visit.badges, incident, time.time() + 60))).text()
+        acknowledge, ticket = re.findall(r'name="pass" value="([^"]+)"', text)
+        path = f"/incidents/{incident.id}/rollback"
+        form = {"pass": ticket, "by": "ada", "model": "eta.city", "version": "7"}
+        for wrong in ({"pass": acknowledge}, {"pass": "1.x"}):
+            assert (await visit.client.post(path, data=form | wrong)).status == 403
+        assert (await visit.client.post(path, data=form | {"version": "6"})).status == 400
+        shown = await (await visit.client.post(path, data=form)).text()
+        assert "Rollback asked for by ada: <strong>under way</strong>" in shown
+        assert 'action="/incidents/' + incident.id + '/rollback"' not in shown
+        await visit.client.post(path, data=form | {"by": "bob"})
+        told = await (await visit.get(f"/api/incidents/{incident.id}", MAPS)).json()
+        assert [(one["asked_by"], one["result"]) for one in told["rollbacks"]] == [("ada", "under way")]
+        assert sum(one["action"] == "rollback" for one in told["notifications"]) == 1
+
+    visit(story, store=store)
+
+
+def test_call_rolls_back_what_the_incident_blames_and_nothing_else() -> None:
+    store = Store(blaming())
+    store.owners = HOOKED
+
+    async def story(visit: Visit) -> None:
+        path = f"/api/incidents/{blaming().id}/rollback"
+        for asked in ({}, {"version": "6"}, {"version": "7", "model": "eta.other"}):
+            answer = await visit.post(path, MAPS, **asked)
+            assert answer.status == 400
+            assert "eta.city 7" in (await answer.json())["error"]
+        assert (await visit.post(path, RISK, version="7")).status == 404
+        told = await (await visit.post(path, MAPS, version="7")).json()
+        assert told["rollbacks"][0]["asked_by"] == "maps-bot"
+
+    visit(story, store=store)
+
+
 def test_pass_is_for_one_incident_one_purpose_and_a_while() -> None:
     other = incident_of(finding("b"))
 
@@ -277,7 +326,7 @@ def test_nothing_from_outside_becomes_markup() -> None:
     evil = replace(
         incident_of(fact), owner=EVIL, state="acknowledged", acknowledged_by=EVIL, acknowledged_at=1.0
     )
-    text = render(evil, EVIL, 2_000.0)
+    text = render(evil, {"acknowledge": EVIL, "rollback": EVIL}, 2_000.0)
     assert "<script" not in text
     assert "\u202e" not in text
     assert "&lt;script&gt;" in text
@@ -286,7 +335,7 @@ def test_nothing_from_outside_becomes_markup() -> None:
 @pytest.mark.parametrize("metric", ["accuracy", "mae"])
 def test_chart_stays_in_its_frame(metric: str) -> None:
     for before, after in ((0.9, 0.6), (1.0, 0.0), (0.5, 0.5), (0.0, 0.0)):
-        text = render(incident_of(finding("a", metric=metric, before=before, after=after)), "", 2_000.0)
+        text = render(incident_of(finding("a", metric=metric, before=before, after=after)), {}, 2_000.0)
         heights = [float(value) for value in re.findall(r' y[12]?="([-0-9.]+)"', text)]
         assert len(heights) >= 8
         assert all(0.0 <= value <= 200.0 for value in heights)

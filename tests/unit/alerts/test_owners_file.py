@@ -9,6 +9,7 @@ import pytest
 from alerts.config import OwnersError, Roster, load
 from alerts.grouping import Grouping, Upstream
 from alerts.lane import Limit
+from alerts.owners import RollbackHook
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
 GOOD = f"""
@@ -51,6 +52,38 @@ def test_good_file_gives_owners_and_receivers(tmp_path: Path) -> None:
     assert list(roster.receivers) == ["maps-hook", "maps-pd"]
     assert roster.owners.of("route-bike").receivers == ("maps-hook", "maps-pd")
     assert roster.owners.of("fraud").name == "ml-platform"
+
+
+HOOK = f"""
+[[rollback]]
+name = "maps-deploy"
+url = "http://127.0.0.1:9000/rollback"
+secret = "{SECRET}"
+"""
+
+
+def test_owner_gets_its_rollback_hook(tmp_path: Path) -> None:
+    text = GOOD.replace('models = ["eta', 'rollback = "maps-deploy"\nmodels = ["eta')
+    roster = read(tmp_path, f"{text}{HOOK}automatic = true\nfresh_s = 600\n")
+    assert roster.owners.of("eta.city").rollback == RollbackHook(
+        name="maps-deploy", automatic=True, fresh_s=600.0
+    )
+    assert roster.owners.of("fraud").rollback is None
+    assert "maps-deploy" in roster.receivers
+
+
+def test_every_fault_of_a_rollback_hook_is_named(tmp_path: Path) -> None:
+    text = GOOD.replace('models = ["eta', 'rollback = "maps-pd"\nmodels = ["eta')
+    wrong = HOOK.replace("maps-deploy", "maps-hook") + 'fresh_s = 7200\nfallback = "maps-pd"\n'
+    said = faults(tmp_path, text + wrong)
+    assert len(said) == 3
+    assert any("rollback[0].fresh_s" in one for one in said)
+    assert "owners.toml: owner[0].rollback 'maps-pd': want the name of a [[rollback]]" in said
+    assert "owners.toml: rollback.name 'maps-hook': want another name than that of a [[receiver]]" in said
+    alone = faults(tmp_path, f'{GOOD}{HOOK}fallback = "maps-pd"\n')
+    assert alone == ["owners.toml: rollback[0]: fallback: a rollback has none; want it left out"]
+    shown = "\n".join(said + alone)
+    assert SECRET not in shown
 
 
 def test_without_a_file_the_default_owner_is_told_nothing() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream import state
-from stream.events import Instant, Outcome, Prediction, Rollout
+from stream.events import Instant, Outcome, Prediction, RolledOut, Rollout
 from stream.join import Join
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
@@ -146,6 +146,7 @@ def test_rollout_shortly_before_the_onset_is_named():
     monitor.rolled_out(Rollout(model="m", version="v1", at=Instant(2_800), stage="live"))
     findings, _ = play(all_hurt, monitor=monitor)
     assert "rollout of v1 to live" in findings[0].causes[0]
+    assert findings[0].rollouts == (RolledOut(version="v1", stage="live", at=2_800.0),)
 
 
 def test_new_version_is_held_against_the_reference_of_the_one_before():
