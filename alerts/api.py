@@ -20,13 +20,15 @@ from alerts.incident import STATES, Incident
 from alerts.links import Links
 from alerts.openapi import document
 from alerts.page import STYLE_HASH, render
-from alerts.rollback import results
-from alerts.wording import cut, details
+from alerts.shown import brief, whole
+from alerts.wording import cut
 
 log = structlog.get_logger("tidewatch.pager")
 MOST = 1_000
 BODY_BYTES = 16_384
 NAME, TEXT = 100, 4_000
+LONGEST_S = 7 * 86_400
+"""A silence of more than a week belongs into the owners file."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; form-action 'self'; "
@@ -125,11 +127,11 @@ class Api:
             for one in self._incidents.listed()
             if holder.opens(one.owner) and state in (None, one.state) and owner in (None, one.owner)
         ]
-        return _json({"count": len(found), "incidents": [_brief(one) for one in found[:limit]]})
+        return _json({"count": len(found), "incidents": [brief(one) for one in found[:limit]]})
 
     async def show(self, request: web.Request) -> web.Response:
         """Return one incident with its history."""
-        return _json(_whole(self._open_to(request)))
+        return _json(whole(self._open_to(request)))
 
     def _commanding(self, kind: Kind) -> Handler:
         async def handle(request: web.Request) -> web.Response:
@@ -139,8 +141,9 @@ class Api:
                 kind=kind,
                 incident=incident.id,
                 by=_text(asked, "by", NAME, holder.name),
-                text=_text(asked, "text", TEXT, None) if kind == "comment" else "",
-                **(_suspect(incident, asked) if kind == "rollback" else {}),
+                text=_text(asked, "text", TEXT, None) if kind in ("comment", "silence") else "",
+                until=time.time() + _seconds(asked) if kind == "silence" else 0.0,
+                **_suspect(incident, asked, kind),
             )
             return self._told(await self._incidents.order(command, _done(command)))
 
@@ -149,7 +152,7 @@ class Api:
     @staticmethod
     def _told(shown: Incident | None) -> web.Response:
         """Return 202 when the command is written and its effect doesn't show yet: no pager is active, say."""
-        return _json({"accepted": True}, 202) if shown is None else _json(_whole(shown))
+        return _json({"accepted": True}, 202) if shown is None else _json(whole(shown))
 
     async def page(self, request: web.Request) -> web.Response:
         """Return the incident's page to whoever has its pass, or a token."""
@@ -163,8 +166,7 @@ class Api:
             form = await request.post()
             incident = self._by_pass(request, str(form.get("pass", "")), kind)
             by = str(form.get("by", "")).strip()[:NAME] or "somebody with the link"
-            suspect = _suspect(incident, dict(form)) if kind == "rollback" else {}
-            command = Command(kind=kind, incident=incident.id, by=by, **suspect)
+            command = Command(kind=kind, incident=incident.id, by=by, **_suspect(incident, dict(form), kind))
             shown = await self._incidents.order(command, _done(command))
             return self._shown(shown or incident, is_pending=shown is None)
 
@@ -214,49 +216,14 @@ def _done(command: Command) -> Callable[[Incident], bool]:
         return lambda held: any((one.by, one.text) == (command.by, command.text) for one in held.comments)
     if command.kind == "resolve":
         return lambda held: held.state == "resolved"
+    if command.kind == "silence":
+        return lambda held: held.muted_until == command.until
     if command.kind == "rollback":
         return lambda held: any(
             (one.model, one.version) == (command.model, command.version) and one.asked_at is not None
             for one in held.rollbacks
         )
     return lambda held: held.state != "open"
-
-
-def _brief(incident: Incident) -> dict[str, Any]:
-    wanted = (
-        "incident_id",
-        "state",
-        "severity",
-        "owner",
-        "model",
-        "summary",
-        "episode",
-        "cause",
-        "model_count",
-    )
-    known = _whole_details(incident)
-    return {name: known[name] for name in wanted} | {
-        "opened_at": incident.opened_at,
-        "changed_at": incident.changed_at,
-    }
-
-
-def _whole(incident: Incident) -> dict[str, Any]:
-    return _whole_details(incident) | {
-        "opened_at": incident.opened_at,
-        "changed_at": incident.changed_at,
-        "acknowledged_at": incident.acknowledged_at,
-        "muted_by": incident.muted_by or None,
-        "muted_until": incident.muted_until,
-        "notifications": incident.notifications,
-        "comments": incident.comments,
-        "rollbacks": results(incident),
-    }
-
-
-def _whole_details(incident: Incident) -> dict[str, Any]:
-    said = details(incident, "resolve" if incident.state == "resolved" else "trigger")
-    return said | {"state": incident.state, "acknowledged_by": incident.acknowledged_by or None}
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
@@ -270,8 +237,10 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return found
 
 
-def _suspect(incident: Incident, asked: dict[str, Any]) -> dict[str, str]:
-    """Return model and version to roll back: one that the incident blames."""
+def _suspect(incident: Incident, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    """Return model and version to roll back, one that the incident blames; nothing for another wish."""
+    if kind != "rollback":
+        return {}
     model, version = str(asked.get("model", incident.model)), str(asked.get("version"))
     if incident.rollback_of(model, version) is None:
         known = ", ".join(f"{one.model} {one.version}" for one in incident.rollbacks) or "there is none"
@@ -284,6 +253,13 @@ def _text(asked: dict[str, Any], field: str, limit: int, default: str | None) ->
     if not isinstance(value, str) or not value.strip() or len(value) > limit:
         raise web.HTTPBadRequest(reason=f"{field}: want a text of 1 to {limit} characters")
     return value
+
+
+def _seconds(asked: dict[str, Any]) -> float:
+    value = asked.get("for_s")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= LONGEST_S:
+        raise web.HTTPBadRequest(reason=f"for_s: want a number within 1..{LONGEST_S}")
+    return float(value)
 
 
 def _number(text: str) -> int:

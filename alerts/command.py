@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from alerts.incident import Comment, Incident, with_due
+from alerts.incident import SILENCE, Comment, Incident, with_due
 from alerts.ledger import Ledger
 from alerts.owners import Owners
 from alerts.reason import Decision, Reason
@@ -20,11 +20,14 @@ from alerts.telling import resolve
 
 COMMENTS_BUDGET = 200
 """How many comments an incident keeps, the newest."""
-Kind = Literal["acknowledge", "resolve", "comment", "rollback"]
+Kind = Literal["acknowledge", "resolve", "comment", "rollback", "silence"]
 
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="type", tag="command"):
-    """One wish. ``by`` says who; ``text`` is the comment's, ``model`` and ``version`` are to be rolled back."""
+    """One wish. ``by`` says who; ``text`` is the comment's or the silence's reason.
+
+    ``model`` and ``version`` are to be rolled back; it is to be silent ``until`` then, epoch seconds.
+    """
 
     kind: Kind
     incident: str
@@ -32,6 +35,7 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="type", tag="command"
     text: str = ""
     model: str = ""
     version: str = ""
+    until: float = 0.0
 
 
 def obey(incidents: Ledger, command: Command, owners: Owners, now: float) -> Decision:
@@ -41,6 +45,8 @@ def obey(incidents: Ledger, command: Command, owners: Owners, now: float) -> Dec
         return Decision((), (Reason.NO_SUCH_INCIDENT,))
     if command.kind == "rollback":
         return ask_again(incidents, incident, command.model, command.version, owners, command.by, now)
+    if command.kind == "silence" and incident.state != "resolved" and command.until > now:
+        return _hush(incident, command)
     if command.kind == "comment":
         said = Comment(by=command.by, text=command.text, at=now)
         if said in incident.comments:
@@ -52,6 +58,13 @@ def obey(incidents: Ledger, command: Command, owners: Owners, now: float) -> Dec
     if command.kind == "acknowledge" and incident.state == "open":
         return Decision((_acknowledge(incident, command.by, now),), (Reason.ACKNOWLEDGED,))
     return Decision((), (Reason.REPEAT,))
+
+
+def _hush(incident: Incident, command: Command) -> Decision:
+    by = f"{SILENCE} by {command.by}: {command.text}"
+    if (incident.muted_by, incident.muted_until) == (by, command.until):
+        return Decision((), (Reason.REPEAT,))
+    return Decision((replace(incident, muted_by=by, muted_until=command.until),), (Reason.SILENCED,))
 
 
 def _acknowledge(incident: Incident, by: str, now: float) -> Incident:

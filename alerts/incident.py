@@ -20,6 +20,8 @@ STATES = ("open", "acknowledged", "resolved")
 ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
 """What receivers are told of an incident; a rollback is asked of its hook only."""
 PREFIX = "inc_"
+SILENCE = "silence"
+"""How ``muted_by`` begins when somebody asked for the quiet."""
 NOTIFICATIONS_BUDGET = 100
 """How many notifications one incident remembers; past it, the oldest that are settled are forgotten."""
 
@@ -54,6 +56,17 @@ class Child(Struct, frozen=True, kw_only=True):
     after: float
 
 
+class Part(Struct, frozen=True, kw_only=True):
+    """One slice of one version that got worse, by its finding; ``rolled_out_at`` when it is known to be fresh."""
+
+    finding: str
+    model: str
+    child: Child
+    onset_at: float
+    stage: str = ""
+    rolled_out_at: float | None = None
+
+
 class Comment(Struct, frozen=True, kw_only=True):
     """What somebody wrote, ``at`` epoch seconds."""
 
@@ -79,7 +92,8 @@ class Rollback(Struct, frozen=True, kw_only=True):
 
 
 class Incident(Struct, frozen=True, kw_only=True):
-    """One owner's trouble. ``lead`` is the finding that the page speaks of; ``children`` are by model.
+    """One owner's trouble. ``lead`` is the finding that the page speaks of; ``children`` are by model,
+    ``parts`` the worst of its slices and versions.
 
     ``findings`` says of every finding that joined whether it is still open. ``cause`` names the upstream that
     the incident is about, empty when it is about the owner's own models. ``muted_by`` says what keeps it quiet
@@ -101,6 +115,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     changed_at: float
     episode: int = 1
     children: dict[str, Child] = {}
+    parts: tuple[Part, ...] = ()
     cause: str = ""
     muted_by: str = ""
     muted_until: float | None = None
@@ -143,6 +158,11 @@ class Incident(Struct, frozen=True, kw_only=True):
     def is_inhibited(self) -> bool:
         """Whether an upstream's incident keeps it quiet."""
         return self.muted_by.startswith(PREFIX)
+
+    @property
+    def is_silenced(self) -> bool:
+        """Whether a silence keeps it quiet."""
+        return self.muted_by.startswith(SILENCE)
 
     def rollback_of(self, model: str, version: str) -> Rollback | None:
         """Return what the incident knows of this version's rollback, ``None`` when it doesn't blame it."""

@@ -6,7 +6,13 @@ from typing import Any
 
 from alerts.incident import STATES
 
-TEXTS = {"acknowledge": (), "resolve": (), "comment": ("text",), "rollback": ("version",)}
+TEXTS = {
+    "acknowledge": (),
+    "resolve": (),
+    "comment": ("text",),
+    "rollback": ("version",),
+    "silence": ("for_s", "text"),
+}
 FAULTS = {
     "400": "What was asked for is wrong; says the field and what is wanted",
     "401": "No token, or a wrong one",
@@ -65,6 +71,7 @@ def _body(required: tuple[str, ...]) -> dict[str, Any]:
         "text": {"type": "string", "minLength": 1, "maxLength": 4_000, "pattern": r"\S"},
     }
     fields |= {name: {"type": "string"} for name in ("model", "version")}
+    fields["for_s"] = {"type": "number", "minimum": 1, "maximum": 604_800}
     optional = ("by", "model") if "version" in required else ("by",)
     wanted = {name: schema for name, schema in fields.items() if name in (*optional, *required)}
     schema = {"type": "object", "properties": wanted, "required": [*required]}

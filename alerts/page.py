@@ -67,6 +67,7 @@ def render(
         age=_age(now - lead.onset_at),
         tickets=tickets,
         rollbacks=results(incident),
+        parts=incident.parts,
         is_pending=is_pending,
         style=Markup(STYLE),  # noqa: S704 - our own file
         metric={"accuracy": "Accuracy", "mae": "Mean absolute error"}.get(lead.metric, lead.metric),

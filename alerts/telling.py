@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from alerts.incident import Incident, with_due
+from alerts.incident import SILENCE, Incident, with_due
 from alerts.owners import Owner, Owners
 from alerts.reason import Decision, Reason
 from alerts.rollback import withdrawn
@@ -61,6 +61,8 @@ def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
         return Decision((), ())
     if incident.recovered_at is not None:
         return Decision((resolve(incident, incident.resolved_at, at),), (Reason.RESOLVED,))
+    if incident.muted_until is not None and incident.told_at is not None:
+        return _tell_again(incident, at)
     if incident.muted_until is not None:
         told, reasons = tell(replace(incident, changed_at=at, muted_until=None), owners, at)
         return Decision((told,), (Reason.RELEASED, *reasons))
@@ -69,6 +71,16 @@ def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
         return _take_step(incident, owner, owners, at)
     repeated = replace(incident, rounds=incident.rounds + 1)
     return Decision((with_due(repeated, "trigger", _hearing(incident), at),), (Reason.REPEATED,))
+
+
+def _tell_again(incident: Incident, at: float) -> Decision:
+    """A silence is over that somebody asked for when it had been told: what nobody has is said once more."""
+    freed = replace(incident, muted_by="", muted_until=None, changed_at=at)
+    if incident.state == "acknowledged":
+        return Decision((freed,), (Reason.RELEASED,))
+    again = replace(freed, told_at=at, rounds=incident.rounds + 1)
+    told = with_due(again, "trigger", _hearing(incident), at)
+    return Decision((told,), (Reason.RELEASED, Reason.REPEATED))
 
 
 def resolve(incident: Incident, ended_at: float | None, at: float) -> Incident:
@@ -88,9 +100,11 @@ def resolve(incident: Incident, ended_at: float | None, at: float) -> Incident:
 def _mute(incident: Incident, owner: Owner, owners: Owners, at: float, cause: Incident | None) -> Mute | None:
     if cause is not None and (until := incident.changed_at + owners.grouping.inhibit_s) > at:
         return Mute(cause.id, until, Reason.INHIBITED)
+    if incident.is_silenced and incident.muted_until is not None and incident.muted_until > at:
+        return Mute(incident.muted_by, incident.muted_until, Reason.SILENCED)
     for silence in owners.silences:
         if (ends_at := silence.until(incident.lead, at)) is not None:
-            return Mute(f"silence {silence.name}", ends_at, Reason.SILENCED)
+            return Mute(f"{SILENCE} {silence.name}", ends_at, Reason.SILENCED)
     quiet = [ends_at for hours in owner.quiet if (ends_at := hours.until(at)) is not None]
     return Mute("quiet hours", max(quiet), Reason.QUIET_HOURS) if quiet else None
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from alerts.grouping import FLAPS, Upstream, harm
-from alerts.incident import Child, FindingState, Incident, cause_key, incident_id
+from alerts.incident import Child, FindingState, Incident, Part, cause_key, incident_id
 from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
 from alerts.reason import Decision, Reason, merged
@@ -24,6 +24,9 @@ from stream.events import Finding
 
 FINDINGS_BUDGET = 2_000
 """How many findings one incident remembers; past it, the closed ones that joined first are forgotten."""
+
+PARTS_BUDGET = 50
+"""How many slices of versions one incident lists, the worst."""
 
 
 class Place(NamedTuple):
@@ -138,6 +141,7 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
         lead=finding,
         findings={finding.id: finding.state},
         children={finding.model: _child(finding)},
+        parts=(_part(finding),),
         cause=place.cause,
         opened_at=now,
         changed_at=now,
@@ -176,6 +180,7 @@ def _reopen(
         steps=0,
         rounds=0,
         children={finding.model: _child(finding)},
+        parts=(_part(finding),),
     )
     told, reasons = tell(again, owners, now, quiet)
     flapping = (Reason.FLAPPING,) if episode >= FLAPS else ()
@@ -191,7 +196,26 @@ def _noted(incident: Incident, finding: Finding) -> Incident:
     children = incident.children
     if finding.state == "open" and (known is None or now.harm > known.harm):
         children = children | {finding.model: now}
-    return replace(incident, findings=findings, children=children)
+    return replace(incident, findings=findings, children=children, parts=_with_part(incident, finding))
+
+
+def _with_part(incident: Incident, finding: Finding) -> tuple[Part, ...]:
+    if finding.state == "closed" or any(one.finding == finding.id for one in incident.parts):
+        return incident.parts
+    parts = sorted((*incident.parts, _part(finding)), key=lambda one: (-one.child.harm, one.finding))
+    return tuple(parts[:PARTS_BUDGET])
+
+
+def _part(finding: Finding) -> Part:
+    rollout = next((one for one in finding.rollouts if one.version == finding.version), None)
+    return Part(
+        finding=finding.id,
+        model=finding.model,
+        child=_child(finding),
+        onset_at=finding.onset_at,
+        stage=rollout.stage if rollout else "",
+        rolled_out_at=rollout.at if rollout else None,
+    )
 
 
 def _child(finding: Finding) -> Child:

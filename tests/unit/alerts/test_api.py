@@ -282,6 +282,36 @@ def test_call_rolls_back_what_the_incident_blames_and_nothing_else() -> None:
     visit(story, store=store)
 
 
+def test_silence_says_who_why_and_until_when() -> None:
+    async def story(visit: Visit) -> None:
+        path = f"/api/incidents/{INCIDENT.id}/silence"
+        for wrong in (
+            {},
+            {"for_s": 0, "text": "x"},
+            {"for_s": True, "text": "x"},
+            {"for_s": 8e5, "text": "x"},
+        ):
+            assert (await visit.post(path, MAPS, **wrong)).status == 400
+        assert (await visit.post(path, MAPS, for_s=60)).status == 400
+        told = await (await visit.post(path, MAPS, for_s=3_600, text="known", by="ada")).json()
+        assert told["muted_by"] == "silence by ada: known"
+        assert told["muted_until"] == pytest.approx(time.time() + 3_600, abs=30)
+
+    visit(story, INCIDENT)
+
+
+def test_page_lists_slices_and_versions_with_their_rollouts() -> None:
+    rollout = RolledOut(version="8", stage="canary", at=900.0)
+    worst = finding("b", slice="country=DE", version="8", after=0.2, rollouts=(rollout,))
+    incident = incident_of(finding("a"), worst, finding("c", slice="tier=gold"), finding("c", "closed"))
+    text = render(incident, {}, 2_000.0)
+    table = text.split("<h2>Versions and slices</h2>")[1].split("</section>")[0]
+    assert table.index("country=DE") < table.index("country=CH")
+    assert "▲ canary since 1970-01-01 00:15:00 UTC" in table
+    assert table.count("well again") == 1
+    assert "Versions and slices" not in render(incident_of(finding("a")), {}, 2_000.0)
+
+
 def test_pass_is_for_one_incident_one_purpose_and_a_while() -> None:
     other = incident_of(finding("b"))
 

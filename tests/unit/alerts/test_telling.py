@@ -272,3 +272,49 @@ def test_muted_incident_that_is_acknowledged_stays_untold() -> None:
     play.at(2_010.0, ack(play))
     play.at(5_000.0)
     assert play.incident.notifications == ()
+
+
+def hush(play: Play, until: float) -> Command:
+    return Command(kind="silence", incident=play.incident.id, by="ada", text="known", until=until)
+
+
+def test_silenced_incident_is_neither_escalated_nor_repeated_and_told_again_after_it() -> None:
+    play = Play(Owner(**MAPS, escalation=STEPS, repeat_s=100.0))
+    play.at(2_000.0, finding("a"))
+    play.deliver()
+    play.at(2_050.0, hush(play, 5_000.0))
+    play.at(2_060.0, hush(play, 5_000.0))
+    assert play.seen.reasons[-1] == (Reason.REPEAT,)
+    play.at(4_999.0, finding("b", slice="all"))
+    assert play.told() == [("first", 2_000.0)]
+    play.at(5_000.0)
+    assert play.told() == [("first", 2_000.0), ("first", 5_000.0)]
+    assert len({one.id for one in play.incident.notifications}) == 2
+    assert play.incident.muted_by == ""
+    play.at(5_300.0)
+    assert ("second", 5_300.0) in play.told()
+
+
+def test_silence_holds_a_ticket_that_becomes_a_page_and_ends_with_an_acknowledgement() -> None:
+    play = Play(Owner(**MAPS))
+    play.at(2_000.0, finding("a", severity="ticket"))
+    play.at(2_050.0, hush(play, 5_000.0), finding("b", slice="all"))
+    assert play.told() == []
+    play.at(5_000.0)
+    assert play.told() == [("first", 5_000.0)]
+    play.deliver()
+    play.at(5_100.0, hush(play, 9_000.0), ack(play))
+    assert play.incident.muted_until is None
+    play.at(5_200.0, hush(play, 9_000.0))
+    play.at(9_000.0)
+    assert play.told() == [("first", 5_000.0)]
+    assert play.incident.muted_until is None
+
+
+def test_silence_of_what_is_over_or_that_is_over_itself_changes_nothing() -> None:
+    play = Play(Owner(**MAPS))
+    play.at(2_000.0, finding("a"))
+    play.at(2_050.0, hush(play, 2_050.0))
+    assert play.seen.reasons[-1] == (Reason.REPEAT,)
+    play.at(2_060.0, finding("a", "closed"), hush(play, 9_000.0))
+    assert play.incident.muted_until is None
