@@ -76,7 +76,7 @@ bench: ## measure speed, memory and restart (ARGS="--only ratio_bare --repeats 3
 	@$(RUN)/python -m bench $(ARGS)
 
 .PHONY: bench-paging
-bench-paging: ## measure the pager: latency, a storm, kills, ten thousand open incidents
+bench-paging: ## measure the pager: a storm, kills, ten thousand open incidents, the way from event to page
 	$(call install,dev)
 	@$(RUN)/python -m bench.paging
 

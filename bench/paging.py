@@ -1,7 +1,7 @@
 """Shell. ``make bench-paging``: one pager on a real Kafka: latency, a storm, kills, ten thousand open incidents.
 
 The last line is one JSON object. Findings are written straight to the findings topic, so ``finding_to_accepted``
-is the pager's own share of the way from the event to the page; the worker's is measured by ``make bench``.
+is the pager's own share of the way from the event to the page; the whole of it is measured by ``bench.way``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import tomli_w
 from aiohttp import ClientError, ClientSession
 from aiokafka import AIOKafkaProducer
 
+from bench import way
 from bench.hook import Hook
 from stream.events import Finding
 from stream.kafka.embedded import EmbeddedKafka
@@ -263,6 +264,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="tidewatch-paging-") as name, EmbeddedKafka() as kafka:
         figures = asyncio.run(run(Path(name), kafka.brokers, (free_port(), free_port())))
+        figures |= asyncio.run(way.measure(kafka, Path(name)))
     sys.stdout.write(json.dumps(figures) + "\n")
 
 
