@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
+from operator import add, mul
 from typing import NamedTuple
 
 BUCKETS = 32
@@ -64,9 +65,7 @@ class History:
         """Merge the first neighbours whose joint weight is least, keeping the newest quarter fine."""
         cells = self.cells
         counts = cells[1::CELLS]
-        weights = [
-            (one + following) * age for age, one, following in zip(_OLD, counts, counts[1:], strict=False)
-        ]
+        weights = [*map(mul, map(add, counts, counts[1:]), _OLD)]
         gone = CELLS * (weights.index(min(weights)) + 1)
         cells[gone - 2] += cells[gone + 1]
         cells[gone - 1] += cells[gone + 2]

@@ -92,8 +92,8 @@ class Series(Struct, array_like=True, gc=False):
 
         ``example`` is the prediction's id, kept while it is one of the newest that went wrong. ADWIN alone
         judges from ``warmup`` losses on until there is a reference; from then on the harm detector, at a run
-        length of ``arl`` losses for a relative rise of ``increase``, and ADWIN says when it is over. Nothing is
-        judged nor learned as a reference while the version's labels are not mature.
+        length of ``arl`` losses for a relative rise of ``increase``, and ADWIN only follows an open finding, to
+        say when it is over. Nothing is judged nor learned as a reference while the labels are no fair sample.
         """
         proved = is_mature and self.guard.take(loss, arl, increase)
         self.outcomes += 1
@@ -105,6 +105,8 @@ class Series(Struct, array_like=True, gc=False):
             return self._suspect(arl) if proved else 0
         if loss * SCALE > scale:
             self.examples = (*self.examples[1 - EXAMPLES :], example)
+        if self.guard.harm is not None and self.finding is None:
+            return self._suspect(arl) if proved else 0
         change = self.detector.update(loss / scale if loss < scale else 1.0)
         if proved:
             return self._suspect(arl)
