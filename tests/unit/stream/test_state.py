@@ -63,6 +63,18 @@ def test_state_cannot_run_code():
         state.load(hostile)
 
 
+def test_state_of_schema_1_cannot_reach_code_through_a_module_of_river(capfd):
+    """Pickle follows dots: ``os.system`` of a module that imports ``os`` is ``os.system``."""
+
+    def text(word):
+        return b"\x8c" + bytes([len(word)]) + word.encode()
+
+    call = text("river.datasets.base") + text("os.system") + b"\x93" + text("echo ran") + b"\x85R."
+    with pytest.raises(state.StateError, match=r"river\.datasets\.base\.os\.system"):
+        state.load(b"1\n\x80\x04" + call)
+    assert capfd.readouterr().out == ""
+
+
 def test_a_fold_names_the_partition_and_the_model_of_a_state_that_it_cannot_read():
     fold = InputFold(3, RULES, Life({}), MemoryStore())
     with pytest.raises(state.StateError, match=r"partition 3, model 'm-1': state schema '987': want one of"):
