@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from alerts.book import Unreadable
-from stream.engine.partition import Output, Record
+from stream.dead_letter import dead_letter
+from stream.engine.partition import Record
 from stream.events import Finding
-from stream.wire import DecodeError, dead_letter_headers, decode_finding
+from stream.refusal import DecodeError
+from stream.wire import decode_finding
 
 
 def intake(dead_letters: str) -> Callable[[Record], Finding | Unreadable]:
@@ -17,8 +19,6 @@ def intake(dead_letters: str) -> Callable[[Record], Finding | Unreadable]:
         try:
             return decode_finding(record.value)
         except DecodeError as fault:
-            why = dead_letter_headers(fault, record.topic, record.partition, record.offset)
-            letter = Output(dead_letters, record.key, record.value, (*record.headers, *why))
-            return Unreadable(fault.reason, letter)
+            return Unreadable(fault.reason, dead_letter(record, fault, dead_letters))
 
     return read

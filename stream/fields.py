@@ -62,6 +62,11 @@ DEAD_LETTER_HEADERS: Final[Mapping[str, str]] = {
     "tidewatch_source": "Where the record came from: topic/partition/offset.",
 }
 
+CUT_HEADERS: Final[Mapping[str, str]] = {
+    "tidewatch_original_bytes": "There only when the record was too large to be kept whole: how many bytes its "
+    "key/headers/value had; the first of each are here.",
+}
+
 EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
     "prediction": [
         {

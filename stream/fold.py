@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import msgspec
 
 from stream import state
+from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Size
 from stream.events import ALL, Event, Outcome, Prediction, Rollout
 from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
 from stream.monitor import Judgement, Monitor
-from stream.refusal import DecodeError, dead_letter_headers
+from stream.refusal import DecodeError, Refusal
 from stream.series import Series
 from stream.tally import Tally, Watch
 from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
@@ -209,6 +210,11 @@ class InputFold:
     def _forward(self, record: Record, model: str, tally: Tally) -> None:
         """Send a record that a foreign partitioner put here to where its model lives."""
         _, origin = unwrap(record.value, record.headers)
+        size = headers_bytes(record.headers)
+        if size > HEADERS_BYTES:  # its topic took them compressed and would not take them as they are
+            wanted = f"at most {HEADERS_BYTES} bytes of a record to be forwarded"
+            self._refuse(record, DecodeError(Refusal.OVERSIZE, "headers", f"of {size} bytes", wanted), tally)
+            return
         tally.misrouted.append((origin and origin.source) or UNKNOWN_PRODUCER)
         home = partition_for(model, self._rules.partitions)
         self._outputs.append(
@@ -217,10 +223,7 @@ class InputFold:
 
     def _refuse(self, record: Record, fault: DecodeError, tally: Tally) -> None:
         tally.refused.append(fault.reason)
-        ours = dead_letter_headers(fault, record.topic, record.partition, record.offset)
-        headers = [*ours, *record.headers]
-        # an empty value stands for null: a tombstone would tell nothing and a compacted topic would drop it
-        self._outputs.append(Output(self._rules.dead_letters, record.key, record.value or b"", headers))
+        self._outputs.append(dead_letter(record, fault, self._rules.dead_letters))
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return outputs, and the state as it is now: what changes while it is being written is saved first."""

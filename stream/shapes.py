@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
+from stream.dead_letter import LETTER_BYTES
 from stream.join import REBUILT_HORIZONS
 from stream.settings import Settings
 
 COMPACTED_RECORD_BYTES = 8 << 20
 """Largest state record: a busy model's state is far above Kafka's default of 1 MiB."""
-DEAD_LETTER_BYTES = 2 << 20
-"""A dead letter carries the whole refused record and its reason."""
 FINDINGS_RETENTION_S = 90 * 86_400.0
 """Findings are few, and the history that incidents are explained with."""
 RECORD_BYTES = 1_048_588
@@ -68,7 +67,7 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     many, copies = topics.partitions, topics.replication
     durable = {"min.insync.replicas": str(copies - 1)} if copies > 2 else {}
     compacted = durable | COMPACTED | {"max.message.bytes": str(COMPACTED_RECORD_BYTES)}
-    letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(DEAD_LETTER_BYTES)}
+    letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(LETTER_BYTES)}
     findings_s = max(FINDINGS_RETENTION_S, topics.retention_s)
     needed_s = rebuilt_s(settings)
     return (

@@ -14,29 +14,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from stream.joined import Reason
+from stream.monitor import MISMATCHED
+from stream.refusal import Refusal
+
 EVENT_TYPES = ("prediction", "outcome", "rollout")
-JOIN_REASONS = (
-    "matched",
-    "late",
-    "corrected",
-    "duplicate_prediction",
-    "duplicate_outcome",
-    "unmatched_prediction",
-    "unmatched_outcome",
-    "mismatched",
-    "evicted",
-)
-DEAD_LETTER_REASONS = (
-    "null_value",
-    "oversize",
-    "bad_json",
-    "not_a_number",
-    "unknown_type",
-    "missing_field",
-    "wrong_type",
-    "out_of_range",
-    "absurd_time",
-)
+JOIN_REASONS = (*(one for one in Reason if one is not Reason.WAITING), MISMATCHED)
 DELAYS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 86_400, 3 * 86_400, 7 * 86_400)
 
 
@@ -55,7 +38,7 @@ class Telemetry:
             "tidewatch_joined", "What became of events in the join.", "reason", JOIN_REASONS
         )
         self.dead_letters = counter(
-            "tidewatch_dead_letters", "Records refused, by reason.", "reason", DEAD_LETTER_REASONS
+            "tidewatch_dead_letters", "Records refused, by reason.", "reason", Refusal
         )
         self.misrouted = counter(
             "tidewatch_misrouted",

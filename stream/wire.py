@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from stream.events import Event, Finding, Instant, Outcome, Prediction, Rollout
 from stream.instant import read_instant
-from stream.refusal import DecodeError, dead_letter_headers, faults
+from stream.refusal import DecodeError, Refusal, faults
 
 __all__ = [
     "MAX_BYTES",
@@ -25,7 +25,6 @@ __all__ = [
     "DecodeError",
     "Tolerance",
     "cloud_event",
-    "dead_letter_headers",
     "decode_event",
     "decode_finding",
     "encode",
@@ -124,7 +123,7 @@ def event_faults(value: bytes | None, received_at: float, tolerance: Tolerance) 
     try:
         decode_event(value, received_at, tolerance)
     except DecodeError as first:
-        if value is None or first.reason in {"oversize", "absurd_time"}:
+        if value is None or first.reason in {Refusal.OVERSIZE, Refusal.ABSURD_TIME}:
             return [first]
         return [first, *faults(value, EVENTS, _read, first)[1:]]
     return []
@@ -199,9 +198,11 @@ def partition_for(model: str, partitions: int) -> int:
 
 def _sized(value: bytes | None) -> bytes:
     if value is None:
-        raise DecodeError("null_value", "value", "null", "a JSON object; nothing is deleted by a null here")
+        raise DecodeError(
+            Refusal.NULL_VALUE, "value", "null", "a JSON object; nothing is deleted by a null here"
+        )
     if len(value) > MAX_BYTES:
-        raise DecodeError("oversize", "value", f"of {len(value)} bytes", f"at most {MAX_BYTES} bytes")
+        raise DecodeError(Refusal.OVERSIZE, "value", f"of {len(value)} bytes", f"at most {MAX_BYTES} bytes")
     return value
 
 
@@ -220,7 +221,7 @@ def _absurd(raw: bytes, received_at: float, tolerance: Tolerance) -> DecodeError
         f"a time within {_span(tolerance.past_s)} before and"
         f" {_span(tolerance.future_s)} after {received}, when the record reached Kafka"
     )
-    return DecodeError("absurd_time", "at", bytes(_decode_at(raw).at).decode(), wanted)
+    return DecodeError(Refusal.ABSURD_TIME, "at", bytes(_decode_at(raw).at).decode(), wanted)
 
 
 def _span(seconds: float) -> str:

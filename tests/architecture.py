@@ -12,6 +12,7 @@ OPEN_TO_ALERTS = (
     "stream.events",
     "stream.wire",
     "stream.refusal",
+    "stream.dead_letter",
     "stream.settings",
     "stream.topics",
     "stream.engine",

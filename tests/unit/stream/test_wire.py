@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream.events import Finding, Instant, Outcome, Prediction, Rollout
-from stream.fields import DEAD_LETTER_HEADERS, EVENT_FIELDS
-from stream.refusal import WANTED, dead_letter_headers
-from stream.telemetry import DEAD_LETTER_REASONS
+from stream.fields import EVENT_FIELDS
+from stream.refusal import WANTED, Refusal
 from stream.wire import (
     MAX_BYTES,
     CloudEvent,
@@ -184,7 +183,7 @@ def test_malformed_bytes_are_refused_with_reason_field_value_and_wanted(value, r
 
 
 def test_every_dead_letter_reason_is_shown_by_an_example():
-    assert {reason for _, reason, _ in REFUSED} == set(DEAD_LETTER_REASONS)
+    assert {reason for _, reason, _ in REFUSED} == set(Refusal)
 
 
 def test_every_fault_of_a_record_is_told_in_the_order_of_the_fields():
@@ -228,7 +227,7 @@ def test_half_a_surrogate_pair_is_quoted_so_that_it_can_be_written(value, messag
 def test_arbitrary_bytes_raise_nothing_but_a_decode_error_with_a_known_reason(value):
     with pytest.raises(DecodeError) as refused:
         decoded(value)
-    assert refused.value.reason in DEAD_LETTER_REASONS
+    assert refused.value.reason in Refusal
 
 
 HALVES = st.text(st.characters(categories=["Cs"]), min_size=1, max_size=2)
@@ -257,7 +256,7 @@ def test_a_damaged_event_raises_nothing_but_a_decode_error_and_tells_some_fault(
         return
     with pytest.raises(DecodeError) as refused:
         decoded(value)
-    assert refused.value.reason in DEAD_LETTER_REASONS
+    assert refused.value.reason in Refusal
     assert str(refused.value) == str(found[0])
     assert all(str(fault).encode() for fault in found)
 
@@ -446,13 +445,6 @@ def test_a_broken_envelope_is_refused_by_its_field(value, reason, field):
 def test_any_envelope_raises_nothing_but_a_decode_error(value):
     with pytest.raises(DecodeError):
         unwrap(value, STRUCTURED)
-
-
-def test_a_dead_letter_says_why_and_where_from_in_its_headers():
-    headers = dead_letter_headers(DecodeError("wrong_type", "at", "true", INSTANT), "t.outcomes", 3, 42)
-    assert [name for name, _ in headers] == list(DEAD_LETTER_HEADERS)
-    assert dict(headers)["tidewatch_error"] == f"at true: want {INSTANT}".encode()
-    assert [text for _, text in headers][2:] == [b"t.outcomes/3/42"]
 
 
 def test_a_model_has_one_partition_within_bounds():
