@@ -11,7 +11,7 @@ from stream import state
 from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Size
-from stream.events import ALL, Event, Outcome, Prediction, Rollout
+from stream.events import Event, Outcome, Prediction, Rollout
 from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
 from stream.monitor import Judgement, Monitor
 from stream.refusal import DecodeError, Refusal
@@ -271,12 +271,6 @@ class InputFold:
 def watermark(fold: InputFold) -> float:
     """Return the newest event time folded; minus infinity before the first event."""
     return max(fold.join.predicted_until, fold.join.known_until)
-
-
-def importance(row: tuple[str, str, str, Series]) -> tuple[bool, bool, int]:
-    """Sort key: series with an open finding first, then whole versions, then by how many predictions."""
-    _, _, name, one = row
-    return (one.finding is None, name != ALL, -one.predictions)
 
 
 def _finite(at: float) -> float | None:

@@ -1,7 +1,7 @@
 """Shell. Every Prometheus metric of the stream worker, besides the engine's: name, help, unit, labels.
 
 Counters with fixed label values start at zero, so a rate exists before the first event. Figures of models are
-not kept here: ``ModelFigures`` is a view of live state, made at each scrape and cut at a budget, visibly.
+not kept here: see ``stream.model_figures``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stream.joined import Reason
@@ -136,68 +136,3 @@ class PartitionFigures(Collector):
             store.add_metric([*labels, "disk"], row.disk_bytes)
             store.add_metric([*labels, "memory"], row.memory_bytes)
         yield from (watermark, pending, models, entries, store)
-
-
-class ModelRow(NamedTuple):
-    """One series as a scrape shows it. Undefined values are ``nan`` and make a gap."""
-
-    model: str
-    version: str
-    slice: str
-    metric: str
-    """``accuracy`` or ``mae``."""
-    rollout: float
-    """The metric since the version's first event."""
-    recent: float
-    """The metric over the newest events."""
-    predictions: int
-    outcomes: int
-    degraded: bool
-    newest_at: float
-
-
-class ModelFigures(Collector):
-    """Model figures at scrape time. ``rows`` yields most important first; past ``budget`` rows are cut."""
-
-    def __init__(self, rows: Callable[[], Iterable[ModelRow]], budget: int) -> None:
-        self._rows = rows
-        self._budget = budget
-
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance: the families exist only while there are models."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families, and how many series the budget cut."""
-        names = ["model", "version", "slice"]
-        accuracy = GaugeMetricFamily(
-            "tidewatch_model_accuracy_ratio", "Share of right predictions.", labels=[*names, "window"]
-        )
-        mae = GaugeMetricFamily(
-            "tidewatch_model_mae", "Mean absolute error, in the prediction's unit.", labels=[*names, "window"]
-        )
-        predictions = CounterMetricFamily("tidewatch_model_predictions", "Predictions.", labels=names)
-        outcomes = CounterMetricFamily("tidewatch_model_outcomes", "Joined outcomes.", labels=names)
-        degraded = GaugeMetricFamily(
-            "tidewatch_model_degraded", "1 while a finding is open on this series.", labels=names
-        )
-        newest = GaugeMetricFamily(
-            "tidewatch_model_newest_event_timestamp_seconds", "Newest event time of the series.", labels=names
-        )
-        dropped = 0
-        for number, row in enumerate(self._rows()):
-            if number >= self._budget:
-                dropped += 1
-                continue
-            labels = [row.model, row.version, row.slice]
-            family = accuracy if row.metric == "accuracy" else mae
-            family.add_metric([*labels, "rollout"], row.rollout)
-            family.add_metric([*labels, "recent"], row.recent)
-            predictions.add_metric(labels, row.predictions)
-            outcomes.add_metric(labels, row.outcomes)
-            degraded.add_metric(labels, float(row.degraded))
-            newest.add_metric(labels, row.newest_at)
-        yield from (accuracy, mae, predictions, outcomes, degraded, newest)
-        yield GaugeMetricFamily(
-            "tidewatch_series_dropped", "Series left out of this scrape by the budget.", value=dropped
-        )
