@@ -30,12 +30,14 @@ Label = bool | int | float | LabelText
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
-SliceName = Annotated[str, Meta(min_length=1, max_length=64)]
+FeatureName = Annotated[str, Meta(min_length=1, max_length=64)]
+# that there is no "=" in it is checked by ``stream.wire``: msgspec's own patterns cost more than the decoding
+SliceName = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": "^[^=]*$"})]
 WholeNumber = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 SliceValue = bool | WholeNumber | Annotated[str, Meta(max_length=128)]
 Slices = Annotated[dict[SliceName, SliceValue], Meta(max_length=16)]
 Features = Annotated[
-    dict[SliceName, float | bool | Annotated[str, Meta(max_length=256)] | None], Meta(max_length=500)
+    dict[FeatureName, float | bool | Annotated[str, Meta(max_length=256)] | None], Meta(max_length=500)
 ]
 ClassScores = Annotated[dict[LabelText, Probability], Meta(max_length=1000)]
 

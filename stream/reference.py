@@ -127,18 +127,24 @@ class Reference:
         """Take one prediction's features, and what the model said if that is a number."""
         features = self.features
         for name, value in prediction.features.items():
-            (features.get(name) or self._begin(name)).add(value)
+            feature = features.get(name) or self._begin(name)
+            if feature is not None:
+                feature.add(value)
         scores, said = prediction.scores, prediction.prediction
         if type(scores) is float:
-            (features.get(SCORE) or self._begin(SCORE)).add(scores)
+            feature = features.get(SCORE) or self._begin(SCORE)
+            if feature is not None:
+                feature.add(scores)
         elif type(said) is float and scores is None:
-            (features.get(PREDICTION) or self._begin(PREDICTION)).add(said)
+            feature = features.get(PREDICTION) or self._begin(PREDICTION)
+            if feature is not None:
+                feature.add(said)
 
-    def _begin(self, name: str) -> Feature:
-        """Watch one more feature; past the budget, return one that nobody keeps."""
+    def _begin(self, name: str) -> Feature | None:
+        """Watch one more feature; past the budget, count its value and return nothing."""
         if len(self.features) >= FEATURES:
             self.unwatched += 1
-            return Feature()
+            return None
         made = self.features[name] = Feature()
         return made
 

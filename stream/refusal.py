@@ -34,7 +34,7 @@ WANTED: Final[Mapping[str, str]] = {
     "scores.*": "a probability within 0..1, under a class name of at most 256 characters",
     "slices": "an object of at most 16 slices",
     "slices.*": "text of at most 128 characters, a 64-bit whole number, true or false,"
-    " under a name of 1 to 64 characters",
+    ' under a name of 1 to 64 characters without "="',
     "features": "an object of at most 500 features",
     "features.*": "a number, text of at most 256 characters, true, false or null,"
     " under a name of 1 to 64 characters",
@@ -186,6 +186,8 @@ def _entry_faults(name: str, value: Any, kind: Any, hook: Any) -> Iterator[Decod
         path = f"{name}.{_short(key)}"
         if isinstance(entry, _NotANumber):
             yield _not_a_number(path, entry)
+        elif name == "slices" and "=" in key:
+            yield DecodeError(Refusal.OUT_OF_RANGE, path, shown(entry), WANTED["slices.*"])
         else:
             yield from _value_faults(path, f"{name}.*", {key: entry}, kind, hook)
 

@@ -107,6 +107,8 @@ def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) 
         if type(event) is Prediction:
             if type(event.prediction) is int:
                 _narrow(event, "prediction", event.prediction)
+            if "=" in "".join(event.slices):
+                raise ValueError("slice names without =")
         elif type(event) is Outcome and type(event.outcome) is int:
             _narrow(event, "outcome", event.outcome)
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:

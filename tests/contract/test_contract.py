@@ -117,7 +117,7 @@ FIELDS = {
     "prediction": SCALARS,
     "outcome": SCALARS,
     "scores": SHARES | st.dictionaries(st.text(max_size=2), SHARES, max_size=3),
-    "slices": st.dictionaries(NAMES, SLICE_VALUES, max_size=3)
+    "slices": st.dictionaries(NAMES | st.just("a=b"), SLICE_VALUES, max_size=3)
     | st.integers(15, 18).map(lambda count: dict.fromkeys(map(str, range(count)), 1)),
     "features": st.dictionaries(NAMES, SCALARS, max_size=3)
     | st.integers(499, 502).map(lambda count: dict.fromkeys(map(str, range(count)), None)),

@@ -21,7 +21,8 @@ def shown(figures):
 
 
 def dropped(figures):
-    return [one for one in figures.collect() if one.name == "tidewatch_series_dropped"][0].samples[0].value
+    (left_out,) = (one for one in figures.collect() if one.name == "tidewatch_series_dropped")
+    return left_out.samples[0].value
 
 
 CHUNKS = [

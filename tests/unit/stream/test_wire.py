@@ -166,6 +166,11 @@ REFUSED = [
         'slices {"0": 1, "1": 1, "2": 1, "3": 1, "4": 1, "5": 1, "6": 1, "7": 1, "8": 1, "9": 1…:'
         f" want {WANTED['slices']}",
     ),
+    (
+        line(PREDICTION, slices={"tier": "x", "a=b": "c"}),
+        "out_of_range",
+        f'slices.a=b "c": want {WANTED["slices.*"]}',
+    ),
     (line(PREDICTION, slices=None), "wrong_type", f"slices null: want {WANTED['slices']}"),
     (line(PREDICTION, features={"a": []}), "wrong_type", f"features.a []: want {WANTED['features.*']}"),
     (line(ROLLOUT, stage="beta"), "out_of_range", f'stage "beta": want {WANTED["stage"]}'),
