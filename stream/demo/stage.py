@@ -46,12 +46,12 @@ class Stage:
         return time.monotonic() > self.ends_at
 
     async def folded(self, sent: int) -> None:
-        """Return when the worker has folded all that was sent.
+        """Return when the worker has folded all that was sent; no answer says nothing yet.
 
         Raises:
             Failed: time is up, or a process ended.
         """
-        while (done := await self.worker.figure("tidewatch_events_total")) < sent:
+        while not (done := await self.worker.figure("tidewatch_events_total")) >= sent:
             if self.time_is_up:
                 raise Failed(f"time is up: the worker has folded {done:.0f} of {sent} events")
             self.look()
@@ -60,6 +60,8 @@ class Stage:
     async def told(self) -> None:
         """Return when the pager knows every finding of the worker, and every receiver has what is due.
 
+        Both must have answered: a process that is busy or gone has settled nothing.
+
         Raises:
             Failed: time is up, or a process ended.
         """
@@ -67,7 +69,7 @@ class Stage:
             made = await self.worker.figure("tidewatch_findings_total")
             known = await self.pager.figure("tidewatch_findings_received_total")
             waiting = await self.pager.figure("tidewatch_notifications_pending")
-            if known >= made and not waiting:
+            if known >= made and waiting == 0:
                 return
             if self.time_is_up:
                 raise Failed(
