@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from stream.events import ALL, Label, Prediction, Slices
-from stream.joined import Served
+from stream.events import Label, Prediction, Slices
+from stream.joined import Served, slice_names
 from stream.known import Known, Waiting
 
 DECIDED, LATE, COUNTED = 1, 2, 4
@@ -159,8 +159,7 @@ class Codec:
         wanted = (*slices, *slices.values(), *(kinds if {*kinds} - {str} else ()))
         found = self._slices.get(wanted)
         if found is None:
-            texts = (f"{name}={_text(value)}" for name, value in sorted(slices.items()))
-            found = _bounded(self._slices)[wanted] = (ALL, *texts)
+            found = _bounded(self._slices)[wanted] = slice_names(slices)
         return found
 
     def _shared(self, text: str) -> str:
@@ -176,10 +175,7 @@ class Codec:
             row = row[:4]
         else:
             row += (_row(entry.known), [self._case(case) for case in entry.older] if entry.older else ())
-        try:
-            return _encode(row)
-        except OverflowError:  # a whole number of more than 64 bits
-            return _encode(_boxed(row))
+        return _encode(row)
 
     def _case(self, entry: Entry) -> tuple[Any, ...]:
         served = entry.served
@@ -236,21 +232,9 @@ def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:
     return cache
 
 
-def _text(value: bool | int | str) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 _known: Callable[..., Known] = Known
 _served: Callable[[type[Served], tuple[Any, ...]], Served] = tuple.__new__  # skips a Python frame
 
 
-def _boxed(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_boxed(one) for one in value]
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return msgspec.msgpack.Ext(1, str(value).encode())
-    return value
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(ext_hook=lambda _, raw: int(bytes(raw))).decode
+_decode = msgspec.msgpack.Decoder().decode

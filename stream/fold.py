@@ -70,14 +70,14 @@ class InputFold:
         """Take back one model's monitor, or the clocks.
 
         Raises:
-            StateError: the record has another schema.
+            StateError: the record has another schema, or is damaged.
         """
-        if key == CLOCKS:
-            self._restored = msgspec.json.decode(value, type=Clocks)
-            return
         try:
-            self.monitors[key.decode()] = state.load(value)
-        except state.StateError as fault:
+            if key == CLOCKS:
+                self._restored = msgspec.json.decode(value, type=Clocks)
+            else:
+                self.monitors[key.decode()] = state.load(value)
+        except (state.StateError, msgspec.DecodeError) as fault:
             raise state.StateError(f"partition {self.number}, model {key.decode()!r}: {fault}") from fault
 
     def local(self) -> Mapping[str, int]:
@@ -209,13 +209,13 @@ class InputFold:
 
     def _forward(self, record: Record, model: str, tally: Tally) -> None:
         """Send a record that a foreign partitioner put here to where its model lives."""
-        _, origin = unwrap(record.value, record.headers)
+        _, source = unwrap(record.value, record.headers)
         size = headers_bytes(record.headers)
         if size > HEADERS_BYTES:  # its topic took them compressed and would not take them as they are
             wanted = f"at most {HEADERS_BYTES} bytes of a record to be forwarded"
             self._refuse(record, DecodeError(Refusal.OVERSIZE, "headers", f"of {size} bytes", wanted), tally)
             return
-        tally.misrouted.append((origin and origin.source) or UNKNOWN_PRODUCER)
+        tally.misrouted.append(source or UNKNOWN_PRODUCER)
         home = partition_for(model, self._rules.partitions)
         self._outputs.append(
             Output(record.topic, model.encode(), record.value, [*record.headers], home, record.timestamp)

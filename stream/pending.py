@@ -37,7 +37,7 @@ WRITTEN_FORM = b"2"
 
 
 class MemoryStore:
-    """All in memory: for tests, and for what needs no disk."""
+    """All in memory: for what is over before a disk would be needed, as a test or a replay."""
 
     def __init__(self) -> None:
         self.entries: dict[bytes, bytes] = {}
@@ -84,7 +84,8 @@ class MemoryStore:
 
     def wipe(self) -> None:
         """Forget everything."""
-        self.__init__()  # type: ignore[misc]
+        self.entries, self.records = {}, []
+        self._offsets, self._position = {}, b""
 
 
 class RocksStore:

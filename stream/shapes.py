@@ -1,4 +1,4 @@
-"""Core. What each topic must look like, and what is wrong with the ones that a cluster has."""
+"""Edge. What each topic must look like, and what is wrong with the ones that a cluster has."""
 
 from __future__ import annotations
 

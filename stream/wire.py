@@ -19,20 +19,6 @@ from stream.events import Event, Finding, Instant, Outcome, Prediction, Rollout
 from stream.instant import read_instant
 from stream.refusal import DecodeError, Refusal, faults
 
-__all__ = [
-    "MAX_BYTES",
-    "CloudEvent",
-    "DecodeError",
-    "Tolerance",
-    "cloud_event",
-    "decode_event",
-    "decode_finding",
-    "encode",
-    "event_faults",
-    "partition_for",
-    "unwrap",
-]
-
 MAX_BYTES = 256 * 1024
 """A record of more bytes is refused unread."""
 
@@ -50,21 +36,9 @@ class Tolerance(NamedTuple):
     future_s: float
 
 
-class CloudEvent(NamedTuple):
-    """Where an event came from, as its CloudEvents attributes say; ``""`` for one that is not given."""
-
-    id: str
-    source: str
-    type: str
-    time: str
-
-
 class _Envelope(Struct):
     data: msgspec.Raw
-    id: str = ""
     source: str = ""
-    type: str = ""
-    time: str = ""
 
 
 class _At(Struct):
@@ -156,33 +130,25 @@ def encode(fact: Event | Finding) -> bytes:
     return _encode(fact)
 
 
-def cloud_event(headers: Sequence[tuple[str, bytes]]) -> CloudEvent | None:
-    """Return the CloudEvents attributes of a record in binary mode, or ``None`` if there are none.
+def unwrap(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> tuple[bytes | None, str]:
+    """Return the event's own bytes, and its CloudEvents source in binary or structured mode; ``""`` without one.
 
-    Bytes that are not UTF-8 are shown with the replacement character; of a repeated header the last counts.
-    """
-    return _attributes(dict(headers))
-
-
-def unwrap(
-    value: bytes | None, headers: Sequence[tuple[str, bytes]]
-) -> tuple[bytes | None, CloudEvent | None]:
-    """Return the event's own bytes and its CloudEvents attributes, in binary, structured or neither mode.
+    A source that is not UTF-8 is shown with the replacement character; of a repeated header the last counts.
 
     Raises:
         DecodeError: the content type says CloudEvents in structured mode, but the value is no such envelope.
     """
     if not headers:
-        return value, None
+        return value, ""
     found = dict(headers)
     if not (found.get("content-type") or b"").startswith(_STRUCTURED):
-        return value, _attributes(found)
+        return value, (found.get("ce_source") or b"").decode("utf-8", "replace")
     raw = _sized(value)
     try:
         envelope = _decode_envelope(raw)
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:
         raise faults(raw, _Envelope, _read, fault)[0] from None
-    return bytes(envelope.data), CloudEvent(envelope.id, envelope.source, envelope.type, envelope.time)
+    return bytes(envelope.data), envelope.source
 
 
 @lru_cache(maxsize=65_536)
@@ -228,12 +194,3 @@ def _absurd(raw: bytes, received_at: float, tolerance: Tolerance) -> DecodeError
 
 def _span(seconds: float) -> str:
     return f"{seconds / 86_400:g} days" if seconds >= 2 * 86_400 else f"{seconds:g} seconds"
-
-
-def _attributes(headers: Mapping[str, bytes]) -> CloudEvent | None:
-    found = [headers.get(name) for name in ("ce_id", "ce_source", "ce_type", "ce_time")]
-    return CloudEvent._make(map(_text, found)) if any(found) else None
-
-
-def _text(value: bytes | None) -> str:
-    return "" if value is None else value.decode("utf-8", "replace")

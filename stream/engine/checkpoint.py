@@ -65,6 +65,21 @@ async def read_range(
             yield [record for record in batch if record.offset < end]
 
 
+def offsets_of(marker: bytes, tp: TopicPartition) -> dict[str, int]:
+    """Return the offsets that the marker of ``tp`` holds, by topic.
+
+    Raises:
+        CheckpointError: it has another schema, or is no marker.
+    """
+    try:
+        found = msgspec.json.decode(marker, type=Marker)
+    except msgspec.DecodeError as fault:
+        raise CheckpointError(f"{tp}: checkpoint marker can't be read: {fault}") from fault
+    if found.schema != SCHEMA:
+        raise CheckpointError(f"{tp}: checkpoint schema {found.schema}: want {SCHEMA}")
+    return found.offsets
+
+
 class Checkpoint:
     """Writes and restores one partition; ``number`` is the same in the inputs and in ``topic``."""
 
@@ -94,7 +109,7 @@ class Checkpoint:
         """Restore every state record; return the input offsets of the marker, empty when there is none.
 
         Raises:
-            CheckpointError: the marker's schema is not one that this release reads.
+            CheckpointError: the marker is not one that this release reads.
         """
         state: dict[bytes, bytes | None] = {}
         start = (await consumer.beginning_offsets([self._tp]))[self._tp]
@@ -102,19 +117,13 @@ class Checkpoint:
         async for batch in read_range(consumer, self._tp, start, end):
             state.update((record.key, record.value) for record in batch)
         marker = state.pop(MARKER, None)
-        offsets = {} if marker is None else self._offsets(marker)
+        offsets = {} if marker is None else offsets_of(marker, self._tp)
         slices = Slices()
         for key, value in state.items():
             if value is not None:
                 into.restore(key, value)
             await slices.pause()
         return offsets
-
-    def _offsets(self, marker: bytes) -> dict[str, int]:
-        found = msgspec.json.decode(marker, type=Marker)
-        if found.schema != SCHEMA:
-            raise CheckpointError(f"{self._tp}: checkpoint schema {found.schema}: want {SCHEMA}")
-        return found.offsets
 
     async def write(self, flush: Flush, offsets: Mapping[str, int]) -> int:
         """Write outputs, state and marker in one transaction; return the state's bytes once acknowledged.

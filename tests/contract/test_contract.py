@@ -13,9 +13,9 @@ from stream import contract
 from stream.contract import RECORDS
 from stream.fields import CUT_HEADERS, DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES, FINDING_FIELDS
 from stream.instant import PATTERN
-from stream.refusal import Refusal
+from stream.refusal import DecodeError, Refusal
 from stream.settings import TopicSettings
-from stream.wire import DecodeError, Tolerance, decode_event, decode_finding
+from stream.wire import Tolerance, decode_event, decode_finding
 
 ANY_TIME = Tolerance(float("inf"), float("inf"))
 EVENT_NAMES = ("prediction", "outcome", "rollout")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stream import state
-from stream.fold import InputFold
+from stream.fold import CLOCKS, InputFold
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
 from tests.laws.lives import RULES, Life
@@ -79,3 +79,9 @@ def test_a_fold_names_the_partition_and_the_model_of_a_state_that_it_cannot_read
     fold = InputFold(3, RULES, Life({}), MemoryStore())
     with pytest.raises(state.StateError, match=r"partition 3, model 'm-1': state schema '987': want one of"):
         fold.restore(b"m-1", b"987\nwhatever")
+
+
+def test_a_fold_names_the_partition_whose_clocks_it_cannot_read():
+    fold = InputFold(3, RULES, Life({}), MemoryStore())
+    with pytest.raises(state.StateError, match=r"partition 3, model 'tidewatch.clocks'"):
+        fold.restore(CLOCKS, b'{"predicted_un')
