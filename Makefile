@@ -70,6 +70,11 @@ bench: ## measure speed, memory and restart (ARGS="--only ratio_bare --repeats 3
 	$(call install,dev)
 	@$(RUN)/python -m bench $(ARGS)
 
+.PHONY: bench-detection
+bench-detection: ## measure how late harm is found, and how often where there is none (ARGS=--short)
+	$(call install,dev)
+	@$(RUN)/python -m bench.detection $(ARGS)
+
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(RUN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml requirements/build.in
 

@@ -90,7 +90,8 @@ def _plan(
 def rules_of(settings: Settings) -> Rules:
     """Return what a fold needs of the settings."""
     from stream.fold import Rules
-    from stream.monitor import Judgement
+    from stream.references import read_references
+    from stream.version import Judgement
     from stream.wire import Tolerance
 
     return Rules(
@@ -98,6 +99,9 @@ def rules_of(settings: Settings) -> Rules:
             delta=settings.monitor.delta,
             warmup=settings.monitor.warmup,
             minimum_increase=settings.monitor.minimum_increase,
+            false_pages_per_week=settings.monitor.false_pages_per_week,
+            models_per_team=settings.monitor.models_per_team,
+            references=read_references(settings.monitor.reference),
             slice_budget=settings.worker.slice_budget,
         ),
         tolerance=Tolerance(settings.worker.past_tolerance_s, settings.worker.future_tolerance_s),

@@ -21,6 +21,9 @@ SUMMARIES = {
     "check-events": "Say line by line what is wrong with a file of events.",
     "demo": "Watch a ride-hailing company's model get worse, and the page.",
     "figures": "Print the counts and figures that the checkpoints hold.",
+    "replay": "Judge event files as the worker would, without Kafka.",
+    "reference": "Make references from history.",
+    "validate": "Report all faults of a settings file.",
     "kafka": "Run an embedded Kafka for development.",
 }
 """One line a command, so that ``--help`` need not import Faust."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
 from stream.events import ALL, Task
 from stream.history import Span
+from stream.onset import Onset, onset
 from stream.series import Series
 
+RECOVERED = 3.0
+"""Standard errors that a fresh mean loss lies below what is nobody's business, for a finding to be closed."""
 SHARE = 0.8
 """A slice is named when it alone carries at least this share of the excess loss."""
 KNOWN = 30
@@ -24,6 +27,7 @@ class Harm(NamedTuple):
     """One slice's losses before and since the onset, in the loss's own unit."""
 
     slice: str
+    onset_at: float
     before: Span
     after: Span
 
@@ -36,20 +40,53 @@ class Harm(NamedTuple):
 
 
 def harm(name: str, series: Series, onset_at: float) -> Harm:
-    """Split one series at the onset."""
-    return Harm(name, series.history.before(onset_at), series.history.since(onset_at))
+    """Split one series at the onset; what was before is its reference, or its history while it has none."""
+    known, history = series.guard.reference(), series.history
+    return Harm(name, onset_at, known if known.losses else history.before(onset_at), history.since(onset_at))
+
+
+def onset_of(series: Series, newest: int) -> Onset:
+    """Return when harm in this series began; without a reference it is sought among the ``newest`` losses."""
+    known, guard_harm = series.guard.reference(), series.guard.harm
+    if known.losses and guard_harm is not None:
+        found = onset(
+            series.history, series.task, known.mean, guard_harm.inflation, guard_harm.losses_since_calm
+        )
+        if found.at == found.at:
+            return found
+    at = series.history.onset(newest)
+    return Onset(at, at, at)
 
 
 def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
-    """Return the slice with the fewest events that explains the whole excess, else ``"all"``."""
+    """Return the slice with the fewest events that explains the whole excess, else ``"all"``.
+
+    Two series split the same harm at slightly different times, so a slice that is suspected itself is also held
+    against the whole at its own onset.
+    """
     whole = harm(ALL, series[ALL], onset_at)
-    slices = [harm(name, one, onset_at) for name, one in series.items() if name != ALL]
-    # a slice that holds nearly all events says nothing that "all" does not
-    small = [
-        one for one in slices if one.before.losses >= KNOWN and one.after.losses < SHARE * whole.after.losses
-    ]
-    carriers = [one for one in small if _explains(one, whole, series[ALL].task)]
+    carriers = [one for name in series if name != ALL for one in _carriers(name, series, whole)]
     return min(carriers, key=lambda found: (found.after.losses, found.slice), default=whole)
+
+
+def _carriers(name: str, series: Mapping[str, Series], whole: Harm) -> Iterator[Harm]:
+    one = series[name]
+    found = harm(name, one, whole.onset_at)
+    if _is_part(found, whole, one.task):
+        yield found
+        return
+    newest = one.guard.suspected()
+    if newest:
+        own_at = onset_of(one, 2 * newest).at
+        own = harm(name, one, own_at)
+        if _is_part(own, harm(ALL, series[ALL], own_at), one.task):
+            yield own
+
+
+def _is_part(found: Harm, whole: Harm, task: Task) -> bool:
+    # a slice that holds nearly all events says nothing that "all" does not
+    small = found.after.losses < SHARE * whole.after.losses
+    return small and found.before.losses >= KNOWN and _explains(found, whole, task)
 
 
 def _explains(found: Harm, whole: Harm, task: Task) -> bool:
@@ -59,11 +96,13 @@ def _explains(found: Harm, whole: Harm, task: Task) -> bool:
     """
     if whole.excess <= 0 or found.excess < whole.excess / 2:
         return False
-    rest, level = whole.after.losses - found.after.losses, whole.before.mean
-    variance = level * (1.0 - level) if task == "classification" else level * level
-    return found.excess >= SHARE * whole.excess or whole.excess - found.excess <= NOISE * sqrt(
-        rest * variance
-    )
+    rest = whole.after.losses - found.after.losses
+    noise = NOISE * sqrt(rest * _variance(task, whole.before.mean))
+    return found.excess >= SHARE * whole.excess or whole.excess - found.excess <= noise
+
+
+def _variance(task: Task, mean: float) -> float:
+    return mean * (1.0 - mean) if task == "classification" else mean * mean
 
 
 def is_worse(found: Harm, minimum_increase: float) -> bool:
@@ -75,3 +114,15 @@ def is_still_there(found: Harm, series: Series) -> bool:
     """Return whether the newest losses are nearer to the level after the onset than to the one before."""
     newest = series.history.newest(min(STILL, max(1, found.after.losses // 2)))
     return newest.mean > (found.before.mean + found.after.mean) / 2
+
+
+def has_recovered(series: Series, before: float, after: float, increase: float) -> bool:
+    """Return whether the losses of the detector's window prove that the harm is over; ``before``, ``after`` are
+    means.
+
+    Over is within the relative rise that is nobody's business, or within a quarter of the harm, whichever is more.
+    """
+    harm, losses, mean = series.guard.harm, series.detector.width, series.fresh_mean()
+    inflation = harm.inflation if harm is not None else 1.0
+    error = sqrt(_variance(series.task, mean) * inflation / losses) if losses else float("inf")
+    return mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)

@@ -91,6 +91,7 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     the same events gives the same ids. ``before`` and ``after`` are values of ``metric`` (accuracy within 0..1,
     mae in the unit of the prediction). Instants are epoch seconds of event time, except ``proven_at``: the Kafka
     timestamp of the record that proved the change, ``None`` when there was no Kafka (replay of a file).
+    ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
     """
 
     id: str
@@ -114,3 +115,5 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     closed_at: float | None = None
     proven_at: float | None = None
     summary: str = ""
+    onset_after: float | None = None
+    onset_before: float | None = None

@@ -13,10 +13,11 @@ from stream.engine.partition import Flush, Output, Record
 from stream.entries import Size
 from stream.events import Event, Outcome, Prediction, Rollout
 from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
-from stream.monitor import Judgement, Monitor
+from stream.monitor import Monitor
 from stream.refusal import DecodeError, Refusal
 from stream.series import Series
 from stream.tally import Tally, Watch
+from stream.version import Judgement
 from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"
@@ -255,6 +256,13 @@ class InputFold:
     def size(self) -> Size:
         """Return what the join's store takes."""
         return self._store.size()
+
+    def spill(self) -> Sequence[Output]:
+        """Put the join on disk without a checkpoint, for a replay that none will follow; return the outputs."""
+        outputs, self._outputs = self._outputs, []
+        self._write(self.join.freeze(), {})
+        self._dirty.clear()
+        return outputs
 
     def close(self) -> None:
         """Give the disk back."""

@@ -92,18 +92,23 @@ class History:
         The border between two buckets that leaves the least squared error around the two means, which is where
         ``n_a n_b (mean_a - mean_b)^2`` is greatest; for one change it is the maximum-likelihood estimate.
         """
+        scores = self._scores(count)
+        if not scores:
+            return self.newest(count).began_at
+        return scores[max(range(len(scores)), key=lambda place: scores[place][0])][1].began_at
+
+    def _scores(self, count: int) -> list[tuple[float, Bucket, Bucket]]:
+        """Return each border's score, the bucket after it, and the one before it."""
         began_at = self.newest(count).began_at
         newest = [bucket for bucket in self.buckets() if bucket.began_at >= began_at]
         number, total = sum(b.losses for b in newest), sum(b.total for b in newest)
-        best, onset_at = -1.0, newest[0].began_at if newest else float("nan")
         seen = summed = 0.0
+        found = []
         for bucket, following in pairwise(newest):
             seen, summed = seen + bucket.losses, summed + bucket.total
             gap = (total - summed) / (number - seen) - summed / seen
-            score = seen * (number - seen) * gap * gap
-            if score > best:
-                best, onset_at = score, following.began_at
-        return onset_at
+            found.append((seen * (number - seen) * gap * gap, following, bucket))
+        return found
 
     def since(self, at: float) -> Span:
         """Return the losses since about ``at``: of buckets that lie there by more than half of their time."""

@@ -7,7 +7,6 @@ finding when the loss rose enough, is still high, and no open finding explains i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -15,68 +14,28 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from stream.diagnosis import Harm, culprit, is_still_there, is_worse
+from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse, onset_of
 from stream.events import ALL, Finding, Prediction, Rollout, Task
 from stream.join import Joined, Reason, Served
-from stream.reference import Reference
-from stream.series import Series, is_comparable, loss_of, new_series, task_of
+from stream.judge.guard import Guard
+from stream.judge.known import guards
+from stream.reference import moved
+from stream.series import Series, is_comparable, loss_of, task_of
+from stream.version import Judgement, Version
 
-OTHER = "__other__"
+LATE = 2.0
+"""Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
 RECOVERED = 100
 """Losses that a fresh window must hold before it may say that a model has recovered."""
 SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
-ROUTES = 256
-"""Combinations of slices that a version remembers the series of."""
+RECKONED = 50
+"""Labels of a version between two looks at how many come in a week."""
+EASED = 0.5
+"""The share of its evidence that a series keeps when what it proved is not, or not yet, worth a page."""
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
 """The outcome is not of the prediction's kind, or the prediction not of its version's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """When a change is worth a finding; see ``MonitorSettings``."""
-
-    delta: float = 1e-4
-    warmup: int = 200
-    minimum_increase: float = 0.2
-    slice_budget: int = 200
-
-
-class Routes:
-    """Which series a combination of slices leads to; derived, so never saved."""
-
-    __slots__ = ("by_slices",)
-
-    def __init__(self) -> None:
-        self.by_slices: dict[tuple[str, ...], tuple[Series, ...]] = {}
-
-
-class Version(Struct, array_like=True, gc=False):
-    """One version of a model: its series by slice, and its inputs."""
-
-    task: Task
-    series: dict[str, Series] = {}
-    reference: Reference = msgspec.field(default_factory=Reference)
-    routes: Routes = msgspec.field(default_factory=Routes)
-
-    def route(self, slices: tuple[str, ...], judgement: Judgement) -> tuple[Series, ...]:
-        """Return the series of a combination of slices, the whole first; over budget, a dimension's "other"."""
-        known = self.routes.by_slices
-        found = known.get(slices)
-        if found is None:
-            if len(known) >= ROUTES:
-                known.clear()
-            found = known[slices] = tuple(self._series(name, judgement) for name in slices)
-        return found
-
-    def _series(self, name: str, judgement: Judgement) -> Series:
-        if name not in self.series and len(self.series) >= judgement.slice_budget:
-            name = f"{name.partition('=')[0]}={OTHER}"
-        found = self.series.get(name)
-        if found is None:
-            found = self.series[name] = new_series(self.task, judgement.delta)
-        return found
 
 
 class Monitor(Struct, array_like=True, gc=False):
@@ -93,7 +52,7 @@ class Monitor(Struct, array_like=True, gc=False):
 
     def predicted(self, prediction: Prediction, served: Served, judgement: Judgement) -> None:
         """Count a new prediction in each of its slices, and compare its features."""
-        version = self._version(served)
+        version = self._version(served, judgement)
         for series in version.route(served.slices, judgement):
             series.predictions += 1
             if served.at > series.newest_at:
@@ -108,7 +67,7 @@ class Monitor(Struct, array_like=True, gc=False):
         counted: str = reason
         findings: Sequence[Finding] = ()
         if served is not None:
-            version = self._version(served)
+            version = self._version(served, judgement)
             if joined.outcome is not None and not _is_sound(version, served, joined):
                 counted = MISMATCHED
             elif reason is MATCHED:
@@ -120,11 +79,24 @@ class Monitor(Struct, array_like=True, gc=False):
         self.counts[counted] = self.counts.get(counted, 0) + 1
         return counted, findings
 
-    def _version(self, served: Served) -> Version:
+    def _version(self, served: Served, judgement: Judgement) -> Version:
         version = self.versions.get(served.version)
         if version is None:
-            version = self.versions[served.version] = Version(task_of(served))
+            task = task_of(served)
+            inherited = self._references(task) or guards(
+                judgement.references, self.model, task, judgement.minimum_increase
+            )
+            version = self.versions[served.version] = Version(task, inherited=inherited)
         return version
+
+    def _references(self, task: Task) -> dict[str, Guard]:
+        """Return what a new version is held against: that of the newest version, or what that inherited."""
+        elder = next(reversed(self.versions.values()), None)
+        if elder is None or elder.task != task:
+            return {}
+        known = elder.inherited | {name: one.guard for name, one in elder.series.items()}
+        heirs = ((name, guard.heir()) for name, guard in known.items())
+        return {name: heir for name, heir in heirs if heir is not None}
 
     def _learn(
         self,
@@ -138,40 +110,56 @@ class Monitor(Struct, array_like=True, gc=False):
         loss = loss_of(version.task, served.prediction, joined.outcome)
         at, example, warmup = served.at, served.prediction_id, judgement.warmup
         findings: list[Finding] | None = None
-        for series in version.route(served.slices, judgement):
-            change = series.learn(at, loss, example, warmup)
+        arl, increase = version.arl, judgement.minimum_increase
+        version.delay_total_s += joined.outcome_at - at
+        route = version.route(served.slices, judgement)
+        if not route[0].outcomes % RECKONED:
+            version.reckon(at, route, judgement)
+        is_mature = version.is_mature
+        for series in route:
+            suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
             made: Finding | None = None
             if series.finding is not None:
-                made = _close(series, joined.outcome_at, proven_at)
-            elif change is not None and change.after > change.before:
-                onset_at = series.history.onset(2 * change.kept)
-                made = self._judge(version, served.version, onset_at, judgement)
+                made = _close(series, joined.outcome_at, proven_at, increase)
+            elif suspect:
+                made = self._judge(version, served.version, series, suspect, judgement)
                 if made is not None:
                     made = self._open(version, made, joined.outcome_at, proven_at)
             if made is not None:
                 findings = [*(findings or ()), made]
         return findings or ()
 
-    def _judge(self, version: Version, name: str, onset_at: float, judgement: Judgement) -> Finding | None:
-        found = culprit(version.series, onset_at)
+    def _judge(
+        self, version: Version, name: str, suspected: Series, newest: int, judgement: Judgement
+    ) -> Finding | None:
+        """Say what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
+        found = culprit(version.series, onset_of(suspected, newest).at)
         series = version.series[found.slice]
-        explained = series.finding is not None or version.series[ALL].finding is not None
-        if explained or not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
+        if _is_explained(version, suspected, series):
+            suspected.guard.calm()
             return None
-        return self._finding(name, found, series, onset_at)
+        if not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
+            suspected.guard.ease(EASED)
+            return None
+        return self._finding(name, found, series, version)
 
     def _open(self, version: Version, finding: Finding, at: float, proven_at: float | None) -> Finding:
         series = version.series[finding.slice]
         series.episode = finding.episode
         series.detector.restart()
+        series.longest = max(series.longest, finding.events_since_onset)
+        series.guard.calm()
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
-    def _finding(self, version: str, found: Harm, series: Series, onset_at: float) -> Finding:
+    def _finding(self, version: str, found: Harm, series: Series, of: Version) -> Finding:
+        delay_s = LATE * of.delay_total_s / max(of.series[ALL].outcomes, 1)
+        onset_at = found.onset_at
         before, after = series.shown(found.before.mean), series.shown(found.after.mean)
         where = "" if found.slice == ALL else f" where {found.slice}"
         since = datetime.fromtimestamp(onset_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         episode = series.episode + 1
+        within = onset_of(series, 2 * found.after.losses)
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -186,11 +174,13 @@ class Monitor(Struct, array_like=True, gc=False):
             before_count=found.before.losses,
             after_count=found.after.losses,
             onset_at=onset_at,
+            onset_after=min(within.after, onset_at) - delay_s,
+            onset_before=max(within.before, onset_at),
             detected_at=onset_at,
             events_since_onset=found.after.losses,
             episode=episode,
             examples=series.examples,
-            causes=tuple(self._causes(onset_at)),
+            causes=(*self._causes(onset_at), *moved(of.reference)),
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
             f"to {after:.3g} since {since}.",
         )
@@ -199,6 +189,21 @@ class Monitor(Struct, array_like=True, gc=False):
         for version, (at, stage) in sorted(self.rollouts.items()):
             if 0 <= onset_at - at <= SUSPECT_S:
                 yield f"rollout of {version} to {stage}, {onset_at - at:.0f} s before the onset"
+
+
+def _is_explained(version: Version, suspected: Series, series: Series) -> bool:
+    """Return whether an open finding accounts for an alarm of one series whose culprit is another, or itself.
+
+    While a slice is known to be bad, the whole that it is part of proves nothing: other slices speak for
+    themselves.
+    """
+    whole = version.series[ALL]
+    if series.finding is not None or whole.finding is not None:
+        return True
+    known = [one.finding.onset_at for one in version.series.values() if one.finding is not None]
+    if suspected is whole:
+        return bool(known)
+    return series is whole and any(culprit(version.series, at).slice != ALL for at in known)
 
 
 def _is_sound(version: Version, served: Served, joined: Joined) -> bool:
@@ -231,15 +236,18 @@ def _note(reason: Reason, route: Sequence[Series]) -> None:
             series.duplicates += 1
 
 
-def _close(series: Series, at: float, proven_at: float | None) -> Finding | None:
-    """Close the series' finding when a fresh window says that the loss is back below the middle."""
+def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
+    """Close the series' finding when a fresh window says that the loss is back to where it is nobody's business.
+
+    The window is at least as long as the series' slowest harm took to be proved: what varies slowly recovers
+    slowly.
+    """
     finding = series.finding
-    if finding is None or series.detector.width < RECOVERED:
+    if finding is None or series.detector.width < max(RECOVERED, series.longest):
         return None
-    middle = (finding.before + finding.after) / 2
-    mean = series.shown(series.fresh_mean())
-    if not (mean >= middle if series.task == "classification" else mean <= middle):
+    if not has_recovered(series, series.shown(finding.before), series.shown(finding.after), increase):
         return None
+    series.guard.calm()
     series.finding = None
     return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
 

@@ -4,15 +4,16 @@ The first values of a feature are its reference: numbers are cut into intervals 
 counted, and then the reference is frozen. From there on each window of new values is compared with it by the
 population stability index (Siddiqi 2006, "Credit Risk Scorecards"): the sum over bins of (p - q) ln(p / q), with
 half a count added to each bin so that an empty one stays finite. 0 is no change; above 0.25 is commonly called a
-large one. It is kept in the state; nothing shows it or pages on it yet.
+large one. A finding names the inputs that are far
+from their reference when it is made; nothing pages on that.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
-from math import log
+from collections.abc import Iterator, Sequence
+from math import log, sqrt
 from typing import Any
 
 from stream.events import Prediction
@@ -30,6 +31,15 @@ MISSING, UNKNOWN, FIRST = 0, 1, 2
 """Bins: nulls; words that the reference hardly had; then one bin a word, then one an interval."""
 SCORE, PREDICTION = "@score", "@prediction"
 """What the model said is watched like a feature."""
+
+SAID = {SCORE: "the score", PREDICTION: "the prediction"}
+LARGE = 0.1
+"""Of the index beyond chance, for an input to be named."""
+FEWEST = 60
+"""Values of a window that has just begun which are compared without waiting for the rest."""
+CHANCE = 3.0
+MOVED = 3
+"""Inputs that are named at most as having moved."""
 
 Value = float | bool | str | None
 
@@ -97,6 +107,23 @@ class Feature:
         self.counts = array("I", bytes(self.reference.itemsize * len(self.reference)))
         self.seen = 0
 
+    def newest(self) -> tuple[float, int]:
+        """Return the index of the window so far, or of the last whole one while it is short, and its values.
+
+        What may be chance is taken off: for equal shares the index times ``n m / (n + m)`` is nearly chi-squared
+        with as many degrees of freedom as bins less one, so its mean and ``CHANCE`` standard deviations. nan
+        before there is anything to compare.
+        """
+        whole = self.seen < FEWEST
+        psi, count = (
+            (self.psi, WINDOW)
+            if whole or not self.counts
+            else (stability(self.reference, self.counts), self.seen)
+        )
+        free = max(len(self.reference) - 1, 1)
+        chance = (free + CHANCE * sqrt(2.0 * free)) * (1.0 / count + 1.0 / REFERENCE)
+        return psi - chance, count
+
     def fields(self) -> tuple[Any, ...]:
         """Return what ``restored`` takes."""
         arrays = (self.first, self.edges, self.reference, self.counts)
@@ -147,6 +174,15 @@ class Reference:
             return None
         made = self.features[name] = Feature()
         return made
+
+
+def moved(reference: Reference) -> Iterator[str]:
+    """Yield in words which inputs' newest values lie far from the reference, the farthest first; a few."""
+    found = ((*one.newest(), name) for name, one in reference.features.items())
+    far = [(psi, count, name) for psi, count, name in found if psi >= LARGE]
+    for psi, count, name in sorted(far, key=lambda one: (-one[0], one[2]))[:MOVED]:
+        what = SAID.get(name, f"feature {name}")
+        yield f"{what} moved: population stability index {psi:.2f} over the newest {count} values"
 
 
 def stability(reference: Sequence[int], window: Sequence[int]) -> float:

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 from river.drift import ADWIN
 
-from stream.detectors import Change, Detector
+from stream.detectors import Detector
 from stream.events import Finding, Label, Task
 from stream.history import History
 from stream.join import Served
+from stream.judge.guard import HALF, Guard
 
 Metric = Literal["accuracy", "mae"]
 
 SCALE = 4.0
 """A regression loss is divided by this many times the mean of the first losses, then cut at 1."""
 RECENT = 256
+SOUGHT = 64
+"""Newest losses among which an onset is sought at least."""
 EXAMPLES = 5
 
 
@@ -72,28 +76,46 @@ class Series(Struct, array_like=True, gc=False):
     episode: int = 0
     examples: tuple[str, ...] = ()
     finding: Finding | None = None
+    guard: Guard = msgspec.field(default_factory=Guard)
+    longest: int = 0
+    """Losses since the onset that the slowest of its findings took to be proved."""
 
     @property
     def metric(self) -> Metric:
         """The name of the figure."""
         return "accuracy" if self.task == "classification" else "mae"
 
-    def learn(self, at: float, loss: float, example: str, warmup: int) -> Change | None:
-        """Take one matched outcome's loss; return the change that it proved, if any.
+    def learn(
+        self, at: float, loss: float, example: str, warmup: int, arl: float, increase: float, is_mature: bool
+    ) -> int:
+        """Take one matched outcome's loss; return how many newest losses hold the onset of proved harm, 0 if none.
 
-        ``example`` is the prediction's id, kept while it is one of the newest that went wrong.
+        ``example`` is the prediction's id, kept while it is one of the newest that went wrong. ADWIN alone
+        judges from ``warmup`` losses on until there is a reference; from then on the harm detector, at a run
+        length of ``arl`` losses for a relative rise of ``increase``, and ADWIN says when it is over. Nothing is
+        judged nor learned as a reference while the version's labels are not mature.
         """
+        proved = is_mature and self.guard.take(loss, arl, increase)
         self.outcomes += 1
         self.loss_total += loss
         self.history.add(at, loss)
         scale = self.scale
         if not scale:
             self._calibrate(loss, warmup)
-            return None
+            return self._suspect(arl) if proved else 0
         if loss * SCALE > scale:
             self.examples = (*self.examples[1 - EXAMPLES :], example)
         change = self.detector.update(loss / scale if loss < scale else 1.0)
-        return change if self.outcomes >= warmup else None
+        if proved:
+            return self._suspect(arl)
+        if change is None or not is_mature or self.guard.harm is not None or self.outcomes < warmup:
+            return 0
+        return 2 * change.kept if change.after > change.before else 0
+
+    def _suspect(self, arl: float) -> int:
+        """Return among how many newest losses an alarm's onset is to be sought; 0 if it no longer stands."""
+        harm = self.guard.harm
+        return max(2 * harm.losses_since_onset, SOUGHT) if harm is not None and self.guard.is_due(arl) else 0
 
     def _calibrate(self, loss: float, warmup: int) -> None:
         self.first_total += loss
@@ -125,4 +147,5 @@ class Series(Struct, array_like=True, gc=False):
 def new_series(task: Task, delta: float) -> Series:
     """Return the series of a version and slice that nothing is known of yet."""
     scale = 1.0 if task == "classification" else 0.0
-    return Series(task, Detector(ADWIN(delta=delta)), History(), scale=scale)
+    guard = Guard(HALF) if task == "classification" else Guard()
+    return Series(task, Detector(ADWIN(delta=delta)), History(), scale=scale, guard=guard)

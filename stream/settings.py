@@ -165,6 +165,9 @@ class MonitorSettings(_Section):
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-4
     warmup: Annotated[int, Field(ge=10)] = 200
     minimum_increase: Annotated[float, Field(ge=0)] = 0.2
+    false_pages_per_week: Annotated[float, Field(gt=0, le=1_000)] = 1.0
+    models_per_team: Annotated[int, Field(ge=1)] = 50
+    reference: Path | None = None
 
 
 class Settings(BaseSettings):

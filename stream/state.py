@@ -16,10 +16,14 @@ from river.drift import ADWIN
 
 from stream import state_1
 from stream.history import History
-from stream.monitor import Monitor, Routes
+from stream.judge import harm
+from stream.judge.guard import HALF
+from stream.judge.harm import HarmDetector
+from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
+from stream.version import Routes
 
-SCHEMA: Final = b"2"
+SCHEMA: Final = b"3"
 
 _RIVER = {
     ("river.drift.adwin", "ADWIN"),
@@ -43,6 +47,8 @@ def _write(value: Any) -> Any:
     kind = type(value)
     if kind is History:
         return value.cells.tobytes()
+    if kind is HarmDetector:
+        return value.state()
     if kind is ADWIN:
         return pickle.dumps(value, protocol=5)
     if kind is Reference:
@@ -55,6 +61,8 @@ def _write(value: Any) -> Any:
 def _read(kind: type, value: Any) -> Any:
     if kind is History:
         return History(value)
+    if kind is HarmDetector:
+        return harm.restored(value)
     if kind is ADWIN:
         return _Unpickler(io.BytesIO(value)).load()
     if kind is Reference:
@@ -91,4 +99,23 @@ def load(value: bytes) -> Monitor:
         raise StateError(f"state of schema {schema.decode()} can't be read: {fault}") from fault
 
 
-SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {b"1": state_1.load, SCHEMA: _decode}
+def _unguarded(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]:
+    """Return a reader of a schema without references: they are learned from the next loss on."""
+
+    def read(body: bytes) -> Monitor:
+        monitor = reader(body)
+        for version in monitor.versions.values():
+            for series in version.series.values():
+                if version.task == "classification":
+                    series.guard.cut = HALF
+        return monitor
+
+    return read
+
+
+# schema 3 appended fields to the records of schema 2
+SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
+    b"1": _unguarded(state_1.load),
+    b"2": _unguarded(_decode),
+    SCHEMA: _decode,
+}

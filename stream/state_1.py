@@ -13,8 +13,9 @@ from typing import Any
 from stream.detectors import Detector
 from stream.events import Finding
 from stream.history import History
-from stream.monitor import Monitor, Version
+from stream.monitor import Monitor
 from stream.series import Series
+from stream.version import Version
 
 
 class Bare:

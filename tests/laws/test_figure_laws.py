@@ -14,7 +14,7 @@ NUMBERS = st.floats(-1e6, 1e6)
 def learned(task, pairs):
     series = new_series(task, 0.002)
     for at, (said, happened) in enumerate(pairs):
-        series.learn(float(at), loss_of(task, said, happened), str(at), 10)
+        series.learn(float(at), loss_of(task, said, happened), str(at), 10, 1e6, 0.2, True)
     return series
 
 

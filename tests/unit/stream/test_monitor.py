@@ -6,8 +6,9 @@ import pytest
 from stream import state
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.join import Join
-from stream.monitor import Judgement, Monitor
+from stream.monitor import Monitor
 from stream.pending import MemoryStore
+from stream.version import Judgement
 
 HURT = range(3_000, 4_500)
 
@@ -145,3 +146,46 @@ def test_rollout_shortly_before_the_onset_is_named():
     monitor.rolled_out(Rollout(model="m", version="v1", at=Instant(2_800), stage="live"))
     findings, _ = play(all_hurt, monitor=monitor)
     assert "rollout of v1 to live" in findings[0].causes[0]
+
+
+def test_new_version_is_held_against_the_reference_of_the_one_before():
+    _, monitor = play(healthy, events=3_000)
+    old = monitor.versions["v1"]
+    findings, join, judgement = [], Join(1e9, 100_000, MemoryStore(), 100_000), Judgement()
+    rng = np.random.default_rng(1)
+    for i in range(200):
+        one = Prediction(
+            prediction_id=f"n{i}", model="m", version="v2", at=Instant(3_000 + i), prediction=True
+        )
+        monitor.predicted(one, join.predict(one)[0].served, judgement)
+        outcome = Outcome(
+            prediction_id=f"n{i}", model="m", at=Instant(3_001 + i), outcome=bool(rng.random() > 0.4)
+        )
+        findings += monitor.take(join.know(outcome)[0], judgement, None)[1]
+    assert [(one.version, one.state) for one in findings] == [("v2", "open")]
+    assert findings[0].before == pytest.approx(1 - old.series["all"].guard.reference().mean)
+
+
+def test_rise_below_the_least_one_is_not_a_page():
+    assert play(lambda i, tier: 0.30 if i < 6_000 else 0.33, events=16_000)[0] == []
+
+
+def test_input_that_moved_is_named_as_a_cause_and_one_that_did_not_is_not():
+    monitor, judgement, rng = Monitor("m"), Judgement(), np.random.default_rng(3)
+    join, findings = Join(1e9, 100_000, MemoryStore(), 100_000), []
+    for i in range(4_200):
+        hurt = i >= 3_000
+        one = Prediction(
+            prediction_id=str(i),
+            model="m",
+            version="v",
+            at=Instant(i),
+            prediction=True,
+            features={"age": float(rng.normal()), "price": float(rng.normal(2.0 if hurt else 0.0))},
+        )
+        monitor.predicted(one, join.predict(one)[0].served, judgement)
+        happened = bool(rng.random() > (0.2 if hurt else 0.05))
+        known = join.know(Outcome(prediction_id=str(i), model="m", at=Instant(i + 1), outcome=happened))
+        findings += monitor.take(known[0], judgement, None)[1]
+    (opened,) = findings
+    assert [cause.split(" moved")[0] for cause in opened.causes] == ["feature price"]

@@ -12,15 +12,15 @@ from stream.pending import MemoryStore
 from tests.laws.lives import RULES, Life
 
 WRITTEN = Path(__file__).parent / "data"
-"""``state-1-*.bin``: two monitors as the release with schema 1 wrote them, each with one open finding."""
+"""``state-N-*.bin``: monitors as the releases with schema N wrote them, each with one open finding."""
 
 
 def test_state_of_another_schema_is_refused_by_name():
-    with pytest.raises(state.StateError, match=r"schema '9': want one of 1, 2"):
+    with pytest.raises(state.StateError, match=r"schema '9': want one of 1, 2, 3"):
         state.load(b"9\nwhatever")
 
 
-@pytest.mark.parametrize("schema", ["1", "2"])
+@pytest.mark.parametrize("schema", ["1", "2", "3"])
 def test_broken_state_is_refused_with_its_schema(schema):
     with pytest.raises(state.StateError, match=f"schema {schema} can't be read"):
         state.load(f"{schema}\nwhatever".encode())
@@ -39,6 +39,18 @@ def test_state_of_schema_1_is_migrated(model):
     assert whole.finding.model == model
     assert sum(version.series[f"tier={tier}"].outcomes for tier in "ab") == whole.outcomes
     assert whole.history.newest(10_000).losses == whole.outcomes
+
+
+@pytest.mark.parametrize("kind", ["error", "number"])
+def test_state_of_schema_2_learns_its_references_from_here(kind):
+    monitor = state.load((WRITTEN / f"state-2-{kind}.bin").read_bytes())
+    series = monitor.versions["v1"].series
+    assert series["all"].outcomes == 4_000
+    assert [name for name, one in series.items() if one.finding is not None]
+    assert {one.guard.known for one in series.values()} == {0}
+    for loss in range(1_000):
+        series["all"].learn(5_000.0 + loss, float(loss % 10 == 9), str(loss), 200, 1e6, 0.2, True)
+    assert series["all"].guard.known == {"error": 1_000, "number": 500}[kind]
 
 
 def test_migrated_state_is_written_in_the_current_schema():

@@ -1,0 +1,60 @@
+"""Shell. Runs the benchmark of detection; the last line printed is one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from bench.detection import figures, fleet, rivals
+from bench.detection.figures import SHORT, WHOLE, Ratio
+from stream.version import Judgement
+
+WHOLE_FLEET, SHORT_FLEET = (2_000, 30.0), (60, 30.0)
+"""Models and days."""
+
+
+def _table(title: str, rows: Iterable[Ratio]) -> dict[str, float]:
+    click.echo(f"\n{title}")
+    found = {}
+    for row in rows:
+        click.echo(str(row))
+        found[row.key] = round(row.value, 4)
+    return found
+
+
+@click.command()
+@click.option("--short", is_flag=True, help="A tenth of the lanes: for the build server.")
+@click.option("--seed", type=int, default=1, show_default=True)
+def main(short: bool, seed: int) -> None:
+    """Measure detection delay and false alarms, beside the exact limit and River's detectors."""
+    size = SHORT if short else WHOLE
+    report: dict[str, Any] = {
+        "delay_ratio": {
+            "known": _table("mean delay / limit, true bound", figures.delay_known(size, seed)),
+            "ref5000": _table("mean delay / limit, bound of 5,000 labels", figures.delay_learned(size, seed)),
+        },
+        "false_alarm_ratio": {
+            "iid": _table("false alarms / nominal, independent", figures.false_independent(size, seed)),
+            "autocorrelated": _table(
+                "false alarms / nominal, dependent", figures.false_dependent(size, seed)
+            ),
+            "learned": _table(
+                "false alarms / nominal, bound of 5,000 labels",
+                (*figures.false_references(size, seed), *figures.false_learned(size, seed)),
+            ),
+        },
+        "fleet": fleet.simulate(*(SHORT_FLEET if short else WHOLE_FLEET), seed).report(
+            Judgement().false_pages_per_week
+        ),
+    }
+    click.echo("\nRiver's detectors: false alarms per 1e6, mean delay after 10,000 clean losses (missed)")
+    for row in rivals.rows(short, seed):
+        click.echo(str(row))
+    click.echo(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

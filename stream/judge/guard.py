@@ -1,0 +1,139 @@
+"""Core. What guards one series: its reference, the harm detector that is held against it, and when it is renewed.
+
+A loss of a regression counts as lost when it is above ``cut``, a quantile of the series' first losses; how often
+that happens while all is well is then measured on the losses after those, so the quantile need not be exact.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from stream.history import Span
+from stream.judge.harm import HarmDetector
+from stream.judge.level import FEWEST, MOST, Level
+from stream.judge.mixture import LEAST, rounded
+
+FIRST = 200
+QUANTILE = 0.9
+HALF = 0.5
+"""The cut of a loss that is 0 or 1."""
+UNKNOWN = -1.0
+SHARE = 0.4
+"""Of the least rise worth a page, what the bound lies above the rate at least: a little below the half that a
+CUSUM between the two rates would take, since the loss since the onset is held against the whole rise besides."""
+
+FROZEN = Level()
+"""Stands in for a level that is no longer needed."""
+
+
+class Guard(Struct, array_like=True, gc=False):
+    """Reference and detector of one series. ``harm`` is ``None`` while there is no reference."""
+
+    cut: float = UNKNOWN
+    first: list[float] = field(default_factory=list)
+    level: Level = field(default_factory=Level)
+    total: float = 0.0
+    """Of the losses in ``level``, in their own unit."""
+    harm: HarmDetector | None = None
+    known: int = 0
+    known_total: float = 0.0
+    """What the reference was made of when it was renewed last: losses and their sum."""
+    learning: bool = True
+    due: int = FEWEST
+    """How many losses ``level`` has when the reference is renewed."""
+
+    def take(self, loss: float, arl: float, increase: float) -> bool:
+        """Take one loss (>= 0); return whether harm is proved: evidence at its limit.
+
+        ``arl`` (losses) and ``increase`` (the least relative rise worth a page) are for a renewed reference.
+        """
+        harm = self.harm
+        proved = False
+        if lost := loss > self.cut:
+            proved = harm is not None and harm.lose()
+        elif harm is not None:
+            harm.zeros += 1
+        if self.learning:
+            if self.cut < 0.0:
+                self._begin(loss)
+                return False
+            level = self.level
+            level.losses += 1
+            self.total += loss
+            if lost:
+                level.lose()
+            if level.losses == self.due:
+                self._renew(arl, increase)
+        return proved
+
+    def _begin(self, loss: float) -> None:
+        self.first.append(loss)
+        if len(self.first) == FIRST:
+            self.cut = sorted(self.first)[int(QUANTILE * FIRST)]
+            self.first = []
+
+    def _renew(self, arl: float, increase: float) -> None:
+        """Make the reference of all losses so far, unless there is some evidence that the newest are bad."""
+        harm, level = self.harm, self.level
+        if self.suspected():
+            self.learning = False
+            return
+        bound, inflation = rounded(max(level.bound(SHARE * increase), LEAST), level.inflation)
+        if harm is None:
+            self.harm = HarmDetector(bound, arl, inflation)
+        else:
+            harm.aim(bound, arl, inflation)
+        self.known, self.known_total = level.losses, self.total
+        self.due = min(2 * level.losses, MOST)
+        self.learning = level.losses < MOST
+        if not self.learning:
+            self.level = FROZEN
+
+    def reference(self) -> Span:
+        """Return the losses that the reference was made of; empty while there is none."""
+        return Span(self.known, self.known_total, float("nan"))
+
+    def aim(self, arl: float) -> None:
+        """Follow a run length that has become quite another."""
+        harm = self.harm
+        if harm is not None and not 0.8 < arl / harm.arl < 1.25:
+            harm.aim(harm.bound, arl, harm.inflation)
+
+    def is_due(self, arl: float) -> bool:
+        """Return whether an alarm still stands when the run length must be ``arl``; ask after an alarm."""
+        harm = self.harm
+        if harm is None:
+            return False
+        if arl > harm.arl:
+            harm.aim(harm.bound, arl, harm.inflation)
+        return harm.evidence >= harm.limit * (1.0 - 1e-9)
+
+    def ease(self, share: float) -> None:
+        """Keep this share (0..1) of the evidence."""
+        if self.harm is not None:
+            self.harm.ease(share)
+
+    def calm(self) -> None:
+        """Forget the evidence: what it proved is told, or over."""
+        if self.harm is not None:
+            self.harm.calm()
+
+    def suspected(self) -> int:
+        """Return among how many newest losses an onset lies, if there is some evidence of harm at all; else 0."""
+        harm = self.harm
+        return harm.losses_since_onset if harm is not None and harm.evidence > harm.limit**0.5 else 0
+
+    def heir(self) -> Guard | None:
+        """Return the next version's guard: the same reference, frozen, no evidence; ``None`` without one."""
+        harm = self.harm
+        if harm is None:
+            return None
+        fresh = HarmDetector(harm.bound, harm.arl, harm.inflation)
+        return Guard(
+            self.cut,
+            level=FROZEN,
+            harm=fresh,
+            known=self.known,
+            known_total=self.known_total,
+            learning=False,
+        )

@@ -1,0 +1,65 @@
+"""Core. A reference made beforehand from history, as ``tidewatch reference build`` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from stream.events import Task
+from stream.judge import budget
+from stream.judge.guard import HALF, QUANTILE, SHARE, Guard
+from stream.judge.harm import HarmDetector
+from stream.judge.level import Level, bound_of
+from stream.judge.mixture import LEAST, rounded
+
+
+class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one series lost while all was well. ``lost`` of ``losses`` lay above ``cut``; ``total`` is their sum."""
+
+    task: Task
+    cut: float
+    losses: int
+    lost: int
+    total: float
+    inflation: float
+
+
+References = Mapping[str, Mapping[str, Known]]
+"""By model, then by slice."""
+
+
+def known_of(task: Task, losses: Sequence[float]) -> Known:
+    """Return the reference that these losses make, in order of arrival.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not losses:
+        raise ValueError("losses: none; want at least one")
+    cut = HALF if task == "classification" else sorted(losses)[int(QUANTILE * len(losses))]
+    level = Level()
+    for loss in losses:
+        level.add(loss > cut)
+    return Known(
+        task=task,
+        cut=cut,
+        losses=level.losses,
+        lost=level.lost,
+        total=float(sum(losses)),
+        inflation=level.inflation,
+    )
+
+
+def guard_of(known: Known, increase: float) -> Guard:
+    """Return a guard with this reference, frozen; ``increase`` is the least relative rise worth a page."""
+    bound = max(bound_of(known.losses, known.lost, known.inflation, SHARE * increase), LEAST)
+    bound, inflation = rounded(bound, known.inflation)
+    harm = HarmDetector(bound, budget.FEWEST, inflation)
+    return Guard(known.cut, harm=harm, known=known.losses, known_total=known.total, learning=False)
+
+
+def guards(references: References, model: str, task: Task, increase: float) -> dict[str, Guard]:
+    """Return the guards of a model's slices that the file knows; those of another task are left out."""
+    found = references.get(model, {})
+    return {name: guard_of(known, increase) for name, known in found.items() if known.task == task}

@@ -1,0 +1,105 @@
+"""Core. The reference of a series: how often it lost while all was well, and how far that can be trusted.
+
+The bound that harm is measured against is the upper end of Wilson's interval (1927) for the loss rate, with the
+number of losses divided by their inflation: the variance of a mean of dependent losses relative to independent
+ones. The inflation is the greatest of three looks: ``(1 + r) / (1 - r)`` from the lag-1 autocorrelation ``r``,
+exact for a chain that forgets geometrically, and the variances of sums over 32 and 256 neighbours, which see
+longer memory; those are taken at the lower end of their own uncertainty, so that independent losses are not made
+to look dependent.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from msgspec import Struct, field
+
+SURE = 2.0
+"""Standard errors between the loss rate seen and the bound."""
+BLOCKS = (32, 256)
+FEWEST = 250
+"""Losses that make a first reference; it is made anew at each doubling, and frozen at ``MOST``."""
+MOST = 5_000
+
+
+class Level(Struct, array_like=True, gc=False):
+    """Sums over the first losses, each 0 or 1; only a 1 costs more than counting. ``losses`` 0: nothing known."""
+
+    losses: int = 0
+    lost: int = 0
+    pairs: int = 0
+    """Losses of 1 that followed a 1."""
+    newest: int = -1
+    """Which loss was the newest 1, from 1 on."""
+    blocks: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
+    """Which block the newest 1 was in, by block length; then its sum, and the squares of those before it."""
+    sums: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
+    squares: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
+
+    def add(self, lost: bool) -> None:
+        """Take one loss, in order of arrival."""
+        self.losses += 1
+        if lost:
+            self.lose()
+
+    def lose(self) -> None:
+        """Say that the newest of ``losses`` is 1."""
+        place = self.losses
+        self.lost += 1
+        self.pairs += self.newest == place - 1
+        self.newest = place
+        for at, length in enumerate(BLOCKS):
+            block = (place - 1) // length
+            if block == self.blocks[at]:
+                self.sums[at] += 1
+            else:
+                self.squares[at] += self.sums[at] ** 2
+                self.blocks[at], self.sums[at] = block, 1
+
+    def _square(self, at: int) -> int:
+        """Return the squares of the sums over all whole blocks of one length."""
+        whole = self.losses // BLOCKS[at]
+        return self.squares[at] + (self.sums[at] ** 2 if self.blocks[at] < whole else 0)
+
+    @property
+    def rate(self) -> float:
+        """Share lost; nan without losses."""
+        return self.lost / self.losses if self.losses else float("nan")
+
+    @property
+    def inflation(self) -> float:
+        """How many times wider than for independent losses the variance of a mean is; at least 1."""
+        rate = self.rate
+        spread = rate * (1.0 - rate)
+        if not spread > 0.0:
+            return 1.0
+        follow = (self.pairs / self.losses - rate * rate) / spread
+        looks = [1.0, (1.0 + follow) / (1.0 - follow) if follow < 0.99 else 199.0]
+        for at, block in enumerate(BLOCKS):
+            blocks = self.losses // block
+            if blocks > 2:
+                seen = (self._square(at) / blocks - (block * rate) ** 2) / (block * spread)
+                looks.append(seen / (1.0 + SURE * sqrt(2.0 / blocks)))
+        return max(looks)
+
+    def bound(self, tolerance: float) -> float:
+        """Return the loss rate that harm must be above: Wilson's upper end, or ``1 + tolerance`` times the rate.
+
+        nan without losses. ``tolerance`` (>= 0) is the relative rise that is nobody's business.
+        """
+        return bound_of(self.losses, self.lost, self.inflation, tolerance)
+
+
+def bound_of(losses: int, lost: int, inflation: float, tolerance: float) -> float:
+    """Return what ``Level.bound`` does, from the counts alone."""
+    if not losses:
+        return float("nan")
+    rate = lost / losses
+    return min(max(upper(rate, losses / inflation), rate * (1.0 + tolerance)), 0.99)
+
+
+def upper(rate: float, losses: float, sure: float = SURE) -> float:
+    """Return the upper end of Wilson's interval for a rate seen in ``losses`` (> 0) independent losses."""
+    share = sure * sure / losses
+    centre = rate + share / 2.0
+    return (centre + sure * sqrt(rate * (1.0 - rate) / losses + share / losses / 4.0)) / (1.0 + share)

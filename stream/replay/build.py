@@ -1,0 +1,67 @@
+"""Edge. References from history: the losses of every model and slice, in the order of their joins."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+
+from stream.events import Outcome, Prediction, Task
+from stream.join import Join, Joined, Reason
+from stream.judge.known import References, known_of
+from stream.pending import MemoryStore
+from stream.refusal import DecodeError
+from stream.replay.source import FOREVER, Line
+from stream.series import is_comparable, loss_of, task_of
+from stream.wire import decode_event
+
+EXPIRED = 2_000
+
+
+class History:
+    """Losses by model and slice, and how many lines could not be read."""
+
+    def __init__(self, label_horizon_s: float) -> None:
+        self._join = Join(label_horizon_s, 50_000_000, MemoryStore(), 1 << 60)
+        self._losses: dict[tuple[str, str, Task], array[float]] = {}
+        self.refused = 0
+
+    def read(self, found: Iterable[Line]) -> None:
+        """Take all lines; corrected outcomes count as they came first."""
+        for number, line in enumerate(found, 1):
+            try:
+                event = decode_event(line.value, 0.0, FOREVER)
+            except DecodeError:
+                self.refused += 1
+                continue
+            if isinstance(event, Prediction):
+                self._take(self._join.predict(event))
+            elif isinstance(event, Outcome):
+                self._take(self._join.know(event))
+            if not number % EXPIRED:
+                for _ in self._join.expire():
+                    pass
+
+    def _take(self, results: Iterable[Joined]) -> None:
+        for joined in results:
+            served, outcome = joined.served, joined.outcome
+            if joined.reason is not Reason.MATCHED or served is None or outcome is None:
+                continue
+            task = task_of(served)
+            if is_comparable(task, served.prediction, outcome):
+                loss = loss_of(task, served.prediction, outcome)
+                for name in served.slices:
+                    self._losses.setdefault((served.model, name, task), array("d")).append(loss)
+
+    def references(self, fewest: int) -> References:
+        """Return the references of all series with at least ``fewest`` losses."""
+        found: dict[str, dict[str, object]] = {}
+        for model, name, task in self._losses:
+            losses = self._losses[model, name, task]
+            if len(losses) >= fewest:
+                found.setdefault(model, {})[name] = known_of(task, losses)
+        return found  # type: ignore[return-value]
+
+    def series(self) -> Iterator[tuple[str, str, int]]:
+        """Yield model, slice and how many losses."""
+        for (model, name, _), losses in self._losses.items():
+            yield model, name, len(losses)

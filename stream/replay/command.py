@@ -1,0 +1,169 @@
+"""Shell. ``tidewatch replay``, ``replay diff``, ``reference build`` and ``validate``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from stream.app import rules_of
+from stream.fold import Rules
+from stream.references import write_references
+from stream.replay.build import History
+from stream.replay.run import Replay, row
+from stream.replay.source import FOREVER, Line, by_time, lines
+from stream.settings import load
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+ORDER = click.Choice(["arrival", "at"])
+Order = Literal["arrival", "at"]
+
+
+class Replaying(click.Group):
+    """``replay FILE...`` runs; ``replay diff`` compares: the first word decides."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``run`` in front of what is no subcommand."""
+        return super().parse_args(ctx, args if args[:1] in (["diff"], ["run"]) else ["run", *args])
+
+
+@click.group(cls=Replaying)
+def replay() -> None:
+    """Judge event files as the worker would, without Kafka and without sending anything."""
+
+
+@replay.command("run")
+@click.argument("files", nargs=-1, required=True, type=EXISTING, metavar="FILE...")
+@click.option("--config", type=EXISTING, help="Settings file; the environment comes first.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a line; the last one is the summary."
+)
+@click.option(
+    "--order", type=ORDER, default="arrival", show_default=True, help="The order of the lines, or of at."
+)
+def run(files: tuple[Path, ...], config: Path | None, as_json: bool, order: Order) -> None:
+    """Judge FILE... (JSON lines, may be gzipped); `replay diff A.toml B.toml FILE...` compares two settings."""
+    replayed = Replay(_rules(config))
+    say = _say_json if as_json else _say_text
+    with _reading(files, order) as found:
+        for finding in replayed.findings(found):
+            say(row(finding))
+    say(replayed.summary())
+
+
+@replay.command("diff")
+@click.argument("first", type=EXISTING)
+@click.argument("second", type=EXISTING)
+@click.argument("files", nargs=-1, required=True, type=EXISTING, metavar="FILE...")
+@click.option(
+    "--order", type=ORDER, default="arrival", show_default=True, help="The order of the lines, or of at."
+)
+def diff(first: Path, second: Path, files: tuple[Path, ...], order: Order) -> None:
+    """Say what SECOND's settings would have found that FIRST's did not, and the other way round."""
+    found: list[dict[tuple[str, str], dict[str, Any]]] = []
+    for config in (first, second):
+        with _reading(files, order) as read:
+            rows = map(row, Replay(_rules(config)).findings(read))
+            found.append({(one["id"], one["state"]): one for one in rows})
+    before, after = found
+    counts = {"removed": 0, "added": 0, "changed": 0, "same": 0}
+    for key in (*before, *(key for key in after if key not in before)):
+        old, new = before.get(key), after.get(key)
+        change = "same" if old == new else "removed" if new is None else "added" if old is None else "changed"
+        counts[change] += 1
+        if change != "same":
+            _say_json({"kind": "change", "change": change, "before": old, "after": new})
+    _say_json({"kind": "summary", **counts})
+
+
+@click.group()
+def reference() -> None:
+    """References made beforehand."""
+
+
+@reference.command()
+@click.argument("files", nargs=-1, required=True, type=EXISTING, metavar="FILE...")
+@click.option("--config", type=EXISTING, help="Settings file; the environment comes first.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: standard output]")
+@click.option(
+    "--fewest", type=click.IntRange(min=1), default=250, show_default=True, help="Losses a series needs."
+)
+@click.option(
+    "--order", type=ORDER, default="arrival", show_default=True, help="The order of the lines, or of at."
+)
+def build(
+    files: tuple[Path, ...], config: Path | None, output: Path | None, fewest: int, order: Order
+) -> None:
+    """Make the references of all models and slices in FILE..., for monitor.reference."""
+    history = History(load(config).worker.label_horizon_s)
+    with _reading(files, order) as found:
+        history.read(found)
+    references = history.references(fewest)
+    few = [f"{model} {name} ({count:,})" for model, name, count in history.series() if count < fewest]
+    if few:
+        click.echo(f"left out, fewer than {fewest} losses: {', '.join(sorted(few)[:10])}", err=True)
+    if history.refused:
+        click.echo(f"lines that are no events: {history.refused:,}; see tidewatch check-events", err=True)
+    if not references:
+        raise click.ClickException(f"no series with {fewest} losses: want predictions and their outcomes")
+    written = write_references(references)
+    if output is None:
+        click.echo(written, nl=False)
+    else:
+        output.write_bytes(written)
+
+
+@click.command()
+@click.argument("config", type=EXISTING)
+def validate(config: Path) -> None:
+    """Report all faults of a settings file at once, the files that it names included."""
+    _rules(config)
+    click.echo(f"{config}: no faults")
+
+
+def _rules(config: Path | None) -> Rules:
+    return replace(rules_of(load(config)), tolerance=FOREVER, partitions=1)
+
+
+@contextmanager
+def _reading(files: tuple[Path, ...], order: Order) -> Iterator[Iterable[Line]]:
+    """Give the lines, with a progress bar on a terminal."""
+    size = sum(path.stat().st_size for path in files)
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("reading", total=size)
+        done = _steps(lambda step: bar.advance(task, step))
+        read = lines(files, done)
+        yield by_time(read) if order == "at" else read
+
+
+def _steps(advance: Callable[[int], None]) -> Callable[[int], None]:
+    at = 0
+
+    def done(position: int) -> None:
+        nonlocal at
+        advance(position - at if position >= at else position)
+        at = position
+
+    return done
+
+
+def _say_json(said: dict[str, Any]) -> None:
+    click.echo(msgspec.json.encode(said))
+
+
+def _say_text(said: dict[str, Any]) -> None:
+    if said["kind"] == "finding":
+        click.echo(f"{said['state']:6} {said['severity']}  {said['summary']}")
+        return
+    events = ", ".join(f"{count:,} {name}" for name, count in said["events"].items())
+    click.echo(
+        f"{events}; {said['pages']} pages, {said['tickets']} tickets, refused {sum(said['refused'].values()):,}"
+    )

@@ -1,0 +1,109 @@
+"""Edge. One run over a file: findings as they are made, and at the end what was counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isnan
+from typing import Any
+
+from stream.events import ALL, Finding
+from stream.fold import InputFold, Rules
+from stream.judge.budget import WEEK_S
+from stream.pending import MemoryStore
+from stream.replay.source import Line, batches
+from stream.tally import Tally
+
+SPILLED = 25
+"""Batches between two times that the join is put where the store keeps it."""
+UNSAID = ("type", "proven_at")
+
+
+@dataclass(slots=True)
+class Count:
+    """A watch that counts what the fold did."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    joined: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    def folded(self, tally: Tally) -> None:
+        """Count one batch."""
+        self.events.update(predictions=tally.predictions, outcomes=tally.outcomes, rollouts=tally.rollouts)
+        self.joined.update(tally.joined)
+        self.refused.update(tally.refused)
+        self.findings += tally.findings
+
+    def taken(self) -> list[Finding]:
+        """Return the findings since the last time."""
+        found, self.findings = self.findings, []
+        return found
+
+
+class Replay:
+    """A fold over lines; ask for the findings, then for the summary."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._count = Count()
+        self._fold = InputFold(0, rules, self._count, MemoryStore())
+        self._pages = self._tickets = 0
+        self._first_at = self._last_at = float("nan")
+
+    def findings(self, found: Iterable[Line]) -> Iterator[Finding]:
+        """Yield the findings in the order in which they are made."""
+        for number, batch in enumerate(batches(found), 1):
+            self._fold.apply(batch)
+            if not number % SPILLED:
+                self._fold.spill()
+            for finding in self._count.taken():
+                self._note(finding)
+                yield finding
+
+    def _note(self, finding: Finding) -> None:
+        if finding.state == "open":
+            self._pages += finding.severity == "page"
+            self._tickets += finding.severity == "ticket"
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts, figures per model and version, and pages a week; ``None`` where nothing is known."""
+        weeks = self._weeks()
+        return {
+            "kind": "summary",
+            "events": dict(sorted(self._count.events.items())),
+            "joined": dict(sorted(self._count.joined.items())),
+            "refused": dict(sorted(self._count.refused.items())),
+            "pages": self._pages,
+            "tickets": self._tickets,
+            "weeks": weeks,
+            "pages_per_week": self._pages / weeks if weeks else None,
+            "models": self._models(),
+        }
+
+    def _weeks(self) -> float | None:
+        versions = [one for monitor in self._fold.monitors.values() for one in monitor.versions.values()]
+        began = [one.began_at for one in versions if not isnan(one.began_at)]
+        newest = [one.series[ALL].newest_at for one in versions if ALL in one.series]
+        return (max(newest) - min(began)) / WEEK_S if began else None
+
+    def _models(self) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for model, version, where, one in self._fold.series():
+            if where == ALL:
+                figure = one.rollout()
+                found.setdefault(model, {})[version] = {
+                    "metric": one.metric,
+                    "value": None if isnan(figure) else figure,
+                    "predictions": one.predictions,
+                    "outcomes": one.outcomes,
+                    "reference_losses": one.guard.known,
+                    "has_open_finding": one.finding is not None,
+                }
+        return dict(sorted(found.items()))
+
+
+def row(finding: Finding) -> dict[str, Any]:
+    """Return a finding as a line of the report."""
+    fields = {name: getattr(finding, name) for name in finding.__struct_fields__ if name not in UNSAID}
+    return {"kind": "finding", **fields}

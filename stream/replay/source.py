@@ -1,0 +1,75 @@
+"""Shell. Event files: JSON lines, plain or gzipped, in the order of the lines or of ``at``."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+import click
+
+from stream.engine.partition import Header
+from stream.refusal import DecodeError
+from stream.wire import Tolerance, decode_event
+
+BATCH = 2_000
+FOREVER = Tolerance(float("inf"), float("inf"))
+"""A file's events may be of any age."""
+
+
+class Line(NamedTuple):
+    """One line of a file, as the fold takes it: in place of a Kafka record."""
+
+    topic: str
+    offset: int
+    value: bytes
+    timestamp: int = 0
+    partition: int = 0
+    key: bytes | None = None
+    headers: Sequence[Header] = ()
+
+
+def lines(paths: Iterable[Path], passed: Callable[[int], None]) -> Iterator[Line]:
+    """Yield the lines of the files, one file after the other; ``passed`` is told how many bytes were read.
+
+    Raises:
+        click.UsageError: a file can't be read to its end.
+    """
+    for path in paths:
+        try:
+            with path.open("rb") as raw:
+                zipped = raw.read(2) == b"\x1f\x8b"
+                raw.seek(0)
+                file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
+                for number, line in enumerate(file, 1):
+                    if not number % BATCH:
+                        passed(raw.tell())
+                    if not line.isspace():
+                        yield Line(str(path), number, line)
+        except (OSError, EOFError) as fault:
+            raise click.UsageError(f"{path}: {fault}") from None
+
+
+def by_time(found: Iterable[Line]) -> list[Line]:
+    """Return the lines ordered by ``at``, equal ones as they came; what can't be read goes first."""
+
+    def at(line: Line) -> float:
+        try:
+            return float(decode_event(line.value, 0.0, FOREVER).at)
+        except DecodeError:
+            return float("-inf")
+
+    return sorted(found, key=at)
+
+
+def batches(found: Iterable[Line]) -> Iterator[list[Line]]:
+    """Yield the lines in batches as the worker would fetch them."""
+    batch: list[Line] = []
+    for line in found:
+        batch.append(line)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

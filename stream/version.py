@@ -1,0 +1,96 @@
+"""Core. One version of a model: its series by slice, what they are held against, and what it was fed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isnan
+
+import msgspec
+from msgspec import Struct
+
+from stream.events import ALL, Task
+from stream.judge import budget
+from stream.judge.guard import Guard
+from stream.judge.known import References
+from stream.reference import Reference
+from stream.series import Series, new_series
+
+OTHER = "__other__"
+MATURE = 10.0
+"""Mean label delays that a version's predictions span before its labels are judged: the first ones are biased."""
+ROUTES = 256
+"""Combinations of slices that a version remembers the series of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """When a change is worth a finding; see ``MonitorSettings``."""
+
+    delta: float = 1e-4
+    warmup: int = 200
+    minimum_increase: float = 0.2
+    slice_budget: int = 200
+    false_pages_per_week: float = 1.0
+    models_per_team: int = 50
+    references: References = field(default_factory=dict)
+
+
+class Routes:
+    """Which series a combination of slices leads to; derived, so never saved."""
+
+    __slots__ = ("by_slices",)
+
+    def __init__(self) -> None:
+        self.by_slices: dict[tuple[str, ...], tuple[Series, ...]] = {}
+
+
+class Version(Struct, array_like=True, gc=False):
+    """One version of a model: its series by slice, and its inputs."""
+
+    task: Task
+    series: dict[str, Series] = {}
+    reference: Reference = msgspec.field(default_factory=Reference)
+    routes: Routes = msgspec.field(default_factory=Routes)
+    began_at: float = float("nan")
+    """Event time of the first matched prediction; nan before it."""
+    arl: float = budget.FEWEST
+    delay_total_s: float = 0.0
+    """Of the label delays, each in event time from prediction to outcome."""
+    is_mature: bool = False
+    """Whether labels have come for so long that those of slow outcomes are among them in their share."""
+    inherited: dict[str, Guard] = {}
+    """References of the version before, by slice, until a series of that name begins."""
+
+    def reckon(self, at: float, route: Sequence[Series], judgement: Judgement) -> None:
+        """Set the run length anew from the labels so far; ``route`` are the series of such a label."""
+        whole = self.series[ALL]
+        if isnan(self.began_at):
+            self.began_at = at
+        if not whole.outcomes:
+            return
+        elapsed_s = whole.newest_at - self.began_at
+        self.is_mature = self.is_mature or elapsed_s >= MATURE * self.delay_total_s / whole.outcomes
+        team, pages = judgement.models_per_team, judgement.false_pages_per_week
+        self.arl = budget.run_length(whole.outcomes, elapsed_s, len(route), team, pages)
+        for series in route:
+            series.guard.aim(self.arl)
+
+    def route(self, slices: tuple[str, ...], judgement: Judgement) -> tuple[Series, ...]:
+        """Return the series of a combination of slices, the whole first; over budget, a dimension's "other"."""
+        known = self.routes.by_slices
+        found = known.get(slices)
+        if found is None:
+            if len(known) >= ROUTES:
+                known.clear()
+            found = known[slices] = tuple(self._series(name, judgement) for name in slices)
+        return found
+
+    def _series(self, name: str, judgement: Judgement) -> Series:
+        if name not in self.series and len(self.series) >= judgement.slice_budget:
+            name = f"{name.partition('=')[0]}={OTHER}"
+        found = self.series.get(name)
+        if found is None:
+            found = self.series[name] = new_series(self.task, judgement.delta)
+            found.guard = self.inherited.pop(name, found.guard)
+        return found

@@ -1,0 +1,208 @@
+"""The harm detector against its formula, its simulation, River's protocol, and its promise."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.detection import figures, limit
+from bench.detection.streams import Lanes
+from stream.judge.harm import HarmDetector, restored
+from stream.judge.level import FEWEST, Level, upper
+from stream.judge.mixture import limit_for, mixture
+
+bounds = st.floats(0.002, 0.9)
+inflations = st.floats(1.0, 20.0)
+losses = st.lists(st.sampled_from([0.0, 0.0, 0.0, 1.0]), max_size=300)
+
+
+def by_formula(bound, inflation, stream):
+    """Evidence after each loss, straight from the recurrence."""
+    constants = mixture(bound, inflation)
+    parts = [one.rest for one in constants.components]
+    for x in stream:
+        parts = [
+            (part + one.weight) * (1 + one.bet * (x - constants.bound)) ** (1 / constants.inflation)
+            for part, one in zip(parts, constants.components, strict=True)
+        ]
+        yield sum(parts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(bounds, inflations, losses)
+def test_counting_zeros_is_the_recurrence(bound, inflation, stream):
+    detector = HarmDetector(bound, 1e300, inflation)
+    for x, wanted in zip(stream, by_formula(bound, inflation, stream), strict=True):
+        detector.step(x)
+        if x:
+            assert detector.evidence == pytest.approx(wanted, rel=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(bounds, inflations, st.lists(st.floats(0.0, 1.0), max_size=60))
+def test_any_loss_within_0_and_1_follows_the_recurrence(bound, inflation, stream):
+    detector = HarmDetector(bound, 1e300, inflation)
+    for x, wanted in zip(stream, by_formula(bound, inflation, stream), strict=True):
+        detector.step(x)
+        if x:
+            assert detector.evidence == pytest.approx(wanted, rel=1e-9)
+
+
+@given(bounds, inflations, st.floats(0.0, 1.0))
+def test_no_bet_wins_on_average_at_the_bound(bound, inflation, spread):
+    """Mean ratio at most 1 for any two-point loss whose mean is the bound."""
+    constants = mixture(bound, inflation)
+    high = constants.bound + spread * (1 - constants.bound)
+    low = constants.bound - spread * constants.bound
+    chance = (constants.bound - low) / (high - low) if high > low else 0.5
+    for one in constants.components:
+        ratio = [(1 + one.bet * (x - constants.bound)) ** (1 / constants.inflation) for x in (high, low)]
+        assert chance * ratio[0] + (1 - chance) * ratio[1] <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("inflation", [1.0, 3.0])
+def test_the_bench_simulates_what_runs_online(inflation):
+    count, arl = 20, 200.0
+    rng = np.random.default_rng(4)
+    ours = [HarmDetector(0.1, arl, inflation) for _ in range(count)]
+    lanes = Lanes(np.full(count, 0.1), np.full(count, inflation), arl)
+    alarms = 0
+    for _ in range(1_500):
+        lost = rng.random(count) < 0.12
+        hit = lanes.step(lost)
+        for detector, x in zip(ours, lost.tolist(), strict=True):
+            detector.update(x)
+        assert [one.drift_detected for one in ours] == hit.tolist()
+        lanes.renew(hit)
+        alarms += int(hit.sum())
+    assert alarms > 50
+
+
+def test_detector_is_a_river_drift_detector():
+    detector = HarmDetector(0.1, 1e4)
+    found = []
+    for place, lost in enumerate([False] * 300 + [True, False] * 100):
+        detector.update(lost)
+        if detector.drift_detected:
+            found.append(place)
+    assert found
+    assert found[0] > 300
+    fresh = detector.clone()
+    assert (fresh.bound, fresh.arl, fresh.losses) == (0.1, 1e4, 0)
+
+
+@given(bounds, inflations, losses, losses)
+def test_state_goes_on_where_it_was(bound, inflation, first, then):
+    detector = HarmDetector(bound, 1e3, inflation)
+    for x in first:
+        detector.step(x)
+    others = [restored(detector.state()), pickle.loads(pickle.dumps(detector))]
+    for x in then:
+        wanted = detector.step(x)
+        assert [other.step(x) for other in others] == [wanted, wanted]
+    assert [other.state() for other in others] == [detector.state()] * 2
+
+
+def test_improvement_is_never_an_alarm():
+    rng = np.random.default_rng(1)
+    detector = HarmDetector(0.3, 1e3)
+    for lost in (rng.random(20_000) < 0.1).tolist():
+        assert not detector.step(lost)
+
+
+def test_onset_is_near_the_change():
+    errors = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        detector = HarmDetector(0.1, 1e5)
+        for lost in (rng.random(5_000) < 0.08).tolist():
+            detector.step(lost)
+        while not detector.step(rng.random() < 0.25):
+            pass
+        errors.append(detector.losses - detector.losses_since_onset - 5_000)
+    assert abs(np.median(errors)) < 40
+
+
+@pytest.mark.parametrize("wrong", [(0.0, 1e6, 1.0), (1.0, 1e6, 1.0), (0.1, 0.5, 1.0), (0.1, 1e6, 0.5)])
+def test_senseless_parameters_are_refused(wrong):
+    with pytest.raises(ValueError, match="want"):
+        HarmDetector(*wrong)
+
+
+@pytest.mark.parametrize("x", [float("nan"), -0.1, 1.5])
+def test_a_loss_that_is_none_is_refused(x):
+    with pytest.raises(ValueError, match="want a number within"):
+        HarmDetector().step(x)
+
+
+def test_cusum_limit_is_that_of_the_literature():
+    """Hawkins and Olwell's way by hand: a walk of +1 and -1 between a reflecting 0 and h has a known mean."""
+    up = 0.3
+    ratio = np.log((1 - up) / up)
+    steps = 5
+    # rates up and 1 - up give steps of +ratio and -ratio: h = 5 steps
+    mean = limit.run_length(up, up, 1 - up, steps * ratio, points=500)
+    chain = np.zeros((steps, steps))
+    for at in range(steps):
+        chain[at, max(at - 1, 0)] += 1 - up
+        if at + 1 < steps:
+            chain[at, at + 1] += up
+    assert mean == pytest.approx(np.linalg.solve(np.eye(steps) - chain, np.ones(steps))[0], rel=1e-6)
+
+
+def test_delay_keeps_the_promise_of_the_short_bench():
+    size = figures.Size(2_000, 100, 1_000)
+    for row in figures.delay_known(size, seed=3):
+        assert row.value < 1.10 + 3 * row.error
+
+
+def test_false_alarms_keep_the_promise_of_the_short_bench():
+    size = figures.Size(1_000, 100, 1_000)
+    for row in figures.false_independent(size, seed=3):
+        assert row.value < 1.0 + 3 * row.error
+
+
+def test_limit_is_the_run_length_when_losses_depend_on_each_other():
+    assert limit_for(1e6, mixture(0.1, 1.5)) == 1e6
+
+
+def chain(rate, follow, count, seed):
+    rng = np.random.default_rng(seed)
+    found, now = [], False
+    for _ in range(count):
+        now = now if rng.random() < follow else bool(rng.random() < rate)
+        found.append(now)
+    return found
+
+
+@pytest.mark.parametrize(("follow", "wanted"), [(0.0, 1.0), (0.3, 1.3 / 0.7), (0.5, 3.0), (0.8, 9.0)])
+def test_inflation_is_learned(follow, wanted):
+    seen = []
+    for seed in range(10):
+        level = Level()
+        for lost in chain(0.1, follow, 5_000, seed):
+            level.add(lost)
+        seen.append(level.inflation)
+    assert np.mean(seen) == pytest.approx(wanted, rel=0.15)
+
+
+def test_long_memory_is_seen_by_the_blocks():
+    """Rates that change every 500 losses hardly show in the lag-1 autocorrelation."""
+    rng = np.random.default_rng(2)
+    level = Level()
+    for block in range(10):
+        for lost in (rng.random(500) < (0.05 if block % 2 else 0.25)).tolist():
+            level.add(lost)
+    assert level.inflation > 4
+
+
+def test_bound_is_above_the_rate_and_nothing_is_known_of_nothing():
+    assert np.isnan(Level().bound(0.1))
+    level = Level()
+    for lost in chain(0.1, 0.0, FEWEST, 1):
+        level.add(lost)
+    assert level.rate < level.bound(0.0) < 0.3
+    assert level.bound(5.0) == pytest.approx(6 * level.rate)
+    assert upper(0.0, 100) > 0

@@ -1,0 +1,104 @@
+"""Replay: event files in, the same findings every time out."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from stream.cli import main
+
+
+def told(*args, code=0):
+    result = CliRunner().invoke(main, [str(arg) for arg in args], env={"TIDEWATCH_CONFIG": ""})
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def rows(*args):
+    return [json.loads(line) for line in told(*args).splitlines()]
+
+
+def write(path, events, *, worse_from=None, first=0, seed=1):
+    rng = np.random.default_rng(seed)
+    out = []
+    for i in range(first, first + events):
+        city = ("lagos", "lima")[rng.integers(2)]
+        hurt = worse_from is not None and i >= worse_from and city == "lima"
+        wrong = bool(rng.random() < (0.4 if hurt else 0.1))
+        base = {"prediction_id": str(i), "model": "m"}
+        said = {"version": "v1", "prediction": True, "slices": {"city": city}}
+        out.append({"type": "prediction", "at": 1_700_000_000 + 60 * i} | base | said)
+        out.append({"type": "outcome", "at": 1_700_000_030 + 60 * i, "outcome": not wrong} | base)
+    text = "".join(json.dumps(one) + "\n" for one in out)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def test_harm_is_found_in_its_slice_and_the_summary_counts_everything(tmp_path):
+    *findings, summary = rows("replay", write(tmp_path / "e.jsonl.gz", 6_000, worse_from=4_000), "--json")
+    assert [(one["kind"], one["state"], one["slice"]) for one in findings] == [
+        ("finding", "open", "city=lima")
+    ]
+    assert abs(findings[0]["onset_at"] - (1_700_000_000 + 60 * 4_000)) < 60 * 100
+    assert summary["kind"] == "summary"
+    assert summary["events"] == {"outcomes": 6_000, "predictions": 6_000, "rollouts": 0}
+    assert summary["joined"] == {"matched": 6_000}
+    assert summary["pages"] == 1
+    assert summary["pages_per_week"] == pytest.approx(1 / (6_000 * 60 / 604_800), rel=0.01)
+
+
+def test_same_input_gives_the_same_bytes(tmp_path):
+    path = write(tmp_path / "e.jsonl", 5_000, worse_from=4_000)
+    assert told("replay", path, "--json") == told("replay", path, "--json")
+
+
+def test_order_by_time_mends_a_shuffled_file(tmp_path):
+    path = write(tmp_path / "e.jsonl", 5_000, worse_from=4_000)
+    lines = path.read_text().splitlines(keepends=True)
+    shuffled = tmp_path / "s.jsonl"
+    shuffled.write_text("".join(np.random.default_rng(1).permutation(lines)))
+    assert told("replay", shuffled, "--json", "--order", "at") == told("replay", path, "--json")
+
+
+def test_refused_lines_are_counted_by_reason(tmp_path):
+    path = write(tmp_path / "e.jsonl", 10)
+    path.write_text(path.read_text() + "nonsense\n\n" + '{"type":"prediction"}\n')
+    (summary,) = rows("replay", path, "--json")
+    assert sum(summary["refused"].values()) == 2
+
+
+def test_reference_is_built_and_judges_from_the_first_label(tmp_path):
+    built = tmp_path / "reference.json"
+    told("reference", "build", write(tmp_path / "h.jsonl", 5_000), "--output", built)
+    known = json.loads(built.read_bytes())["m"]
+    assert known["all"]["losses"] == 5_000
+    assert known["city=lima"]["losses"] + known["city=lagos"]["losses"] == 5_000
+    config = tmp_path / "c.toml"
+    config.write_text(f'[monitor]\nreference = "{built}"\n')
+    hurt = write(tmp_path / "e.jsonl", 250, worse_from=0, seed=2)
+    assert [one["state"] for one in rows("replay", hurt, "--config", config, "--json")[:-1]] == ["open"]
+    assert rows("replay", hurt, "--json")[:-1] == []
+
+
+def test_diff_says_what_other_settings_change(tmp_path):
+    path = write(tmp_path / "e.jsonl", 6_000, worse_from=4_000)
+    calm, strict = tmp_path / "calm.toml", tmp_path / "strict.toml"
+    calm.write_text("[monitor]\nminimum_increase = 9.0\n")
+    strict.write_text("[monitor]\nminimum_increase = 0.2\n")
+    *changes, summary = rows("replay", "diff", calm, strict, path)
+    assert [(one["change"], one["after"]["slice"]) for one in changes] == [("added", "city=lima")]
+    assert summary == {"kind": "summary", "removed": 0, "added": 1, "changed": 0, "same": 0}
+
+
+def test_validate_names_every_fault_at_once(tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text("[monitor]\nwarmup = 1\nfalse_pages_per_week = 0\n")
+    faults = told("validate", config, code=78)
+    assert "monitor.warmup" in faults
+    assert "monitor.false_pages_per_week" in faults
+    config.write_text('[monitor]\nreference = "none.json"\n')
+    assert "want a file that tidewatch reference build wrote" in told("validate", config, code=78)
+    config.write_text("")
+    assert told("validate", config).endswith("no faults\n")

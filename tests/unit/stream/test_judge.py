@@ -1,0 +1,163 @@
+"""The judge's parts: the budget, a guard's reference, maturity, the interval of an onset."""
+
+import numpy as np
+import pytest
+
+from stream.events import Instant, Prediction
+from stream.history import History
+from stream.join import Joined, Reason, Served
+from stream.judge import budget
+from stream.judge.guard import HALF, Guard
+from stream.judge.known import guards, known_of
+from stream.judge.level import MOST
+from stream.monitor import Monitor
+from stream.onset import divergence, onset
+from stream.references import read_references, write_references
+from stream.settings import SettingsError
+from stream.version import Judgement
+
+
+def fed(losses, arl=1e6):
+    guard = Guard(HALF)
+    alarms = [guard.take(float(loss), arl, 0.2) for loss in losses]
+    return guard, alarms
+
+
+def test_budget_is_shared_among_a_teams_labels():
+    # 50 models, 70,000 labels a week each, 4 series a label: 14 million losses a week for one page
+    assert budget.run_length(10_000, budget.WEEK_S / 7, 4, 50, 1.0) == pytest.approx(14e6)
+    assert budget.run_length(10_000, budget.WEEK_S / 7, 4, 50, 2.0) == pytest.approx(7e6)
+
+
+def test_run_length_has_a_floor_and_no_time_asks_for_the_longest():
+    assert budget.run_length(5, budget.WEEK_S, 1, 1, 1.0) == budget.FEWEST
+    assert budget.run_length(5, 0.0, 1, 1, 1.0) == budget.MOST
+
+
+def test_reference_grows_by_doubling_and_is_then_frozen():
+    rng = np.random.default_rng(1)
+    seen = []
+    guard = Guard(HALF)
+    for lost in (rng.random(MOST + 500) < 0.1).tolist():
+        guard.take(float(lost), 1e6, 0.2)
+        if guard.known not in seen:
+            seen.append(guard.known)
+    assert seen == [0, 250, 500, 1_000, 2_000, 4_000, 5_000]
+    assert not guard.learning
+    assert guard.reference().mean == pytest.approx(0.1, abs=0.02)
+
+
+def test_harm_does_not_become_the_reference():
+    rng = np.random.default_rng(2)
+    healthy, hurt = rng.random(300) < 0.1, rng.random(400) < 0.4
+    guard, alarms = fed([*healthy, *hurt])
+    assert any(alarms)
+    assert guard.known == 250
+
+
+def test_cut_of_a_regression_is_a_quantile_of_its_first_errors():
+    rng = np.random.default_rng(3)
+    guard = Guard()
+    for loss in rng.exponential(2.0, 3_000).tolist():
+        guard.take(loss, 1e6, 0.2)
+    assert guard.level.rate == pytest.approx(0.1, abs=0.04)
+    assert guard.reference().mean == pytest.approx(2.0, rel=0.1)
+
+
+def test_heir_has_the_reference_and_no_evidence():
+    rng = np.random.default_rng(4)
+    guard, _ = fed(rng.random(1_000) < 0.1)
+    heir = guard.heir()
+    assert (heir.known, heir.known_total) == (guard.known, guard.known_total)
+    assert (heir.learning, heir.harm.losses) == (False, 0)
+    assert Guard(HALF).heir() is None
+
+
+def test_longer_run_length_takes_an_alarm_back():
+    rng = np.random.default_rng(5)
+    guard, _ = fed(rng.random(1_000) < 0.1)
+    while not guard.take(float(rng.random() < 0.4), 1e6, 0.2):
+        pass
+    assert guard.is_due(1e6)
+    assert not guard.is_due(1e9)
+
+
+def labelled(monitor, i, wrong, delay, judgement):
+    served = Served(str(i), "m", "v", float(i), True, False, ("all",))
+    one = Prediction(prediction_id=str(i), model="m", version="v", at=Instant(i), prediction=True)
+    monitor.predicted(one, served, judgement)
+    return monitor.take(Joined(Reason.MATCHED, "m", served, not wrong, i + delay), judgement, None)[1]
+
+
+def test_first_labels_are_not_judged_until_slow_ones_have_come():
+    monitor, judgement, rng = Monitor("m"), Judgement(), np.random.default_rng(6)
+    for i in range(900):
+        labelled(monitor, i, rng.random() < 0.1, 100.0, judgement)
+    assert not monitor.versions["v"].is_mature
+    assert monitor.versions["v"].series["all"].guard.level.losses == 0
+    for i in range(900, 1_800):
+        labelled(monitor, i, rng.random() < 0.1, 100.0, judgement)
+    assert monitor.versions["v"].is_mature
+    assert monitor.versions["v"].series["all"].guard.known == 500
+
+
+def test_onset_lies_within_its_interval():
+    inside, widths = 0, []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        history, change = History(), 1_000 + seed
+        for at in range(change + 150):
+            history.add(float(at), float(rng.random() < (0.35 if at >= change else 0.1)))
+        found = onset(history, "classification", 0.1, 1.0)
+        assert found.after <= found.at <= found.before
+        inside += found.after <= change <= found.before
+        widths.append(found.before - found.after)
+    assert inside >= 54
+    assert np.median(widths) < 120
+
+
+def test_onset_where_nothing_rose_is_unknown():
+    history = History()
+    assert np.isnan(onset(history, "classification", 0.1, 1.0)).all()
+    for at in range(100):
+        history.add(float(at), 0.0)
+    assert np.isnan(onset(history, "regression", 0.1, 1.0)).all()
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_divergence_grows_with_the_rise_and_is_none_without(task):
+    found = [divergence(task, mean, 0.2) for mean in (0.1, 0.2, 0.3, 0.6, 1.0)]
+    assert found[:2] == [0.0, 0.0]
+    assert found == sorted(found)
+    assert found[2] > 0
+
+
+def test_references_survive_their_file(tmp_path):
+    rng = np.random.default_rng(7)
+    known = {"m": {"all": known_of("classification", (rng.random(400) < 0.1).astype(float).tolist())}}
+    path = tmp_path / "r.json"
+    path.write_bytes(write_references(known))
+    assert read_references(path) == known
+    assert guards(known, "m", "classification", 0.2)["all"].known == 400
+    assert guards(known, "m", "regression", 0.2) == {}
+    assert guards(known, "other", "classification", 0.2) == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"{",
+        b'{"m": {"all": {}}}',
+        b'{"m":{"all":{"task":"regression","cut":1,"losses":1,"lost":2,"total":0,"inflation":1}}}',
+    ],
+)
+def test_broken_references_are_refused_by_name(tmp_path, wrong):
+    path = tmp_path / "r.json"
+    path.write_bytes(wrong)
+    with pytest.raises(SettingsError, match=r"monitor\.reference .*want"):
+        read_references(path)
+
+
+def test_reference_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="want at least one"):
+        known_of("classification", [])
