@@ -145,6 +145,7 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
         async for batch in batches:
             try:
                 keeper.apply(batch)
+                await asyncio.sleep(0)  # a queue that is not empty never yields
             except Exception as fault:
                 # Faust would acknowledge the batch and go on; a hole in the state is worse than a stop.
                 keeper.release()
