@@ -135,21 +135,20 @@ class InputFold:
         ours = self._decode_ours(records, tally)
         self.join.prefetch([event for event, _ in ours if not isinstance(event, Rollout)])
         for event, timestamp in ours:
-            monitor = self._monitor(event.model)
             if isinstance(event, Prediction):
                 tally.predictions += 1
-                joined = self._predicted(monitor, event)
+                joined = self._predicted(self._monitor(event.model), event)
             elif isinstance(event, Outcome):
                 tally.outcomes += 1
                 joined = self.join.know(event)
             else:
                 tally.rollouts += 1
-                monitor.rolled_out(event)
+                self._monitor(event.model).rolled_out(event)
                 continue
             if joined[0].reason is not WAITING:
-                self._judge(monitor, joined, timestamp / 1000.0, tally)
+                self._judge(event.model, joined, timestamp / 1000.0, tally)
         for given_up in self.join.expire():
-            self._judge(self._monitor(given_up.model), (given_up,), None, tally)
+            self._judge(given_up.model, (given_up,), None, tally)
         self._watch.folded(tally)
         return any(out.topic != self._rules.dead_letters for out in self._outputs[waiting:])
 
@@ -181,9 +180,13 @@ class InputFold:
             monitor.predicted(event, first.served, self._rules.judgement)
         return joined
 
-    def _judge(
-        self, monitor: Monitor, results: Sequence[Joined], proven_at: float | None, tally: Tally
-    ) -> None:
+    def _judge(self, model: str, results: Sequence[Joined], proven_at: float | None, tally: Tally) -> None:
+        """Fold results of the join; an outcome of a model that has shown nothing else makes no monitor."""
+        if model not in self.monitors:
+            for joined in results:
+                tally.join(joined.reason, joined)
+            return
+        monitor = self._monitor(model)
         for joined in results:
             reason, findings = monitor.take(joined, self._rules.judgement, proven_at)
             tally.join(reason, joined)

@@ -44,6 +44,7 @@ class ModelRow(NamedTuple):
     """The metric over the newest events."""
     predictions: int
     outcomes: int
+    """Never fewer than before: one that was taken back stays counted."""
     degraded: bool
     newest_at: float
 
@@ -139,6 +140,6 @@ class Best:
     def rows(self) -> Iterable[ModelRow]:
         """Yield what was kept, the most important first."""
         for _, model, version, where, one in sorted(self.kept, key=lambda row: row[0], reverse=True):
-            degraded, counts = one.finding is not None, (one.predictions, one.outcomes)
+            degraded, counts = one.finding is not None, (one.predictions, one.outcomes + one.withdrawn)
             figures = (one.metric, one.rollout(), one.recent())
             yield ModelRow(model, version, where, *figures, *counts, degraded, one.newest_at)

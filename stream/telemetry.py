@@ -15,11 +15,11 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 from prometheus_client.registry import Collector
 
 from stream.joined import Reason
-from stream.monitor import MISMATCHED
+from stream.monitor import FORGOTTEN, MISMATCHED
 from stream.refusal import Refusal
 
 EVENT_TYPES = ("prediction", "outcome", "rollout")
-JOIN_REASONS = (*(one for one in Reason if one is not Reason.WAITING), MISMATCHED)
+JOIN_REASONS = (*(one for one in Reason if one is not Reason.WAITING), MISMATCHED, FORGOTTEN)
 DELAYS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 86_400, 3 * 86_400, 7 * 86_400)
 
 

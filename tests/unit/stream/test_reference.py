@@ -3,7 +3,17 @@
 import time
 
 from stream.events import Instant, Prediction
-from stream.reference import FEATURES, PREDICTION, Reference
+from stream.reference import (
+    FEATURES,
+    FIRST,
+    LETTERS,
+    PREDICTION,
+    REFERENCE,
+    UNKNOWN,
+    WORDS,
+    Feature,
+    Reference,
+)
 
 
 def prediction(features, said="yes"):
@@ -19,6 +29,18 @@ def test_values_past_the_budget_are_counted_and_not_watched():
         reference.observe(prediction(FEATURES + 5))
     assert len(reference.features) == FEATURES
     assert reference.unwatched == 15
+
+
+def test_long_and_many_words_are_compared_by_what_is_kept_of_them():
+    feature, words = Feature(), [f"{'w' * 100}{number}" for number in range(REFERENCE)]
+    for word in (*words[:5] * 20, *words[: REFERENCE - 100]):
+        feature.add(word)
+    assert sum(feature.reference) == REFERENCE
+    assert len(feature.words) <= WORDS
+    assert all(len(word) <= LETTERS for word in feature.words)
+    feature.add(words[0])
+    feature.add("never seen")
+    assert sum(feature.counts[FIRST:]) == feature.counts[UNKNOWN] == 1
 
 
 def test_what_a_regression_says_is_watched_like_a_feature():
