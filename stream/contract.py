@@ -40,7 +40,7 @@ RECORDS: Final[Mapping[str, type[Struct]]] = {
     "finding": Finding,
 }
 
-_INFO: Final[Mapping[str, Any]] = {
+_ABOUT: Final[Mapping[str, Any]] = {
     "title": "Tidewatch",
     "version": CONTRACT_VERSION,
     "description": "Events that services send to Tidewatch, and findings that it answers with."
@@ -69,7 +69,7 @@ def asyncapi() -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "id": "urn:tidewatch",
-        "info": _INFO,
+        "info": _ABOUT,
         "defaultContentType": "application/json",
         "channels": {
             "predictions": _channel("prediction", topics.predictions, topics),

@@ -122,7 +122,7 @@ class Codec:
         self._shaped: dict[bytes, tuple[str, bool, tuple[str, ...]]] = {}
 
     def key(self, model: str, prediction_id: str) -> bytes:
-        """Return the key of an id; no two ids share one."""
+        """Return the key of an id: ``length of the model:model id`` in UTF-8; no two ids share one."""
         prefix = self._prefixes.get(model)
         if prefix is None:
             raw = model.encode()
@@ -130,7 +130,11 @@ class Codec:
         return prefix + prediction_id.encode()
 
     def names(self, key: bytes) -> tuple[str, str]:
-        """Return model and prediction id of a key."""
+        """Return model and prediction id of a key.
+
+        Raises:
+            ValueError: ``key`` did not make these bytes.
+        """
         length, _, rest = key.partition(b":")
         size = int(length)
         return self._shared(rest[:size].decode()), rest[size:].decode()
@@ -169,7 +173,11 @@ class Codec:
         return found
 
     def dump(self, entry: Entry) -> bytes:
-        """Return an entry's bytes; nothing in them changes with it."""
+        """Return an entry's bytes, which later changes of it leave alone.
+
+        Raises:
+            OverflowError: a label is a whole number beyond 64 bits; the wire makes such ones floats.
+        """
         row: tuple[Any, ...] = self._case(entry)
         if entry.known is None and not entry.older and not entry.fate:
             row = row[:4]
@@ -190,7 +198,11 @@ class Codec:
         return (shape, at, label, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
 
     def load(self, key: bytes, value: bytes) -> Entry:
-        """Return the entry that ``dump`` wrote; it counts as unchanged."""
+        """Return the entry that ``dump`` wrote; it counts as unchanged.
+
+        Raises:
+            msgspec.DecodeError: the bytes are no msgpack.
+        """
         row = _decode(value)
         entry = self._load_case(key, row)
         if len(row) > 4:

@@ -10,13 +10,14 @@ import msgspec
 from stream import state
 from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
-from stream.entries import Size
+from stream.entries import Changes, Size, Store
 from stream.events import Event, Outcome, Prediction, Rollout
-from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
+from stream.join import REBUILT_HORIZONS, Join
+from stream.joined import Joined, Reason
 from stream.monitor import Monitor
 from stream.refusal import DecodeError, Refusal
 from stream.series import Series
-from stream.tally import Tally, Watch
+from stream.tally import Onlooker, Tally
 from stream.version import Judgement
 from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
 
@@ -51,7 +52,7 @@ class Rules:
 class InputFold:
     """The live state of one input partition: its join and its models' monitors."""
 
-    def __init__(self, number: int, rules: Rules, watch: Watch, store: Store) -> None:
+    def __init__(self, number: int, rules: Rules, watch: Onlooker, store: Store) -> None:
         self.number = number
         self.monitors: dict[str, Monitor] = {}
         self._store = store
@@ -71,15 +72,17 @@ class InputFold:
         """Take back one model's monitor, or the clocks.
 
         Raises:
-            StateError: the record has another schema, or is damaged.
+            MonitorStateError: the record has another schema, or is damaged.
         """
         try:
             if key == CLOCKS:
                 self._restored = msgspec.json.decode(value, type=Clocks)
             else:
                 self.monitors[key.decode()] = state.load(value)
-        except (state.StateError, msgspec.DecodeError) as fault:
-            raise state.StateError(f"partition {self.number}, model {key.decode()!r}: {fault}") from fault
+        except (state.MonitorStateError, msgspec.DecodeError) as fault:
+            raise state.MonitorStateError(
+                f"partition {self.number}, model {key.decode()!r}: {fault}"
+            ) from fault
 
     def local(self) -> Mapping[str, int]:
         """Return the offsets that the join's own disk includes; empty when it has nothing."""

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
 from stream.events import ALL, Finding, Label, Prediction, Rollout, Task
-from stream.join import Joined, Reason, Served
+from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
 from stream.reference import moved

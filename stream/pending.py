@@ -46,7 +46,7 @@ class MemoryStore:
         self._position = b""
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
-        """Return the entries of these keys."""
+        """Return the entries of these keys, in their order; ``None`` for a key without one."""
         return [self.entries.get(key) for key in keys]
 
     def due(self, since: bytes, limit: int) -> list[bytes]:
@@ -108,7 +108,7 @@ class RocksStore:
             self.wipe()
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
-        """Return the entries of these keys."""
+        """Return the entries of these keys, in their order; ``None`` for a key without one."""
         return cast("list[bytes | None]", self._entries.get(cast("list[Any]", keys))) if keys else []
 
     def due(self, since: bytes, limit: int) -> list[bytes]:

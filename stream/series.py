@@ -17,7 +17,7 @@ from river.drift import ADWIN
 from stream.detectors import Detector
 from stream.events import Finding, Label, Task
 from stream.history import History
-from stream.join import Served
+from stream.joined import Served
 from stream.judge.guard import HALF, Guard
 
 Metric = Literal["accuracy", "mae"]

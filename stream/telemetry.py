@@ -7,7 +7,7 @@ not kept here: see ``stream.model_figures``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -110,29 +110,31 @@ class PartitionFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield one sample per family and partition."""
-        watermark = GaugeMetricFamily(
-            "tidewatch_watermark_timestamp_seconds", "Newest event time folded.", labels=["partition"]
-        )
-        pending = GaugeMetricFamily(
-            "tidewatch_pending_predictions", "Predictions that wait for their outcome.", labels=["partition"]
-        )
-        models = GaugeMetricFamily("tidewatch_models", "Models seen.", labels=["partition"])
-        entries = GaugeMetricFamily(
-            "tidewatch_join_entries",
-            "Ids that the join remembers: all of them, and those in memory as objects.",
-            labels=["partition", "place"],
-        )
-        store = GaugeMetricFamily(
-            "tidewatch_join_store_bytes", "What the join's store takes.", labels=["partition", "place"]
-        )
+        families = {
+            name: GaugeMetricFamily(f"tidewatch_{name}", text, labels=["partition", *more])
+            for name, text, more in PARTITION_FAMILIES
+        }
         for row in self._rows():
-            labels = [str(row.number)]
-            if row.models:
-                watermark.add_metric(labels, row.watermark_at)
-            pending.add_metric(labels, row.pending)
-            models.add_metric(labels, row.models)
-            entries.add_metric([*labels, "all"], row.entries)
-            entries.add_metric([*labels, "memory"], row.memory_entries)
-            store.add_metric([*labels, "disk"], row.disk_bytes)
-            store.add_metric([*labels, "memory"], row.memory_bytes)
-        yield from (watermark, pending, models, entries, store)
+            for name, labels, value in _samples(row):
+                families[name].add_metric([str(row.number), *labels], value)
+        yield from families.values()
+
+
+PARTITION_FAMILIES: Final = (
+    ("watermark_timestamp_seconds", "Newest event time folded.", ()),
+    ("pending_predictions", "Predictions that wait for their outcome.", ()),
+    ("models", "Models seen.", ()),
+    ("join_entries", "Ids that the join remembers: all of them, and those in memory as objects.", ("place",)),
+    ("join_store_bytes", "What the join's store takes.", ("place",)),
+)
+
+
+def _samples(row: PartitionRow) -> Iterator[tuple[str, tuple[str, ...], float]]:
+    if row.models:
+        yield "watermark_timestamp_seconds", (), row.watermark_at
+    yield "pending_predictions", (), row.pending
+    yield "models", (), row.models
+    yield "join_entries", ("all",), row.entries
+    yield "join_entries", ("memory",), row.memory_entries
+    yield "join_store_bytes", ("disk",), row.disk_bytes
+    yield "join_store_bytes", ("memory",), row.memory_bytes

@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from stream.events import Outcome, Prediction, Task
-from stream.join import Join, Joined, Reason
+from stream.join import Join
+from stream.joined import Joined, Reason
 from stream.judge.known import References, known_of
 from stream.pending import MemoryStore
 from stream.refusal import DecodeError

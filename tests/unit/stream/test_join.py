@@ -3,7 +3,8 @@ from itertools import permutations
 import pytest
 
 from stream.events import Instant, Outcome, Prediction
-from stream.join import Join, Reason
+from stream.join import Join
+from stream.joined import Reason
 from stream.pending import MemoryStore
 
 H = 100
