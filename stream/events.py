@@ -90,7 +90,7 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     ``id`` is the same for the opening and the closing of one episode, and computed from content: a replay of
     the same events gives the same ids. ``before`` and ``after`` are values of ``metric`` (accuracy within 0..1,
     mae in the unit of the prediction). Instants are epoch seconds of event time, except ``proven_at``: the Kafka
-    timestamp of the record that proved the change, or in a closed finding its end; ``None`` when there was no Kafka
+    timestamp of the record that proved the change, or in a closed finding its end; ``None`` without Kafka
     (replay of a file). ``detected_at`` is when the change was proved, also in a closed finding.
     ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
     """
