@@ -25,6 +25,11 @@ demo: ## watch a model get worse and the right team be paged (ARGS="--json", ARG
 	$(call install,demo)
 	@$(RUN)/tidewatch demo $(ARGS)
 
+.PHONY: kafka
+kafka: ## run a Kafka on localhost:9092 until Ctrl-C, to try things on (ARGS="--port 9192")
+	$(call install,demo)
+	@$(RUN)/tidewatch kafka run --port 9092 $(ARGS)
+
 .PHONY: test
 test: ## run the tests on a real Kafka (ARGS="tests/unit -k join")
 	$(call install,dev)
@@ -69,6 +74,11 @@ dashboards: ## write the Grafana dashboards anew
 bench: ## measure speed, memory and restart (ARGS="--only ratio_bare --repeats 3 --events 100000")
 	$(call install,dev)
 	@$(RUN)/python -m bench $(ARGS)
+
+.PHONY: bench-paging
+bench-paging: ## measure the pager: latency, a storm, kills, ten thousand open incidents
+	$(call install,dev)
+	@$(RUN)/python -m bench.paging
 
 .PHONY: bench-detection
 bench-detection: ## measure how late harm is found, and how often where there is none (ARGS=--short)

@@ -62,12 +62,15 @@ class Check:
         self.faults: Counter[str] = Counter()
         self.warnings: Counter[str] = Counter()
         self.corrections = 0
+        self._pretty_at = 0
 
     def look(self, number: int, line: bytes) -> Iterator[Remark]:
         """Yield what is to be said of one line. Blank lines are passed over."""
         if not line.strip():
             return
         self.lines += 1
+        if self.lines == 1 and line.strip() in (b"{", b"["):
+            self._pretty_at = number
         try:
             event = decode_event(line, self._received_at, TOLERANCE)
         except DecodeError:
@@ -78,7 +81,13 @@ class Check:
         yield from self._unknown_fields(number, line)
 
     def notes(self) -> Iterator[Remark]:
-        """Yield what only the whole file shows."""
+        """Yield what only the whole file shows; a file without a line in it is a fault."""
+        if not self.lines:
+            self.faults["no_events"] += 1
+            yield Remark("fault", 0, "no_events", "no events: want one JSON object a line")
+        if self._pretty_at:
+            text = "one event over several lines? want one JSON object a line, as jq -c writes it"
+            yield Remark("note", self._pretty_at, "pretty", text)
         if self._budget_hit_at:
             yield Remark(
                 "note",

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from stream.fold import InputFold
     from stream.series import Series
-    from stream.stores import Stores
 
 COUNTS = ("predictions", "outcomes", "late", "duplicates", "corrected", "unmatched", "loss_total")
 
@@ -47,12 +46,10 @@ async def rows(settings: Settings) -> AsyncIterator[dict[str, Any]]:
         CheckpointError, MonitorStateError: a record has a schema that this release does not read.
     """
     from stream.engine.checkpoint import reader
-    from stream.stores import Stores
 
-    stores = Stores(None)  # a worker's own disk is locked, and holds no figures
     async with reader(client_options(settings.kafka)) as consumer:
         for number in range(settings.topics.partitions):
-            offsets, fold = await restored(consumer, settings, stores, number)
+            offsets, fold = await restored(consumer, settings, number)
             yield {"kind": "partition", "partition": number, "offsets": offsets, "models": len(fold.monitors)}
             for row in _rows_of(fold):
                 yield row
@@ -60,24 +57,23 @@ async def rows(settings: Settings) -> AsyncIterator[dict[str, Any]]:
 
 
 async def restored(
-    consumer: AIOKafkaConsumer, settings: Settings, stores: Stores, number: int
+    consumer: AIOKafkaConsumer, settings: Settings, number: int
 ) -> tuple[dict[str, int], InputFold]:
     """Return the input offsets and the fold of one partition's newest committed checkpoint."""
+    from aiokafka import TopicPartition
     from prometheus_client import CollectorRegistry
 
     from stream.app import rules_of
-    from stream.engine.checkpoint import Checkpoint
+    from stream.engine.checkpoint import read_checkpoint
     from stream.fold import InputFold
+    from stream.pending import MemoryStore
     from stream.telemetry import Telemetry
     from stream.watch import FoldWatch
 
     watch = FoldWatch(Telemetry(CollectorRegistry()))
-    fold = InputFold(number, rules_of(settings), watch, stores.open(number))
-    # its producer is never started, so nobody is fenced
-    checkpoint = Checkpoint(
-        client_options(settings.kafka), settings.worker.group, settings.topics.checkpoints, number
-    )
-    return await checkpoint.read(consumer, fold), fold
+    # what waits for its outcome is on the worker's own disk, and no figure
+    fold = InputFold(number, rules_of(settings), watch, MemoryStore())
+    return await read_checkpoint(consumer, TopicPartition(settings.topics.checkpoints, number), fold), fold
 
 
 def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:

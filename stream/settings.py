@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +22,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -224,5 +227,18 @@ def load(path: Path | None = None) -> Settings:
 
 def _describe(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"]) or "settings"
+    if fault["type"] == "extra_forbidden":
+        return f"settings: {where}: no such setting; {_instead(fault['loc'])}"
     secret = "password" in where or isinstance(fault["input"], dict)
     return f"settings: {where}{'' if secret else ' ' + repr(fault['input'])}: {fault['msg']}"
+
+
+def _instead(place: Sequence[Any]) -> str:
+    """Return what was meant by a setting that does not exist, and what there is in its place."""
+    known: Mapping[str, FieldInfo] = Settings.model_fields
+    if len(place) > 1:
+        section = known[str(place[0])].annotation
+        known = getattr(section, "model_fields", {})
+    near = difflib.get_close_matches(str(place[-1]), known, 1)
+    meant = f'did you mean "{near[0]}"? ' if near else ""
+    return f"{meant}want one of {', '.join(sorted(known))}"

@@ -24,6 +24,7 @@ VISIBLE_TIMEOUT_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0
 """Between two tries to reach a cluster that does not answer yet."""
 _ALREADY_EXISTS = 36
+_INVALID_REPLICATION = 38
 
 
 class ClusterError(Exception):
@@ -151,10 +152,20 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Collection[Shape]) -> tupl
     created = []
     for name, code, message in response.topic_errors:
         if code not in (0, _ALREADY_EXISTS):  # another process may create at the same time
-            raise ClusterError(f"topic {name}: not created: {message or for_code(code).__name__}")
+            mend = await _too_many_copies(admin, wanted) if code == _INVALID_REPLICATION else ""
+            raise ClusterError(f"topic {name}: not created: {message or for_code(code).__name__}{mend}")
         if not code:
             created.append(name)
     return tuple(created)
+
+
+async def _too_many_copies(admin: AIOKafkaAdminClient, wanted: Collection[Shape]) -> str:
+    brokers = len((await admin.describe_cluster())["brokers"])
+    copies = max(shape.replication for shape in wanted)
+    return (
+        f"\n    topics.replication {copies}: want at most the number of brokers, {brokers};"
+        f" set TIDEWATCH_TOPICS_REPLICATION={min(copies, brokers)}, or start more brokers"
+    )
 
 
 async def _describe_all(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, Described]:

@@ -1,4 +1,4 @@
-"""Send one prediction and its outcome: ``python produce_aiokafka.py BROKERS TOPIC_PREFIX``.
+"""Send one prediction and its outcome: ``python produce_aiokafka.py [BROKERS [TOPIC_PREFIX]]``.
 
 aiokafka places keys with Kafka's murmur2 already, so that there is nothing to set for it.
 """
@@ -20,7 +20,7 @@ def cloud_event(kind: str) -> list[tuple[str, bytes]]:
     return [(name, text.encode()) for name, text in headers.items()]
 
 
-async def main(brokers: str, prefix: str) -> None:
+async def main(brokers: str = "localhost:9092", prefix: str = "tidewatch.") -> None:
     """Send a prediction when the model has answered, and the outcome when it is known."""
     producer = AIOKafkaProducer(
         bootstrap_servers=brokers,
@@ -55,6 +55,7 @@ async def main(brokers: str, prefix: str) -> None:
         await producer.send_and_wait(
             f"{prefix}outcomes", outcome, key=MODEL, headers=cloud_event("rides.outcome")
         )
+    print(f"sent a prediction of {MODEL} and its outcome to {brokers}, topics {prefix}*")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Send one prediction and its outcome: ``python produce_confluent.py BROKERS TOPIC_PREFIX``.
+"""Send one prediction and its outcome: ``python produce_confluent.py [BROKERS [TOPIC_PREFIX]]``.
+
+It needs confluent-kafka (``pip install confluent-kafka``), which Tidewatch itself does not.
 
 librdkafka, and so every client built on it, places keys with CRC32 unless told otherwise. All that concerns
 one model must meet in one partition, also when other producers are Java or aiokafka clients: set
@@ -27,7 +29,7 @@ def delivered(error: KafkaError | None, message: Message) -> None:
         sys.exit(f"{message.topic()}: not delivered: {error}")
 
 
-def main(brokers: str, prefix: str) -> None:
+def main(brokers: str = "localhost:9092", prefix: str = "tidewatch.") -> None:
     """Send a prediction when the model has answered, and the outcome when it is known."""
     producer = Producer(
         {
@@ -65,6 +67,7 @@ def main(brokers: str, prefix: str) -> None:
         )
     if producer.flush(30):
         sys.exit(f"{brokers}: not everything was delivered within 30 seconds")
+    print(f"sent a prediction of {MODEL} and its outcome to {brokers}, topics {prefix}*")
 
 
 if __name__ == "__main__":

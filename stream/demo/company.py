@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stream.demo.fleet import DEFAULT_TEAM, TEAMS, Fleet, Plan, make_plan
+from stream.demo.fleet import COUNTRIES, DEFAULT_TEAM, KINDS, TEAMS, Fleet, Plan, make_plan
 from stream.demo.receiver import Receivers
 from stream.demo.recording import Teams
 from stream.demo.sender import Sender
@@ -23,6 +23,8 @@ BACKLOG = 160_000
 """Predictions of the ten minutes before the demo: enough for every slice of every model to have a past."""
 BACKLOG_S = 600.0
 CHUNKS = 10
+ROLLED_OUT_S = 7 * 86_400.0
+"""The versions came into service so long before that: no page takes it for a cause."""
 SETTLED_S = 20.0
 """The backlog ends this long before now, when its labels have come."""
 RATE = 4_500
@@ -67,12 +69,16 @@ class Company:
     async def _backlog(self, sender: Sender) -> None:
         """Send the last ten minutes as fast as Kafka takes them, and wait until the worker has folded them."""
         began, start = time.monotonic(), time.time() - BACKLOG_S
-        await sender.send_all(timed.event for timed in self._fleet.rollouts(start))
+        self._stage.say(
+            f"{len(KINDS)} kinds of model in {len(COUNTRIES)} countries; first the ten minutes before now"
+        )
+        await sender.send_all(timed.event for timed in self._fleet.rollouts(start - ROLLED_OUT_S))
         chunk_s = (BACKLOG_S - SETTLED_S) / CHUNKS
         for number in range(CHUNKS):  # the worker folds one while the next is made
             self._make(start + number * chunk_s, chunk_s, BACKLOG // CHUNKS)
             await sender.send_all(self._due(start + (number + 1) * chunk_s))
             self._stage.look()
+            self._stage.say(f"  {number + 1} of {CHUNKS} parts sent")
         await sender.send_all(self._due(start + BACKLOG_S))
         await self._stage.folded(sender.sent)
         self._stage.say(f"{sender.sent:,} past events sent and folded in {time.monotonic() - began:.1f} s")

@@ -77,7 +77,7 @@ class Child:
             return None
 
     async def figure(self, name: str) -> float:
-        """Return the sum of a metric's samples; 0 when there are none, nan without an answer."""
+        """Return the sum of a metric's samples, or one with its labels, as ``total`` does."""
         return total(await asyncio.to_thread(self.get, "/metrics"), name)
 
     def check(self) -> None:

@@ -15,11 +15,13 @@ from stream.demo.processes import Child, Failed, free_port
 from stream.demo.receiver import Receivers
 from stream.demo.recording import Teams
 from stream.kafka.embedded import EmbeddedKafka
+from stream.kafka.jars import VERSION, Progress
 from stream.settings import Settings
 from stream.topics import create
 
 PARTITIONS = 4
 LOOK_S = 0.3
+PROGRESS_S = 3.0
 
 
 @dataclass
@@ -51,7 +53,11 @@ class Stage:
         Raises:
             Failed: time is up, or a process ended.
         """
+        told_at = time.monotonic()
         while not (done := await self.worker.figure("tidewatch_events_total")) >= sent:
+            if time.monotonic() - told_at > PROGRESS_S:
+                told_at = time.monotonic()
+                self.say(f"  {done:,.0f} of {sent:,} events folded")
             if self.time_is_up:
                 raise Failed(f"time is up: the worker has folded {done:.0f} of {sent} events")
             self.look()
@@ -92,8 +98,8 @@ async def build(
     folder = Path(stack.enter_context(_folder()))
     began = time.monotonic()
     if brokers is None:
-        say("starting Apache Kafka (the first time it is fetched: 44 jars, 43 MB)")
-        brokers = (await stack.enter_async_context(EmbeddedKafka())).brokers
+        say(f"starting Apache Kafka {VERSION}")
+        brokers = (await stack.enter_async_context(EmbeddedKafka(progress=_fetching(say)))).brokers
         say(f"Kafka is up on {brokers} after {time.monotonic() - began:.1f} s")
     ends_at = time.monotonic() + timeout_s
     receivers = Receivers(teams)
@@ -107,6 +113,16 @@ async def build(
     await asyncio.gather(worker.ready(), pager.ready())
     say(f"worker and pager are up after {time.monotonic() - began:.1f} s")
     return Stage(brokers, prefix, PARTITIONS, ends_at, receivers, worker, pager, say)
+
+
+def _fetching(say: Callable[[str], None]) -> Progress:
+    def progress(fetched: int, total: int, name: str) -> None:
+        if not fetched:
+            say(f"fetching it, this once: {total} jars, 43 MB with all that it needs")
+        elif fetched % 10 == 0:
+            say(f"  {fetched} of {total} jars fetched")
+
+    return progress
 
 
 def _environment(brokers: str, prefix: str, owners: Path) -> dict[str, str]:

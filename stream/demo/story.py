@@ -6,10 +6,15 @@ import time
 from datetime import UTC, datetime
 
 from stream.demo.sender import Sender
-from stream.demo.stage import Stage
+from stream.demo.stage import PROGRESS_S, Stage
 from stream.demo.verdict import Received
 
-PROGRESS_S = 3.0
+SHOWN = (
+    "tidewatch_models",
+    "tidewatch_consumer_lag_records",
+    'tidewatch_findings_total{state="open"}',
+    'tidewatch_findings_total{state="closed"}',
+)
 
 
 class Story:
@@ -38,8 +43,7 @@ class Story:
 
     async def _progress(self, since_s: float, note: str) -> None:
         worker = self._stage.worker
-        names = ("tidewatch_models", "tidewatch_consumer_lag_records", "tidewatch_findings_total")
-        models, lag, findings = [await worker.figure(name) for name in names]
+        models, lag, opened, closed = [await worker.figure(name) for name in SHOWN]
         total_s = await worker.figure("tidewatch_label_delay_seconds_sum")
         labels = await worker.figure("tidewatch_label_delay_seconds_count")
         news = labels - self._delay[1]
@@ -47,7 +51,7 @@ class Story:
         rate = (self._sender.sent - self._sent) / since_s
         self._stage.say(
             f"  {note}{rate:6,.0f} events/s  {models:.0f} models  label delay {delay}"
-            f"  lag {lag:.0f}  findings {findings:.0f}"
+            f"  lag {lag:.0f}  findings opened {opened:.0f}, closed {closed:.0f}"
         )
         self._told_at, self._sent, self._delay = time.monotonic(), self._sender.sent, (total_s, labels)
 

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +21,7 @@ from yarl import URL
 from stream.engine.connection import client_options, ssl_context
 from stream.engine.driver import BatchSchema, Transport
 from stream.engine.keeper import Custody, Keeper
+from stream.engine.logs import library_logs, log_as_json
 from stream.engine.pace import Pace, Sight, Verdict, advice
 from stream.engine.pages import serve
 from stream.engine.partition import PartitionFactory
@@ -222,7 +222,9 @@ def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoRetur
     gc.set_threshold(*GARBAGE)
     if started is not None:
         started()
-    worker = Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)
+    worker = Worker(
+        app, quiet=True, loglevel=logging.WARNING, logging_config=library_logs(), redirect_stdouts=False
+    )
     worker.spinner = None
     worker.execute_from_commandline()
     raise SystemExit(0)
@@ -244,16 +246,3 @@ def _give_up() -> None:
     )
     LOG.error("stopped without a checkpoint", meaning=meaning)
     os._exit(1)
-
-
-def log_as_json() -> None:
-    """Write structured logs to stderr, one JSON object a line."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

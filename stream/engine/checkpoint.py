@@ -23,6 +23,8 @@ MARKER = b"tidewatch.offsets"
 SCHEMA = 1
 BATCH_BYTES = 1 << 20
 REQUEST_BYTES = 8 << 20
+STOP_AGAIN_S = 0.2
+"""A reader that has not stopped after so long is told again."""
 
 
 class CheckpointError(Exception):
@@ -49,20 +51,52 @@ async def reader(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
     )
     await consumer.start()
     try:
+        await asyncio.sleep(0)  # a task of aiokafka that is stopped before its first step fails the stop
         yield consumer
     finally:
-        await consumer.stop()
+        await _stop(consumer)
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer, whatever it does: aiokafka's fetcher passes over a cancel while its assignment changes."""
+    stopping = asyncio.create_task(consumer.stop())
+    while not (await asyncio.wait({stopping}, timeout=STOP_AGAIN_S))[0]:
+        consumer._fetcher._fetch_task.cancel()
+    await stopping
 
 
 async def read_range(
     consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int
 ) -> AsyncIterator[Sequence[ConsumerRecord]]:
     """Yield the records of ``tp`` with ``start <= offset < end``, in batches."""
+    if start >= end:
+        return
     consumer.assign([tp])
     consumer.seek(tp, start)
     while await consumer.position(tp) < end:
         for batch in (await consumer.getmany(tp, timeout_ms=500, max_records=5_000)).values():
             yield [record for record in batch if record.offset < end]
+
+
+async def read_checkpoint(consumer: AIOKafkaConsumer, tp: TopicPartition, into: Partition) -> dict[str, int]:
+    """Restore every state record of ``tp``; return the input offsets of its marker, empty when there is none.
+
+    Raises:
+        CheckpointError: the marker is not one that this release reads.
+    """
+    state: dict[bytes, bytes | None] = {}
+    start = (await consumer.beginning_offsets([tp]))[tp]
+    end = (await consumer.end_offsets([tp]))[tp]
+    async for batch in read_range(consumer, tp, start, end):
+        state.update((record.key, record.value) for record in batch)
+    marker = state.pop(MARKER, None)
+    offsets = {} if marker is None else offsets_of(marker, tp)
+    slices = Slices()
+    for key, value in state.items():
+        if value is not None:
+            into.restore(key, value)
+        await slices.pause()
+    return offsets
 
 
 def offsets_of(marker: bytes, tp: TopicPartition) -> dict[str, int]:
@@ -106,24 +140,8 @@ class Checkpoint:
         await self._producer.stop()
 
     async def read(self, consumer: AIOKafkaConsumer, into: Partition) -> dict[str, int]:
-        """Restore every state record; return the input offsets of the marker, empty when there is none.
-
-        Raises:
-            CheckpointError: the marker is not one that this release reads.
-        """
-        state: dict[bytes, bytes | None] = {}
-        start = (await consumer.beginning_offsets([self._tp]))[self._tp]
-        end = (await consumer.end_offsets([self._tp]))[self._tp]
-        async for batch in read_range(consumer, self._tp, start, end):
-            state.update((record.key, record.value) for record in batch)
-        marker = state.pop(MARKER, None)
-        offsets = {} if marker is None else offsets_of(marker, self._tp)
-        slices = Slices()
-        for key, value in state.items():
-            if value is not None:
-                into.restore(key, value)
-            await slices.pause()
-        return offsets
+        """Restore every state record; return the input offsets, as ``read_checkpoint`` does."""
+        return await read_checkpoint(consumer, self._tp, into)
 
     async def write(self, flush: Flush, offsets: Mapping[str, int]) -> int:
         """Write outputs, state and marker in one transaction; return the state's bytes once acknowledged.

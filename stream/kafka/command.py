@@ -13,16 +13,20 @@ def kafka() -> None:
 
 
 @kafka.command()
-def run() -> None:
+@click.option("--port", type=click.IntRange(1, 65_535), help="Listen on this port.  [default: a free one]")
+def run(port: int | None) -> None:
     """Start a broker, say its address, and serve until Ctrl-C; its records are gone afterwards."""
+    from stream.kafka import jars
     from stream.kafka.embedded import EmbeddedKafka
     from stream.kafka.errors import EmbeddedKafkaError
 
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs deaf to SIGINT
         signal.signal(ending, signal.default_int_handler)
     try:
-        with EmbeddedKafka(progress=_show) as broker:
+        click.echo(f"starting Apache Kafka {jars.VERSION}", err=True)
+        with EmbeddedKafka(progress=_show, port=port) as broker:
             click.echo(f"export TIDEWATCH_KAFKA_BROKERS={broker.brokers}")
+            click.echo("Kafka is up; Ctrl-C ends it, and its records are gone then", err=True)
             signal.pause()
     except KeyboardInterrupt:
         click.echo("stopped", err=True)

@@ -30,17 +30,22 @@ _ATTEMPTS = 3
 class EmbeddedKafka:
     """A throw-away broker, as a context manager or an asynchronous one.
 
-    ``brokers`` is its address, to be read after the start. Jars come from ``cache``
-    (see ``stream.kafka.jars``); only the very first start on a machine needs a network.
+    ``brokers`` is its address, to be read after the start; without ``port`` a free one is taken. Jars come
+    from ``cache`` (see ``stream.kafka.jars``); only the very first start on a machine needs a network.
 
     Raises (at the start):
         EmbeddedKafkaError: no jars, no Java, or the broker failed; the message says what to do.
     """
 
     def __init__(
-        self, cache: Path | None = None, heap: str = "512m", progress: jars.Progress = jars.silent
+        self,
+        cache: Path | None = None,
+        heap: str = "512m",
+        progress: jars.Progress = jars.silent,
+        port: int | None = None,
     ) -> None:
         self.brokers = ""
+        self._port = port
         self._cache = cache or jars.cache_directory()
         self._heap = heap
         self._progress = progress
@@ -73,6 +78,8 @@ class EmbeddedKafka:
 
     def start(self) -> None:
         """Start the broker and return when it answers; another port is tried if one was taken meanwhile."""
+        if self._port is not None and not _is_free(self._port):
+            raise BrokerFailed(f"port {self._port} of 127.0.0.1 is taken: want a free one")
         program = java.find()
         classpath = jars.obtain(self._cache, jars.locked(), self._report)
         for attempt in range(1, _ATTEMPTS + 1):
@@ -109,7 +116,8 @@ class EmbeddedKafka:
         self._progress(fetched, total, name)
 
     def _attempt(self, program: Path, classpath: list[Path]) -> None:
-        port, controller_port = _free_ports(2)
+        free, controller_port = _free_ports(2)
+        port = free if self._port is None else self._port
         directory = Path(tempfile.mkdtemp(prefix="tidewatch-kafka-"))
         configuration = directory / "server.properties"
         configuration.write_text(properties(directory / "data", port, controller_port), encoding="utf-8")
@@ -175,6 +183,18 @@ def _free_ports(count: int) -> list[int]:
     finally:
         for one in sockets:
             one.close()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as Kafka does: a former one's end is no bar
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def answers(port: int) -> bool:

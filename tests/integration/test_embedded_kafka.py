@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream.kafka import jars, java
+from stream.kafka import embedded, jars, java
 from stream.kafka.embedded import EmbeddedKafka
 from stream.kafka.errors import EmbeddedKafkaError
 from tests.require import missing
@@ -165,3 +166,21 @@ def test_each_test_gets_names_of_its_own(kafka):
     assert settings.topics.partitions == 3
     assert settings.topics.predictions.startswith(kafka.prefix)
     assert ",".join(settings.kafka.brokers) == kafka.environment()["TIDEWATCH_KAFKA_BROKERS"]
+
+
+def test_the_broker_listens_on_the_port_that_was_asked_for():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with EmbeddedKafka(port=port) as kafka:
+        assert kafka.brokers == f"127.0.0.1:{port}"
+        assert embedded.answers(port)
+
+
+def test_a_port_that_is_taken_is_named_at_once():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(EmbeddedKafkaError, match=f"port {port} of 127.0.0.1 is taken"):
+            EmbeddedKafka(port=port).start()

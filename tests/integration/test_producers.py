@@ -56,6 +56,7 @@ def test_the_example_sends_a_prediction_and_its_outcome_to_the_models_partition(
     asyncio.run(_create(kafka.brokers, *topics))
     command = [sys.executable, str(EXAMPLES / example), kafka.brokers, kafka.prefix]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert f"sent a prediction of cancel-risk and its outcome to {kafka.brokers}" in done.stdout
     assert done.returncode == 0, done.stderr  # clients may log a retry there, on a topic made a moment ago
 
     records = [asyncio.run(_read(kafka.brokers, topic, 1))[0] for topic in topics]

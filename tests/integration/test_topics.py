@@ -83,8 +83,10 @@ def test_only_the_topics_that_are_asked_for_are_checked(kafka):
 
 def test_too_many_copies_are_refused_with_the_brokers_words(kafka):
     settings = kafka.settings(topics={"replication": 15})
-    with pytest.raises(ClusterError, match="not created"):
+    with pytest.raises(ClusterError, match="not created") as refused:
         asyncio.run(create(settings))
+    assert "topics.replication 15: want at most the number of brokers, 1" in str(refused.value)
+    assert "set TIDEWATCH_TOPICS_REPLICATION=1" in str(refused.value)
 
 
 def test_a_cluster_that_does_not_answer_is_named(kafka):

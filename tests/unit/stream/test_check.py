@@ -61,6 +61,25 @@ def test_each_fault_names_line_field_value_and_what_is_wanted_and_exits_with_1(r
     ]
 
 
+@pytest.mark.parametrize("text", ["", "\n \n", gzip.compress(b"")])
+def test_a_file_without_events_is_a_fault(run, text):
+    answer = run(text)
+    assert answer.exit_code == 1
+    assert answer.output.splitlines() == [
+        "no events: want one JSON object a line",
+        "0 lines: 0 predictions, 0 outcomes, 0 rollouts; faults: 1 (no_events 1); warnings: 0",
+    ]
+
+
+@pytest.mark.parametrize("record", [prediction(1), [prediction(1)]])
+def test_an_event_over_several_lines_gets_a_hint(run, record):
+    answer = run(json.dumps(record, indent=2))
+    assert answer.exit_code == 1
+    hint = "line 1: note: one event over several lines? want one JSON object a line, as jq -c writes it"
+    assert answer.output.splitlines().count(hint) == 1
+    assert hint not in run(text_of(prediction(1), "{")).output
+
+
 def test_an_unknown_field_is_a_warning_with_a_hint_told_once(run):
     odd = [prediction(number, slice={"country": "pt"}, zzz=1) for number in range(3)]
     answer = run(text_of(*odd))

@@ -56,6 +56,19 @@ def test_a_misspelt_field_is_told(tmp_path):
         load(write(tmp_path / "t.toml", '[kafka]\nbrokkers = ["a:1"]\n'))
 
 
+def test_a_setting_that_does_not_exist_is_told_with_the_ones_that_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("TIDEWATCH_PAGER_PROT", "1")
+    with pytest.raises(SettingsError) as fault:
+        load(write(tmp_path / "t.toml", "[wroker]\nport = 1\n"))
+    first, second = sorted(str(fault.value).splitlines())
+    assert first.startswith('settings: pager.prot: no such setting; did you mean "port"? want one of ')
+    assert "checkpoint_interval_s, group, host, " in first
+    assert second == (
+        'settings: wroker: no such setting; did you mean "worker"? '
+        "want one of kafka, monitor, pager, topics, worker"
+    )
+
+
 def test_a_file_that_is_not_there_or_not_toml_is_named(tmp_path):
     with pytest.raises(SettingsError, match="no such file"):
         load(tmp_path / "none.toml")

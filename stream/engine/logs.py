@@ -1,0 +1,70 @@
+"""Shell. What a process says: one JSON object a line on stderr, also where a library says it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+PATIENT_S = 10.0
+"""A cluster's first group waits about a second until the brokers have made their topic of groups."""
+_STAMPED: list[Processor] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso")]
+
+
+def log_as_json() -> None:
+    """Write structured logs to stderr, one JSON object a line."""
+    structlog.configure(
+        processors=[
+            *_STAMPED,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def library_logs() -> dict[str, Any]:
+    """Return the configuration (of ``logging.config``) that brings libraries' warnings into the same form."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"patient": {"()": Patience}},
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [structlog.stdlib.add_logger_name, *_STAMPED],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.dict_tracebacks,
+                    structlog.processors.JSONRenderer(),
+                ],
+            }
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["patient"]},
+        },
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+    }
+
+
+class Patience(logging.Filter):
+    """Holds back what aiokafka calls an error while a healthy cluster makes ready; it passes if that goes on."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._since: float | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass everything but a group coordinator that is not there yet, and that after ``PATIENT_S`` too."""
+        if "GroupCoordinatorNotAvailableError" not in record.getMessage():
+            return True
+        now = self._clock()
+        if self._since is None:
+            self._since = now
+        return now - self._since > PATIENT_S

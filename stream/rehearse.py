@@ -1,0 +1,142 @@
+"""Shell. ``tidewatch rehearse MODEL``: a model gets worse in your own Kafka, before your worker and pager."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stream.engine.connection import client_options
+from stream.events import Event, Finding, Prediction
+from stream.refusal import DecodeError
+from stream.rehearsal import DELAY_S, WELL, WORSE, Rehearsal
+from stream.settings import Settings, load
+from stream.wire import decode_finding, encode
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+PAST, PAST_S = 3_000, 300.0
+"""So many predictions of so many seconds before now tell the worker how well the version does."""
+STEP, STEP_S = 25, 0.25
+
+
+@click.command()
+@click.argument("model")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for the finding, and again for its end.",
+)
+def rehearse(model: str, config: Path | None, timeout_s: float) -> None:
+    """Send a version of MODEL that gets worse and recovers, so that its owner is paged.
+
+    The version is a new one each time: figures of real versions are not touched. The page is a real one.
+    """
+    from aiokafka.errors import KafkaError
+
+    from stream.topics import demand
+
+    settings = load(config)
+    demand(settings, (*settings.topics.inputs(), settings.topics.findings), "tidewatch rehearse")
+    began_at = int(time.time())
+    try:
+        asyncio.run(_play(settings, Rehearsal(model, f"rehearsal-{began_at}"), timeout_s))
+    except KafkaError as fault:
+        raise click.ClickException(f"kafka.brokers {','.join(settings.kafka.brokers)!r}: {fault}") from fault
+
+
+async def _play(settings: Settings, rehearsal: Rehearsal, timeout_s: float) -> None:
+    from aiokafka import AIOKafkaProducer, TopicPartition
+
+    from stream.engine.checkpoint import reader
+
+    async with (
+        AIOKafkaProducer(**client_options(settings.kafka), linger_ms=20) as producer,
+        reader(client_options(settings.kafka)) as consumer,
+    ):
+        findings = TopicPartition(settings.topics.findings, 0)
+        consumer.assign([findings])
+        await consumer.seek_to_end(findings)
+        stage = _Stage(settings, producer, consumer, rehearsal, timeout_s)
+        await stage.past()
+        await stage.until("open", WORSE, f"now {WORSE:.0%} of its predictions are wrong")
+        await stage.until("closed", WELL, f"now it is as good as before: {WELL:.0%}")
+
+
+class _Stage:
+    """The Kafka that a rehearsal is played on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        producer: AIOKafkaProducer,
+        consumer: AIOKafkaConsumer,
+        rehearsal: Rehearsal,
+        timeout_s: float,
+    ) -> None:
+        self._topics = settings.topics
+        self._producer = producer
+        self._consumer = consumer
+        self._rehearsal = rehearsal
+        self._timeout_s = timeout_s
+
+    async def past(self) -> None:
+        """Send what lets the worker know the version."""
+        rehearsal, start = self._rehearsal, time.time() - PAST_S - DELAY_S
+        click.echo(
+            f"{rehearsal.model} version {rehearsal.version}: sending {PAST:,} predictions of the last"
+            f" {PAST_S:.0f} s with their outcomes, {WELL:.0%} of them wrong"
+        )
+        ats = (start + number * PAST_S / PAST for number in range(PAST))
+        await self._send(rehearsal.events(ats, WELL))
+
+    async def until(self, state: str, wrong: float, news: str) -> None:
+        """Send live traffic until the worker finds the version to be in ``state``.
+
+        Raises:
+            click.ClickException: it did not within the timeout.
+        """
+        click.echo(news)
+        ends_at = time.monotonic() + self._timeout_s
+        while (found := await self._finding(state)) is None:
+            if time.monotonic() > ends_at:
+                raise click.ClickException(
+                    f"no {state} finding in {self._topics.findings} within {self._timeout_s:g} s (--timeout):"
+                    " is a tidewatch worker running with the same settings, and has it no lag?"
+                )
+            now = time.time() - DELAY_S
+            ats = (now - STEP_S + number * STEP_S / STEP for number in range(STEP))
+            await self._send(self._rehearsal.events(ats, wrong))
+        if state == "open":
+            click.echo(f"found worse by {found.after_count} of its outcomes: {found.summary}")
+            click.echo("its owner is paged now, if a pager runs")
+        else:
+            click.echo("found well again; its owner is told of the end now, if a pager runs")
+
+    async def _send(self, events: Iterable[Event]) -> None:
+        for event in events:
+            topic = self._topics.predictions if isinstance(event, Prediction) else self._topics.outcomes
+            await self._producer.send(topic, encode(event), key=event.model.encode())
+        await self._producer.flush()
+
+    async def _finding(self, state: str) -> Finding | None:
+        """Wait a step for the version's finding."""
+        for batch in (await self._consumer.getmany(timeout_ms=int(STEP_S * 1000))).values():
+            for record in batch:
+                try:
+                    found = decode_finding(record.value)
+                except DecodeError:
+                    continue
+                mine = (found.model, found.version) == (self._rehearsal.model, self._rehearsal.version)
+                if mine and found.state == state:
+                    return found
+        return None

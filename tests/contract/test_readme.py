@@ -1,0 +1,74 @@
+"""README and the pages beside it: what they show can be pasted, also next year."""
+
+import os
+import re
+import subprocess
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from alerts.config import load
+from stream.check import check_events
+from stream.cli import SUMMARIES
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+YEAR_S = 365 * 86_400
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("later_s", [0, 5 * YEAR_S])
+def test_the_sample_events_pass_whenever_they_are_made(tmp_path, later_s):
+    (script,) = (block for block in blocks(README, "sh") if "check-events" in block)
+    now = int(time.time()) + later_s
+    (tmp_path / "date").write_text(f"#!/bin/sh\necho {now}\n")
+    (tmp_path / "date").chmod(0o755)
+    making = script.partition("tidewatch check-events")[0]
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", making], cwd=tmp_path, env=os.environ | path, check=True)
+    options = ["--received-at", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))]
+    answer = CliRunner().invoke(check_events, [str(tmp_path / "events.jsonl"), *options])
+    assert answer.output == "3 lines: 1 predictions, 1 outcomes, 1 rollouts; faults: 0; warnings: 0\n"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/owners.md"])
+def test_the_sample_owners_can_be_used_as_they_stand(tmp_path, page):
+    (sample,) = blocks((ROOT / page).read_text(encoding="utf-8"), "toml")
+    (tmp_path / "secret").write_text(SECRET)
+    file = tmp_path / "owners.toml"
+    file.write_text(re.sub(r'"/run/secrets/[^"]*"', f'"{tmp_path / "secret"}"', sample), encoding="utf-8")
+    roster = load(file, {"MAPS_HOOK_SECRET": SECRET, "MAPS_PD": ROUTING_KEY})
+    assert roster.owners.owners[0].receivers
+
+
+def test_the_commented_sample_says_what_the_readme_does():
+    text = (ROOT / "docs/examples/owners.toml").read_text(encoding="utf-8")
+    commented = tomllib.loads("\n".join(re.findall(r"^# (\[.*|\w+ = .*)$", text, re.MULTILINE)))
+    (shown,) = map(tomllib.loads, blocks(README, "toml"))
+    assert commented["owner"] == shown["owner"]
+    assert commented["receiver"][0].keys() == shown["receiver"][0].keys()
+    assert commented["receiver"][0]["secret_env"] == shown["receiver"][0]["secret_env"]
+
+
+def test_every_command_and_target_that_is_shown_exists():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    shown = "\n".join(re.findall(r"^```\w*\n.*?^```|`[^`\n]+`", README, re.DOTALL | re.MULTILINE))
+    assert set(re.findall(r"(?:^|[`&] ?)tidewatch ([a-z-]+)", shown, re.MULTILINE)) <= SUMMARIES.keys()
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", shown, re.MULTILINE)) <= set(targets)
+
+
+PAGES = ("README.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_a_file_leads_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / page).parent.joinpath(link).exists(), link

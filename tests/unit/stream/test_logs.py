@@ -1,0 +1,43 @@
+"""What libraries say through ``logging`` comes out as the project's own log does."""
+
+import json
+import logging
+import subprocess
+import sys
+
+from stream.engine.logs import PATIENT_S, Patience
+
+PROGRAM = """
+import logging, logging.config
+import structlog
+from stream.engine.logs import library_logs, log_as_json
+log_as_json()
+logging.config.dictConfig(library_logs())
+structlog.get_logger().warning("own", partition=1)
+log = logging.getLogger("aiokafka.consumer")
+log.error("Group Coordinator Request failed: %s", "[Error 15] GroupCoordinatorNotAvailableError")
+log.info("chatter")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("broken")
+"""
+
+
+def test_every_line_is_a_json_object_with_its_level_and_time():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    own, library = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (own["event"], own["level"], own["partition"]) == ("own", "warning", 1)
+    assert (library["event"], library["level"], library["logger"]) == ("broken", "error", "aiokafka.consumer")
+    assert library["exception"][0]["exc_type"] == "ZeroDivisionError"
+    assert own["timestamp"] <= library["timestamp"]
+
+
+def test_a_coordinator_that_stays_away_is_told():
+    now = 100.0
+    patience = Patience(lambda: now)
+    text = "Group Coordinator Request failed: [Error 15] GroupCoordinatorNotAvailableError"
+    record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, text, None, None)
+    assert not patience.filter(record)
+    now += PATIENT_S + 1
+    assert patience.filter(record)
