@@ -59,7 +59,7 @@ def onset_of(series: Series, newest: int) -> Onset:
 
 
 def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
-    """Return the slice with the fewest events that explains the whole excess, else ``"all"``.
+    """Return the slice with the fewest events that explains the whole excess, else ``"all"``, which must be there.
 
     Two series split the same harm at slightly different times, so a slice that is suspected itself is also held
     against the whole at its own onset.
@@ -114,6 +114,21 @@ def is_still_there(found: Harm, series: Series) -> bool:
     """Return whether the newest losses are nearer to the level after the onset than to the one before."""
     newest = series.history.newest(min(STILL, max(1, found.after.losses // 2)))
     return newest.mean > (found.before.mean + found.after.mean) / 2
+
+
+def is_explained(all_series: Mapping[str, Series], suspected: Series, series: Series) -> bool:
+    """Return whether an open finding accounts for an alarm of one series whose culprit is another, or itself.
+
+    While a slice is known to be bad, the whole that it is part of proves nothing: other slices speak for
+    themselves.
+    """
+    whole = all_series[ALL]
+    if series.finding is not None or whole.finding is not None:
+        return True
+    known = [one.finding.onset_at for one in all_series.values() if one.finding is not None]
+    if suspected is whole:
+        return bool(known)
+    return series is whole and any(culprit(all_series, at).slice != ALL for at in known)
 
 
 def has_recovered(series: Series, before: float, after: float, increase: float) -> bool:

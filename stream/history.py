@@ -61,6 +61,12 @@ class History:
         if len(cells) > CELLS * BUCKETS:
             self._merge()
 
+    def cut(self, mean: float) -> None:
+        """Cut each bucket's mean loss at ``mean``: broken values among the first hide no onset later."""
+        cells = self.cells
+        for place in range(0, len(cells), CELLS):
+            cells[place + 2] = min(cells[place + 2], cells[place + 1] * mean)
+
     def _merge(self) -> None:
         """Merge the first neighbours whose joint weight is least, keeping the newest quarter fine."""
         cells = self.cells
