@@ -75,6 +75,11 @@ bench: ## measure speed, memory and restart (ARGS="--only ratio_bare --repeats 3
 	$(call install,dev)
 	@$(RUN)/python -m bench $(ARGS)
 
+.PHONY: bench-paging
+bench-paging: ## measure the pager: latency, a storm, kills, ten thousand open incidents
+	$(call install,dev)
+	@$(RUN)/python -m bench.paging
+
 .PHONY: bench-detection
 bench-detection: ## measure how late harm is found, and how often where there is none (ARGS=--short)
 	$(call install,dev)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,24 @@ import faust
 import structlog
 from prometheus_client import CollectorRegistry
 
+from alerts.api import Api, serve
+from alerts.audit import Audit
+from alerts.badge import Failures
 from alerts.book import IncidentBook
+from alerts.clock import clock
 from alerts.config import Roster
 from alerts.config import load as load_owners
+from alerts.courier import Courier
 from alerts.delivery import Delivery
+from alerts.doors import Desk
 from alerts.http import Http
-from alerts.intake import intake
+from alerts.intake import intake, undelivered
+from alerts.shelf import Shelf
+from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
 from alerts.watch import FindingWatch
 from stream.engine.app import Plan, build, run
+from stream.engine.connection import client_options
 from stream.engine.partition import PartitionFactory
 from stream.settings import Settings, SettingsError
 from stream.settings import load as load_settings
@@ -62,19 +72,31 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
     registry = CollectorRegistry()
     receivers = tuple(roster.receivers)
     telemetry = Telemetry(registry, receivers)
-    http = Http()
-    delivery = Delivery(roster.receivers, http.send, telemetry)
+    courier = Courier(Http(guard=roster.guard), Smtp())
+    delivery = Delivery(roster.receivers, courier.send, telemetry, limits=roster.limits)
+    audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat)
     registry.register(BookFigures(delivery.book, roster.owners.names(), receivers))
     watch = FindingWatch(telemetry)
     read = intake(settings.topics.dead_letters)
 
     def open_book(number: int, urge: Callable[[], None]) -> IncidentBook:
-        book = IncidentBook(roster.owners, read, urge=urge, announce=delivery.wake, watch=watch)
+        book = IncidentBook(
+            roster.owners,
+            read,
+            urge=urge,
+            announce=delivery.wake,
+            watch=watch,
+            fallbacks=roster.fallbacks,
+            letter=undelivered(settings.topics.dead_letters),
+        )
         delivery.attach(book)
         return book
 
     app = build(_plan(settings, registry, open_book))
-    _deliver(app, delivery, http)
+    _run_beside(app, delivery.run, audit.run, clock(delivery.book))
+    _close_at_the_end(app, courier)
+    if roster.desk is not None:
+        _run_beside(app, _answer(settings, roster, roster.desk))
     return app
 
 
@@ -93,17 +115,45 @@ def _plan(settings: Settings, registry: CollectorRegistry, open_book: PartitionF
     )
 
 
-def _deliver(app: Any, delivery: Delivery, http: Http) -> None:
-    async def deliver() -> None:
-        try:
-            await delivery.run()
-        except Exception as fault:
-            await app.crash(fault)
-            raise
-        finally:
-            await http.close()
+def _run_beside(app: Any, *works: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run each work as long as the application; a fault in one ends it, so that it can't go unseen."""
 
-    app.task(deliver)
+    def task(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def guarded() -> None:
+            try:
+                await work()
+            except Exception as fault:
+                await app.crash(fault)
+                raise
+
+        return guarded
+
+    for work in works:
+        app.task(task(work))
+
+
+def _answer(settings: Settings, roster: Roster, desk: Desk) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Return the work that answers people: every pager does, the ones that stand by included."""
+    topics = settings.topics
+
+    async def answer() -> None:
+        shelf = Shelf(client_options(settings.kafka), topics.incidents, topics.findings)
+        try:
+            await serve(desk.host, desk.port, Api(shelf, desk.badges, Failures(), roster.links), shelf.run())
+        finally:
+            await shelf.close()
+
+    return answer
+
+
+def _close_at_the_end(app: Any, courier: Courier) -> None:
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await courier.close()
+
+    app.task(wait)
 
 
 def _announce(roster: Roster) -> None:

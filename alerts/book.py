@@ -7,15 +7,20 @@ could take back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from alerts.incident import Incident, Notification, sendable, with_notification
+from alerts.command import Command, obey
+from alerts.incident import Incident, Notification, rerouted, sendable, with_notification
 from alerts.ledger import Ledger
+from alerts.onlooker import Onlooker
 from alerts.owners import Owners
-from alerts.triage import Reason, triage
+from alerts.reason import Decision
+from alerts.telling import ripe_at, ripen
+from alerts.timers import Timers
+from alerts.triage import triage
 from stream.engine.partition import Flush, Output, Record
 from stream.events import Finding
 
@@ -45,29 +50,19 @@ class Unreadable(NamedTuple):
     letter: Output
 
 
-class Watch(Protocol):
-    """Who looks on: metrics and log. Called while folding; must not fail."""
-
-    def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
-        """Learn what became of a finding."""
-        ...
-
-    def refused(self, reason: str) -> None:
-        """Learn that a record on the findings topic was no finding."""
-        ...
-
-
 class IncidentBook:
     """The findings' partition, as the engine's ``Partition``; ``announce()`` says that something is due."""
 
     def __init__(
         self,
         owners: Owners,
-        read: Callable[[Record], Finding | Unreadable],
+        read: Callable[[Record], Finding | Command | Unreadable],
         *,
         urge: Callable[[], None],
         announce: Callable[[], None],
-        watch: Watch,
+        watch: Onlooker,
+        fallbacks: Mapping[str, str] | None = None,
+        letter: Callable[[Due, str], Output] | None = None,
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
         self._owners = owners
@@ -75,6 +70,8 @@ class IncidentBook:
         self._urge = urge
         self._announce = announce
         self._watch = watch
+        self._fallbacks = fallbacks or {}
+        self._letter = letter
         self._resolved_budget = resolved_budget
         self._ledger = Ledger()
         self._durable: dict[str, Incident] = {}
@@ -82,6 +79,8 @@ class IncidentBook:
         self._flushed: dict[str, Incident | None] = {}
         self._letters: list[Output] = []
         self._due: dict[str, dict[str, str]] = {}
+        self._timers = Timers()
+        self._is_live = False
         self.closed = False
 
     # The engine's side.
@@ -97,6 +96,7 @@ class IncidentBook:
         except msgspec.ValidationError as fault:
             raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
         self._ledger.put(incident)
+        self._timers.set(incident.id, ripe_at(incident, self._owners))
         self._flushed[incident.id] = incident
 
     def local(self) -> Mapping[str, int]:
@@ -131,6 +131,7 @@ class IncidentBook:
 
     def committed(self) -> None:
         """Let go what is durable now."""
+        self._is_live = True
         flushed, self._flushed = self._flushed, {}
         for name, incident in flushed.items():
             if incident is None:
@@ -144,6 +145,13 @@ class IncidentBook:
         self.closed = True
         self._due.clear()
         self._announce()
+
+    # The clock's side.
+
+    def advance(self, now: float) -> None:
+        """Let time pass until ``now``, epoch seconds; asks for a checkpoint when it changed anything."""
+        if self._is_live and not self.closed and self._pass(now):
+            self._urge()
 
     # The delivery's side.
 
@@ -165,12 +173,31 @@ class IncidentBook:
         self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
 
     def refused(self, due: Due, reason: str) -> None:
-        """Record that the receiver will never take it; the resolve of a refused trigger ends with it."""
+        """Record that the receiver will never take it: a dead letter, and its fallback is to hear it instead.
+
+        What was to follow a refused trigger ends with it, as a fallback that takes over hears it too.
+        """
+        if self.closed:
+            return
         self._settle(due, state="failed", last_error=reason)
+        if self._letter is not None:
+            self._letters.append(self._letter(due, reason))
         incident = self._ledger.get(due.incident.id)
-        for later in incident.notifications if incident and due.notification.action == "trigger" else ():
+        if incident is None:
+            return
+        for later in incident.notifications if due.notification.action == "trigger" else ():
             if later.receiver == due.notification.receiver and later.state == "due":
                 self._settle(Due(due.incident, later), state="failed", last_error=TRIGGER_REFUSED, attempts=0)
+        self._reroute(due)
+
+    def told(self, receiver: str, resolved_since: float) -> Iterator[Due]:
+        """Yield what this receiver was told last of every incident that is open or resolved recently."""
+        for incident in list(self._ledger):
+            if incident.state == "resolved" and incident.changed_at < resolved_since:
+                continue
+            sent = [n for n in incident.notifications if n.receiver == receiver and n.state == "sent"]
+            if sent:
+                yield Due(incident, sent[-1])
 
     # The readers' side.
 
@@ -184,31 +211,62 @@ class IncidentBook:
             yield from (n for n in incident.notifications if n.state == "due")
 
     def _take(self, record: Record) -> bool:
+        now = record.timestamp / 1000
+        news = self._pass(now)
         finding = self._read(record)
         if isinstance(finding, Unreadable):
             self._watch.refused(finding.reason)
             self._letters.append(finding.letter)
-            return False
-        decision = triage(self._ledger, finding, self._owners, record.timestamp / 1000)
-        news = False
-        for incident in decision.changed:
-            before = self._ledger.get(incident.id)
-            news = news or len(incident.notifications) > (len(before.notifications) if before else 0)
-            self._put(incident)
-        holder = self._ledger.holding(finding.id)
+            return news
+        if isinstance(finding, Command):
+            return self._obey(finding, now) or news
+        decision = triage(self._ledger, finding, self._owners, now)
+        news |= self._take_over(decision)
+        holder = next(iter(decision.changed or self._ledger.holding(finding.id)), None)
         self._watch.triaged(finding, holder, decision.reasons)
         self._forget_surplus()
         return news
 
+    def _obey(self, command: Command, now: float) -> bool:
+        decision = obey(self._ledger, command, now)
+        self._watch.commanded(command, decision.reasons)
+        return self._take_over(decision)
+
+    def _take_over(self, decision: Decision) -> bool:
+        """Put what changed; return whether somebody is to be told."""
+        news = False
+        for incident in decision.changed:
+            before = self._ledger.get(incident.id)
+            known = {one.id for one in before.notifications} if before else set()
+            news |= any(one.id not in known for one in incident.notifications)
+            self._put(incident)
+        return news
+
+    def _pass(self, now: float) -> bool:
+        """Do what is due by ``now``, in the order of its instants; return whether there was anything."""
+        passed = False
+        for name in self._timers.take(now):
+            incident = self._ledger.get(name)
+            at = None if incident is None else ripe_at(incident, self._owners)
+            if incident is None or at is None:
+                continue
+            decision = ripen(incident, self._owners, at)
+            passed = True
+            self._take_over(decision)
+            self._watch.ripened(decision.changed[0], decision.reasons)
+        return passed
+
     def _put(self, incident: Incident) -> None:
         self._ledger.put(incident)
+        self._timers.set(incident.id, ripe_at(incident, self._owners))
         self._dirty[incident.id] = None
 
     def _make_durable(self, incident: Incident) -> None:
         self._durable[incident.id] = incident
         live = self._ledger.get(incident.id)
+        waiting = {one.id for one in live.notifications if one.state == "due"} if live else set()
         for notification in incident.notifications:
-            if live is not None and live.notification(notification.id).state == "due":
+            if notification.id in waiting:
                 self._due.setdefault(notification.receiver, {})[notification.id] = incident.id
 
     def _settle(self, due: Due, **changes: object) -> None:
@@ -216,6 +274,12 @@ class IncidentBook:
         self._due.get(due.notification.receiver, {}).pop(due.notification.id, None)
         self._forget_surplus()
         self._urge()
+
+    def _reroute(self, due: Due) -> None:
+        fallback = self._fallbacks.get(due.notification.receiver)
+        incident = self._ledger.get(due.incident.id)
+        if fallback is not None and incident is not None:
+            self._put(rerouted(incident, due.notification, fallback))
 
     def _change(self, due: Due, **changes: object) -> None:
         """Record on the incident as it is by now: findings may have joined since the request left."""

@@ -6,36 +6,44 @@ is told.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
-    HttpUrl,
-    SecretStr,
     ValidationError,
-    ValidationInfo,
-    model_validator,
 )
 
-from alerts.owners import Owner, Owners
-from alerts.receivers.pagerduty import BASE_URL, PagerDutyReceiver
-from alerts.receivers.request import Receiver
-from alerts.receivers.webhook import WebhookReceiver
-from alerts.secret import reveal
+from alerts.audit import Heartbeat
+from alerts.calendar import ROTA
+from alerts.doors import ApiTable, Desk, HeartbeatTable, LinksTable, NetworkTable
+from alerts.grouping import Grouping, Upstream
+from alerts.guard import Guard
+from alerts.lane import Limit
+from alerts.links import NOWHERE, Links
+from alerts.owners import Owners
+from alerts.receivers.receiver import Receiver
+from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, SilenceTable
+from alerts.tables import RECEIVERS, Name, ReceiverTable, Table
 from stream.settings import SettingsError
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Pattern = Annotated[str, Field(min_length=1, max_length=200)]
-ECHOED = frozenset({"name", "kind", "models", "receivers"})
+ECHOED = frozenset(
+    (
+        *("name", "kind", "models", "receivers", "fallback", "allow", "owner", "least"),
+        *("zone", "days", "file", "starts_at", "ends_at", "after_s", "escalation"),
+    )
+)
 """Fields whose wrong value may be repeated in a message; all others may hold a secret."""
+
+
+TABLES = (
+    *("api", "links", "network", "heartbeat", "grouping", "upstream"),
+    *("silence", "rota", "receiver", "owner", "default_owner"),
+)
 
 
 class OwnersError(SettingsError):
@@ -47,68 +55,31 @@ class Roster(NamedTuple):
 
     owners: Owners
     receivers: Mapping[str, Receiver]
+    limits: Mapping[str, Limit] = {}
+    fallbacks: Mapping[str, str] = {}
+    heartbeat: Heartbeat | None = None
+    desk: Desk | None = None
+    links: Links = NOWHERE
+    guard: Guard = Guard()
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class UpstreamTable(Table):
+    """``[[upstream]]``: what models depend on, and who answers for it."""
 
-
-class WebhookTable(_Table):
-    """``[[receiver]] kind = "webhook"``."""
-
-    name: Name
-    kind: Literal["webhook"]
-    url: HttpUrl
-    secret: SecretStr | None = None
-    secret_file: Path | None = None
-    secret_env: str | None = None
-
-    @model_validator(mode="after")
-    def _secret_is_good(self, info: ValidationInfo) -> WebhookTable:
-        secret = reveal(self, "secret", info.context or {})
-        if not secret.startswith("whsec_") or not 24 <= _decoded_size(secret[6:]) <= 64:
-            raise ValueError('secret: want "whsec_" and then 24 to 64 random bytes in base64')
-        return self
-
-    def build(self, environ: Mapping[str, str]) -> Receiver:
-        """Return the receiver."""
-        return WebhookReceiver(str(self.url), reveal(self, "secret", environ))
-
-
-class PagerDutyTable(_Table):
-    """``[[receiver]] kind = "pagerduty"``."""
-
-    name: Name
-    kind: Literal["pagerduty"]
-    routing_key: SecretStr | None = None
-    routing_key_file: Path | None = None
-    routing_key_env: str | None = None
-    base_url: HttpUrl = HttpUrl(BASE_URL)
-
-    @model_validator(mode="after")
-    def _routing_key_is_good(self, info: ValidationInfo) -> PagerDutyTable:
-        if len(reveal(self, "routing_key", info.context or {})) != 32:
-            raise ValueError("routing_key: want the 32 characters of an Events API v2 integration key")
-        return self
-
-    def build(self, environ: Mapping[str, str]) -> Receiver:
-        """Return the receiver."""
-        return PagerDutyReceiver(reveal(self, "routing_key", environ), str(self.base_url))
-
-
-class OwnerTable(_Table):
-    """``[[owner]]``."""
-
-    name: Name
+    name: Pattern
+    owner: Name
     models: Annotated[tuple[Pattern, ...], Field(min_length=1)]
-    receivers: tuple[str, ...] = ()
+    least: Annotated[int, Field(ge=2)] = 3
 
 
-class DefaultOwnerTable(_Table):
-    """``[default_owner]``: whoever answers for models that nobody claims."""
+class GroupingTable(Table):
+    """``[grouping]``: what is one incident; see ``Grouping``."""
 
-    name: Name
-    receivers: tuple[str, ...] = ()
+    together_s: Annotated[float, Field(ge=0)] = 300.0
+    upstream_s: Annotated[float, Field(ge=0)] = 3_600.0
+    reopen_s: Annotated[float, Field(ge=0)] = 900.0
+    hold_s: Annotated[float, Field(ge=0)] = 0.0
+    inhibit_s: Annotated[float, Field(ge=0)] = 1_800.0
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -137,30 +108,55 @@ class _Reader:
             self.faults += [_describe(place, fault) for fault in faults.errors()]
             return None
 
-    def receivers(self, raw: Mapping[str, Any]) -> list[WebhookTable | PagerDutyTable]:
+    def receivers(self, raw: Mapping[str, Any]) -> list[ReceiverTable]:
         """Return all receivers that are right."""
         good = []
         for place, table in self.tables(raw, "receiver"):
             model = RECEIVERS.get(str(table.get("kind")))
             if model is None:
-                wanted = " or ".join(RECEIVERS)
-                self.faults.append(f"{place}.kind {table.get('kind')!r}: want {wanted}")
+                wanted = ", ".join(RECEIVERS)
+                self.faults.append(f"{place}.kind {table.get('kind')!r}: want one of {wanted}")
             elif (receiver := self.read(model, place, table)) is not None:
                 good.append(receiver)
         return good
 
     def cross_check(self, raw: Mapping[str, Any]) -> None:
-        """Note names given twice, and receivers that nobody defined."""
-        receivers = self.tables(raw, "receiver")
-        owners = self.tables(raw, "owner")
+        """Note names given twice, and receivers, rotas and owners that nobody defined."""
+        tables = {key: self.tables(raw, key) for key in ("receiver", "owner", "upstream", "rota", "silence")}
         default = raw.get("default_owner")
-        named = {str(table.get("name")) for _, table in receivers}
-        for place, table in [*owners, ("default_owner", default if isinstance(default, dict) else {})]:
-            for name in table.get("receivers", []) if isinstance(table.get("receivers"), list) else []:
-                if name not in named:
-                    self.faults.append(f"{place}.receivers {name!r}: want the name of a [[receiver]]")
-        for key, tables in (("receiver", receivers), ("owner", owners)):
-            self.faults += _repeated(key, [str(table["name"]) for _, table in tables if "name" in table])
+        owners = [*tables["owner"], ("default_owner", default if isinstance(default, dict) else {})]
+        receivers = {str(table.get("name")) for _, table in tables["receiver"]}
+        known = receivers | {f"{ROTA}{table.get('name')}" for _, table in tables["rota"]}
+        for place, table in owners:
+            for holder in (table, *_steps(table)):
+                listed = holder.get("receivers")
+                self._check_named(f"{place}.receivers", listed if isinstance(listed, list) else [], known)
+        for place, table in tables["receiver"]:
+            others = receivers - {str(table.get("name"))}
+            self._check_named(f"{place}.fallback", [table["fallback"]] if "fallback" in table else [], others)
+        teams = {str(table.get("name")) for _, table in owners}
+        for place, table in tables["upstream"]:
+            if "owner" in table and table["owner"] not in teams:
+                self.faults.append(f"{place}.owner {table['owner']!r}: want the name of an [[owner]]")
+        for key, found in tables.items():
+            self.faults += _repeated(key, [str(table["name"]) for _, table in found if "name" in table])
+
+    def turns(self, place: str, names: tuple[str, ...], receivers: set[str]) -> None:
+        """Note turns of a rota that no receiver has the name of."""
+        self._check_named(f"{place} turn", [*names], receivers)
+
+    def _check_named(self, place: str, names: list[Any], known: set[str]) -> None:
+        wanted = (
+            "want the name of another [[receiver]]"
+            if "fallback" in place
+            else "want the name of a [[receiver]]"
+        )
+        self.faults += [f"{place} {name!r}: {wanted}" for name in names if name not in known]
+
+
+def _steps(owner: Mapping[str, Any]) -> list[dict[str, Any]]:
+    steps = owner.get("escalation")
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
 
 
 def _repeated(key: str, names: list[str]) -> Iterator[str]:
@@ -188,21 +184,52 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Roster:
 def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Roster:
     reader = _Reader(environ)
     reader.faults += [
-        f"{key}: unknown; want receiver, owner or default_owner"
-        for key in raw.keys() - {"receiver", "owner", "default_owner"}
+        f"{key}: unknown; want one of {', '.join(TABLES)}" for key in sorted(raw.keys() - set(TABLES))
     ]
     receivers = reader.receivers(raw)
-    owners = [reader.read(OwnerTable, place, table) for place, table in reader.tables(raw, "owner")]
-    default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
+    links = reader.read(LinksTable, "links", raw.get("links", {}))
+    network = reader.read(NetworkTable, "network", raw.get("network", {}))
+    beat = reader.read(HeartbeatTable, "heartbeat", raw["heartbeat"]) if "heartbeat" in raw else None
+    api = reader.read(ApiTable, "api", raw["api"]) if "api" in raw else None
+    owners = _owners(reader, raw, {one.name for one in receivers})
     reader.cross_check(raw)
-    if reader.faults or default is None:
+    if reader.faults or owners is None or links is None or network is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
+    desk = None if api is None else api.build(environ)
+    leading = links.build(None if desk is None else desk.badges)
     return Roster(
-        Owners(
-            owners=tuple(Owner(**owner.model_dump()) for owner in owners if owner is not None),
-            default=Owner(**default.model_dump()),
-        ),
-        {receiver.name: receiver.build(environ) for receiver in receivers},
+        owners,
+        receivers={receiver.name: receiver.build(environ, leading) for receiver in receivers},
+        limits={receiver.name: receiver.limits() for receiver in receivers},
+        fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
+        guard=network.build(),
+        heartbeat=None if beat is None else beat.build(environ),
+        desk=desk,
+        links=leading,
+    )
+
+
+def _owners(reader: _Reader, raw: Mapping[str, Any], receivers: set[str]) -> Owners | None:
+    def every(model: type[T], key: str) -> list[T]:
+        read = (reader.read(model, place, one) for place, one in reader.tables(raw, key))
+        return [one for one in read if one is not None]
+
+    default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
+    grouping = reader.read(GroupingTable, "grouping", raw.get("grouping", {}))
+    rotas = every(RotaTable, "rota")
+    for rota in rotas:
+        reader.turns(f"rota {rota.name!r}", rota.turns(), receivers)
+    owners, upstreams = every(OwnerTable, "owner"), every(UpstreamTable, "upstream")
+    silences = every(SilenceTable, "silence")
+    if default is None or grouping is None:
+        return None
+    return Owners(
+        owners=tuple(owner.build(owner.models) for owner in owners),
+        default=default.build(),
+        upstreams=tuple(Upstream(**one.model_dump()) for one in upstreams),
+        grouping=Grouping(**grouping.model_dump()),
+        silences=tuple(silence.build() for silence in silences),
+        rotas={rota.name: rota.build() for rota in rotas},
     )
 
 
@@ -210,16 +237,3 @@ def _describe(place: str, fault: Any) -> str:
     where = ".".join([place, *(str(part) for part in fault["loc"])])
     echo = f" {fault['input']!r}" if fault["loc"] and fault["loc"][0] in ECHOED else ""
     return f"{where}{echo}: {fault['msg'].removeprefix('Value error, ')}"
-
-
-def _decoded_size(text: str) -> int:
-    try:
-        return len(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
-    except binascii.Error:
-        return 0
-
-
-RECEIVERS: dict[str, type[WebhookTable] | type[PagerDutyTable]] = {
-    "webhook": WebhookTable,
-    "pagerduty": PagerDutyTable,
-}

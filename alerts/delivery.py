@@ -1,7 +1,7 @@
 """Shell. Sends what is due: send, then record. One task per receiver, so a slow one delays nobody else.
 
 The due state in the book is the durable retry: after a crash it is there again, with the same ids. The waits
-here only space the attempts.
+of a lane only space the attempts.
 """
 
 from __future__ import annotations
@@ -9,62 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from random import SystemRandom
-from typing import NamedTuple
 
 import structlog
 
+from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import Due, IncidentBook
-from alerts.http import Accepted, Answer, Refused, RetryLater
-from alerts.receivers.request import Receiver, Request
+from alerts.lane import FREE, PACE, Lane, Limit, Pace
+from alerts.receivers.receiver import Message, Receiver
 from alerts.telemetry import Telemetry
 
 log = structlog.get_logger("tidewatch.pager")
 _draw = SystemRandom().random
-
-
-class Pace(NamedTuple):
-    """How attempts are spaced: full jitter under an exponential ceiling."""
-
-    base_s: float = 0.5
-    cap_s: float = 60.0
-
-    def wait_s(self, attempts: int, draw: float) -> float:
-        """Return the wait after ``attempts`` failures; ``draw`` is within 0..1."""
-        return draw * min(self.cap_s, self.base_s * 2.0 ** min(attempts - 1, 30))
-
-
-PACE = Pace()
-
-
-class _Waits:
-    """Until when one receiver's notifications are left alone."""
-
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
-        self._again_at: dict[str, float] = {}
-        self._quiet_until = 0.0
-
-    def left_s(self, due: Due) -> float:
-        """Return how long this one still has to wait; at most 0 when it may be tried."""
-        return max(self._again_at.get(due.notification.id, 0.0), self._quiet_until) - time.monotonic()
-
-    def note(self, due: Due, answer: Answer) -> None:
-        """Learn how an attempt ended. A Retry-After holds for everything that waits for this receiver."""
-        if not isinstance(answer, RetryLater):
-            self._again_at.pop(due.notification.id, None)
-            return
-        wait_s = self._pace.wait_s(due.notification.attempts + 1, _draw())
-        self._again_at[due.notification.id] = time.monotonic() + wait_s
-        if answer.after_s is not None:
-            self._quiet_until = max(self._quiet_until, time.monotonic() + answer.after_s)
-
-    def shortest_s(self, left: Sequence[Due]) -> float | None:
-        """Return the wait until the next attempt, ``None`` when nothing is left; forget what is gone."""
-        here = {due.notification.id for due in left}
-        self._again_at = {name: at for name, at in self._again_at.items() if name in here}
-        return max(0.0, min(self.left_s(due) for due in left)) if left else None
+RESOLVED_REFRESH_S = 300.0
+"""As long a resolved incident is said again to receivers that forget."""
 
 
 class Delivery:
@@ -73,14 +32,16 @@ class Delivery:
     def __init__(
         self,
         receivers: Mapping[str, Receiver],
-        send: Callable[[Request], Awaitable[Answer]],
+        send: Callable[[Message], Awaitable[Answer]],
         telemetry: Telemetry,
         pace: Pace = PACE,
+        limits: Mapping[str, Limit] | None = None,
     ) -> None:
         self._receivers = receivers
         self._send = send
         self._telemetry = telemetry
-        self._pace = pace
+        self._lanes = {name: Lane(_draw, pace, (limits or {}).get(name, FREE)) for name in receivers}
+        self._gone: dict[str, str] = {}
         self._book: IncidentBook | None = None
         self._wakes = {name: asyncio.Event() for name in receivers}
 
@@ -104,38 +65,69 @@ class Delivery:
         What is under way at the end may be repeated later, with the same id.
         """
         async with asyncio.TaskGroup() as tasks:
-            for name in self._receivers:
+            for name, receiver in self._receivers.items():
                 tasks.create_task(self._serve(name), name=f"deliver-{name}")
+                refresh_s: float | None = getattr(receiver, "refresh_s", None)
+                if refresh_s is not None:
+                    tasks.create_task(self._refresh(name, refresh_s), name=f"refresh-{name}")
 
     async def _serve(self, name: str) -> None:
-        waits = _Waits(self._pace)
         while True:
             self._wakes[name].clear()
-            wait_s = await self._round(name, waits)
+            wait_s = await self._round(name)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wakes[name].wait(), wait_s)
 
-    async def _round(self, name: str, waits: _Waits) -> float | None:
+    async def _round(self, name: str) -> float | None:
         """Try what is due and whose wait is over; return how long nothing needs to be tried."""
-        book = self.book()
+        book, lane = self.book(), self._lanes[name]
         if book is None:
             return None
         for due in list(book.due(name)):
-            if not book.closed and waits.left_s(due) <= 0:
-                waits.note(due, await self._attempt(name, book, due))
-        return waits.shortest_s(list(book.due(name)))
+            if not book.closed and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
+                answer = await self._attempt(name, book, due)
+                lane.note(due.notification.id, due.notification.attempts + 1, answer, time.monotonic())
+                self._telemetry.circuit.labels(name).set(lane.is_open)
+        left = [due.notification.id for due in book.due(name)]
+        lane.keep(frozenset(left))
+        now = time.monotonic()
+        return min((lane.wait_s(one, now) for one in left), default=None)
 
     async def _attempt(self, name: str, book: IncidentBook, due: Due) -> Answer:
-        at = time.time()
-        answer = await self._send(self._receivers[name].request(due.incident, due.notification, at))
+        answer = await self._ask(name, due)
         if isinstance(answer, Accepted):
             book.accepted(due, time.time())
-        elif isinstance(answer, Refused):
+        elif isinstance(answer, Refused | Gone):
             book.refused(due, answer.reason)
         else:
             book.put_off(due, answer.reason)
         self._tell(due, answer)
         return answer
+
+    async def _ask(self, name: str, due: Due) -> Answer:
+        """Send, unless the receiver has said that it wants nothing any more."""
+        if name in self._gone:
+            return Gone(self._gone[name])
+        self._lanes[name].take(time.monotonic())
+        answer = await self._send(self._receivers[name].message(due.incident, due.notification, time.time()))
+        if isinstance(answer, Gone):
+            self._gone[name] = answer.reason
+            log.error("receiver disabled until the pager starts again", receiver=name, reason=answer.reason)
+        return answer
+
+    async def _refresh(self, name: str, every_s: float) -> None:
+        """Say again what a receiver without memory must hear again; nothing of it is recorded but failures."""
+        while True:
+            await asyncio.sleep(every_s)
+            book = self.book()
+            told = [] if book is None else list(book.told(name, time.time() - RESOLVED_REFRESH_S))
+            for due in told:
+                answer = await self._send(
+                    self._receivers[name].message(due.incident, due.notification, time.time())
+                )
+                self._telemetry.attempts.labels(name, f"refresh_{answer.reason}").inc()
+                if not isinstance(answer, Accepted):
+                    break
 
     def _tell(self, due: Due, answer: Answer) -> None:
         latency_s = self._telemetry.attempted(due, answer, time.time())
@@ -150,7 +142,7 @@ class Delivery:
         }
         if isinstance(answer, Accepted):
             log.info("page sent", **facts, latency_s=latency_s)
-        elif isinstance(answer, Refused):
+        elif isinstance(answer, Refused | Gone):
             log.error("page refused", **facts, reason=answer.reason)
         else:
             log.warning("page put off", **facts, reason=answer.reason)

@@ -1,62 +1,61 @@
-"""Shell. The only module that knows httpx: one POST, and what its answer asks the sender to do next."""
+"""Shell. The only module that knows httpx: one POST, and what its answer asks the sender to do next.
+
+A name is resolved once, every address that it has must pass the guard, and the connection goes to a checked
+address: a name that means something else the next moment gains nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
+import logging
+import socket
 import time
-from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
+import httpcore
 import httpx
 
+from alerts.answer import Answer, Refused, Reply, RetryLater
+from alerts.guard import Guard
 from alerts.receivers.request import Request
 
 RESPONSE_BYTES = 65_536
 """As much of an answer's body is read."""
 DRAIN_S = 0.5
 """As long is waited for an answer's body."""
-RETRY_AFTER_CAP_S = 3_600.0
-RETRIED = frozenset({408, 425, 429})
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
-class Accepted(NamedTuple):
-    """The receiver has it."""
-
-    reason: str = "accepted"
-
-
-class RetryLater(NamedTuple):
-    """The receiver may take it later; ``after_s`` is what it asked for, ``None`` if nothing."""
-
-    reason: str
-    after_s: float | None = None
-
-
-class Refused(NamedTuple):
-    """The receiver will never take it: mend its configuration."""
-
-    reason: str
-
-
-Answer = Accepted | RetryLater | Refused
+class NotAllowed(Exception):
+    """The address is not one that requests may go to; see ``[network] allow``."""
 
 
 class Http:
     """One client for all receivers: no proxy from the environment, no redirects, a deadline per exchange."""
 
-    def __init__(self, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, timeout_s: float = 10.0, guard: Guard | None = None, resolve: Resolve | None = None
+    ) -> None:
         self._timeout_s = timeout_s
-        self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout_s)
+        transport = _Transport(guard or Guard(), resolve or _resolve)
+        self._client = httpx.AsyncClient(
+            transport=transport, trust_env=False, follow_redirects=False, timeout=timeout_s
+        )
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)  # below, they log URLs, and those hold secrets
 
     async def send(self, request: Request) -> Answer:
         """POST the request; every failure is an answer, never an exception."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(request)
+                return request.read(await self._exchange(request))
         except (TimeoutError, httpx.TimeoutException):
             return RetryLater("timeout")
+        except NotAllowed:
+            return Refused("address_not_allowed")
         except httpx.HTTPError:
             return RetryLater("network")  # without the message: it may quote the URL, and that holds secrets
         except httpx.InvalidURL:
@@ -66,39 +65,83 @@ class Http:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request) -> Reply:
         posted = self._client.stream("POST", request.url, content=request.body, headers=dict(request.headers))
         async with posted as response:
-            # The status has said all. The body is only read so that the connection can be used again.
-            with contextlib.suppress(TimeoutError, httpx.HTTPError):
-                async with asyncio.timeout(DRAIN_S):
-                    await _drain(response)
-            return classify(response.status_code, response.headers.get("retry-after"), time.time())
+            body, whole = await _body(response)
+            retry_after = response.headers.get("retry-after")
+            return Reply(response.status_code, retry_after, body, whole, time.time())
 
 
-async def _drain(response: httpx.Response) -> None:
-    taken = 0
-    async for chunk in response.aiter_raw():
-        taken += len(chunk)
-        if taken > RESPONSE_BYTES:
-            return
+async def _body(response: httpx.Response) -> tuple[bytes, bool]:
+    """Return as much of the body as comes in time and fits, and whether that is all."""
+    taken = bytearray()
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(DRAIN_S):
+            async for chunk in response.aiter_raw():
+                taken += chunk
+                if len(taken) > RESPONSE_BYTES:
+                    return bytes(taken[:RESPONSE_BYTES]), False
+            return bytes(taken), True
+    return bytes(taken), False
 
 
-def classify(status: int, retry_after: str | None, now: float) -> Answer:
-    """Return what a status asks for: 2xx accepted; 408, 425, 429 and 5xx again later; the rest never."""
-    if 200 <= status < 300:
-        return Accepted()
-    if status in RETRIED or status >= 500:
-        return RetryLater(f"http_{status}", retry_after_s(retry_after, now))
-    return Refused(f"http_{status}")
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's own transport on a guarded network; httpx has no public way to choose the network."""
+
+    def __init__(self, guard: Guard, resolve: Resolve) -> None:
+        super().__init__(trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=_GuardedNetwork(guard, resolve),
+        )
 
 
-def retry_after_s(value: str | None, now: float) -> float | None:
-    """Read a Retry-After header, seconds or HTTP date, as seconds within 0..3600; else ``None``."""
-    if not value:
-        return None
-    try:
-        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - now
-    except ValueError:
-        return None
-    return min(max(seconds, 0.0), RETRY_AFTER_CAP_S) if math.isfinite(seconds) else None
+class _GuardedNetwork(httpcore.AsyncNetworkBackend):
+    """Connects to checked addresses only; TLS still asks for the certificate of the name."""
+
+    def __init__(self, guard: Guard, resolve: Resolve) -> None:
+        self._guard = guard
+        self._resolve = resolve
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            addresses = await self._resolve(host, port)
+        except (OSError, UnicodeError) as fault:
+            raise httpcore.ConnectError("no such host") from fault
+        if not addresses or not all(self._guard.lets_through(address) for address in addresses):
+            raise NotAllowed
+        for number, address in enumerate(addresses, start=1):
+            try:
+                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if number == len(addresses):
+                    raise
+        raise AssertionError("unreachable")
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        raise NotAllowed
+
+    async def sleep(self, seconds: float) -> None:
+        await self._network.sleep(seconds)
+
+
+async def _resolve(host: str, port: int) -> Sequence[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(place[4][0]) for place in found]

@@ -1,4 +1,4 @@
-"""Core. An incident: what one owner is told about one model, from the first finding to the last one's end.
+"""Core. An incident: what one owner is told about one trouble, from the first finding to the last one's end.
 
 Ids are computed from content, so the same findings give the same ids on every worker and after every crash.
 """
@@ -14,32 +14,60 @@ from msgspec.structs import replace
 
 from stream.events import Finding
 
-Action = Literal["trigger", "resolve"]
+Action = Literal["trigger", "acknowledge", "resolve"]
 FindingState = Literal["open", "closed"]
 STATES = ("open", "acknowledged", "resolved")
-ACTIONS: tuple[Action, ...] = ("trigger", "resolve")
+ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
+NOTIFICATIONS_BUDGET = 100
+"""How many notifications one incident remembers; past it, the oldest that are settled are forgotten."""
 
 
 class Notification(Struct, frozen=True, kw_only=True):
     """One message to one receiver: due until the receiver accepted it (sent) or refused it for good (failed).
 
-    ``id`` is the receiver's idempotency key: every repeat carries the same. ``accepted_at`` is epoch seconds.
+    ``id`` is the receiver's idempotency key: every repeat carries the same. ``due_at`` (when it was decided)
+    and ``accepted_at`` are epoch seconds.
     """
 
     id: str
     receiver: str
     action: Action
+    episode: int = 1
     state: Literal["due", "sent", "failed"] = "due"
     attempts: int = 0
+    due_at: float = 0.0
     accepted_at: float | None = None
     last_error: str = ""
 
 
-class Incident(Struct, frozen=True, kw_only=True):
-    """One owner's trouble with one model. ``lead`` is the finding that the page speaks of.
+class Child(Struct, frozen=True, kw_only=True):
+    """The worst that an incident's findings said of one model; ``harm``: how many times the loss got larger."""
 
-    ``findings`` says of every finding that joined whether it is still open. ``opened_at`` and ``changed_at``
-    are Kafka timestamps, ``resolved_at`` is event time; all in epoch seconds.
+    harm: float
+    version: str
+    slice: str
+    metric: str
+    before: float
+    after: float
+
+
+class Comment(Struct, frozen=True, kw_only=True):
+    """What somebody wrote, ``at`` epoch seconds."""
+
+    by: str
+    text: str
+    at: float
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """One owner's trouble. ``lead`` is the finding that the page speaks of; ``children`` are by model.
+
+    ``findings`` says of every finding that joined whether it is still open. ``cause`` names the upstream that
+    the incident is about, empty when it is about the owner's own models. ``muted_by`` says what keeps it quiet
+    until ``muted_until``: the id of an upstream's incident, a silence, quiet hours. ``told_at`` is when this
+    episode's first triggers were due; ``steps`` and ``rounds`` count what was escalated and repeated since.
+    ``recovered_at`` is since when all is well and it waits to resolve. Instants are Kafka timestamps in epoch
+    seconds, but ``resolved_at`` is event time unless somebody resolved it by hand.
     """
 
     schema: Literal[1] = 1
@@ -52,13 +80,34 @@ class Incident(Struct, frozen=True, kw_only=True):
     findings: dict[str, FindingState]
     opened_at: float
     changed_at: float
+    episode: int = 1
+    children: dict[str, Child] = {}
+    cause: str = ""
+    muted_by: str = ""
+    muted_until: float | None = None
+    told_at: float | None = None
+    steps: int = 0
+    rounds: int = 0
+    comments: tuple[Comment, ...] = ()
+    recovered_at: float | None = None
     resolved_at: float | None = None
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
     notifications: tuple[Notification, ...] = ()
 
     @property
     def dedup_key(self) -> str:
         """The key under which receivers gather everything about this incident."""
         return f"tidewatch-{self.id}"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Under what it is found among its owner's: its upstream, or each of its models."""
+        return (
+            (cause_key(self.cause),)
+            if self.cause
+            else tuple({self.model: None} | dict.fromkeys(self.children))
+        )
 
     @property
     def open_findings(self) -> int:
@@ -77,9 +126,27 @@ class Incident(Struct, frozen=True, kw_only=True):
                 return notification
         raise KeyError(notification_id)
 
-    def trigger_of(self, receiver: str) -> Notification | None:
-        """Return the trigger for ``receiver``, or ``None`` when it was never to be told."""
-        return next((n for n in self.notifications if n.receiver == receiver and n.action == "trigger"), None)
+    def trigger_of(self, receiver: str, episode: int) -> Notification | None:
+        """Return an episode's trigger for ``receiver``, or ``None`` when it was never to be told."""
+        for one in self.notifications:
+            if (one.receiver, one.action, one.episode) == (receiver, "trigger", episode):
+                return one
+        return None
+
+    def told(self) -> tuple[str, ...]:
+        """Return who was to be told of this episode's trouble, but not who refused to hear of it."""
+        return tuple(
+            dict.fromkeys(
+                one.receiver
+                for one in self.notifications
+                if (one.action, one.episode) == ("trigger", self.episode) and one.state != "failed"
+            )
+        )
+
+
+def cause_key(upstream: str) -> str:
+    """Return the key of an upstream's incident; no model is called so, as it holds a control character."""
+    return f"upstream\0{upstream}"
 
 
 def incident_id(owner: str, model: str, finding_id: str) -> str:
@@ -87,17 +154,31 @@ def incident_id(owner: str, model: str, finding_id: str) -> str:
     return f"inc_{_digest(owner, model, finding_id)}"
 
 
-def notification_id(incident: str, action: Action, receiver: str) -> str:
+def notification_id(incident: str, action: Action, receiver: str, episode: int = 1, repeat: int = 0) -> str:
     """Return the idempotency key of one notification; without a dot, as Standard Webhooks wants."""
-    return f"ntf_{_digest(incident, action, receiver)}"
+    again = [str(episode)] if episode > 1 or repeat else []
+    again += [str(repeat)] if repeat else []
+    return f"ntf_{_digest(incident, action, receiver, *again)}"
 
 
-def due(incident: str, action: Action, receivers: tuple[str, ...]) -> tuple[Notification, ...]:
-    """Return one due notification for each receiver."""
-    return tuple(
-        Notification(id=notification_id(incident, action, name), receiver=name, action=action)
+def with_due(incident: Incident, action: Action, receivers: tuple[str, ...], at: float) -> Incident:
+    """Return the incident with one due notification more for each receiver, decided ``at`` epoch seconds."""
+    repeat = incident.rounds if action == "trigger" else 0
+    made = [
+        Notification(
+            id=notification_id(incident.id, action, name, incident.episode, repeat),
+            receiver=name,
+            action=action,
+            episode=incident.episode,
+            due_at=at,
+        )
         for name in receivers
-    )
+    ]
+    surplus = max(0, len(incident.notifications) + len(made) - NOTIFICATIONS_BUDGET)
+    past = [one.id for one in incident.notifications if one.state != "due" and one.episode < incident.episode]
+    gone = frozenset(past[:surplus])
+    kept = [one for one in incident.notifications if one.id not in gone]
+    return replace(incident, notifications=(*kept, *made))
 
 
 def with_notification(incident: Incident, changed: Notification) -> Incident:
@@ -106,13 +187,31 @@ def with_notification(incident: Incident, changed: Notification) -> Incident:
     return replace(incident, notifications=swapped)
 
 
+def rerouted(incident: Incident, refused: Notification, fallback: str) -> Incident:
+    """Return the incident with a refused trigger due at another receiver, unless that one is told already.
+
+    The end of an incident that has resolved meanwhile follows the trigger there. A trigger that was refused
+    after its episode was over is not told anew.
+    """
+    current = refused.action == "trigger" and refused.episode == incident.episode
+    if not current or incident.trigger_of(fallback, incident.episode) is not None:
+        return incident
+    told = with_due(incident, "trigger", (fallback,), refused.due_at)
+    return with_due(told, "resolve", (fallback,), refused.due_at) if incident.state == "resolved" else told
+
+
 def sendable(incident: Incident, notification: Notification) -> bool:
-    """Whether it may leave now: a resolve waits until its receiver has accepted the trigger."""
+    """Whether it may leave now: in order per receiver, and what follows a trigger when that was accepted."""
     if notification.state != "due":
         return False
+    for one in incident.notifications:
+        if one.id == notification.id:
+            break
+        if one.receiver == notification.receiver and one.state == "due":
+            return False
     if notification.action == "trigger":
         return True
-    trigger = incident.trigger_of(notification.receiver)
+    trigger = incident.trigger_of(notification.receiver, notification.episode)
     return trigger is not None and trigger.state == "sent"
 
 

@@ -1,7 +1,8 @@
-"""Core. All incidents that are remembered, found by id, by finding, or by owner and model."""
+"""Core. All incidents that are remembered, found by id, by finding, or by owner and model or upstream."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 
 from alerts.incident import Incident
@@ -12,8 +13,10 @@ class Ledger:
 
     def __init__(self) -> None:
         self._incidents: dict[str, Incident] = {}
-        self._holders: dict[str, str] = {}
-        self._open: dict[tuple[str, str], str] = {}
+        self._holders: dict[str, dict[str, None]] = {}
+        self._latest: dict[tuple[str, str], str] = {}
+        self._onsets: dict[str, list[tuple[float, str]]] = {}
+        self._onset_of: dict[str, float] = {}
         self._resolved: set[str] = set()
 
     def __iter__(self) -> Iterator[Incident]:
@@ -26,29 +29,43 @@ class Ledger:
         """Return the incident, or ``None``."""
         return self._incidents.get(incident_id)
 
-    def holding(self, finding_id: str) -> Incident | None:
-        """Return the incident that this finding belongs to, resolved ones included, or ``None``."""
-        return self._incidents.get(self._holders.get(finding_id, ""))
+    def holding(self, finding_id: str) -> list[Incident]:
+        """Return the incidents that this finding belongs to, resolved ones included, by id."""
+        return [self._incidents[name] for name in sorted(self._holders.get(finding_id, ()))]
 
-    def open_of(self, owner: str, model: str) -> Incident | None:
-        """Return the unresolved incident of this owner and model, or ``None``; there is at most one."""
-        return self._incidents.get(self._open.get((owner, model), ""))
+    def latest_of(self, owner: str, key: str) -> Incident | None:
+        """Return the owner's unresolved incident with this key, else its newest resolved one, or ``None``."""
+        return self._incidents.get(self._latest.get((owner, key), ""))
+
+    def open_of(self, owner: str, key: str) -> Incident | None:
+        """Return the owner's unresolved incident with this key, or ``None``; there is at most one."""
+        latest = self.latest_of(owner, key)
+        return None if latest is None or latest.state == "resolved" else latest
+
+    def open_near(self, owner: str, onset_at: float, within_s: float) -> list[Incident]:
+        """Return the owner's unresolved incidents whose leads began within ``within_s``, oldest first."""
+        onsets = self._onsets.get(owner, [])
+        first = bisect_left(onsets, (onset_at - within_s, ""))
+        last = bisect_right(onsets, (onset_at + within_s, "\U0010ffff"))
+        held = [self._incidents[name] for _, name in onsets[first:last]]
+        return sorted(held, key=lambda one: (one.opened_at, one.id))
 
     def put(self, incident: Incident) -> None:
         """Add the incident, or replace the one with its id."""
         before = self._incidents.get(incident.id)
         for gone in before.findings.keys() - incident.findings.keys() if before else ():
-            self._holders.pop(gone, None)
+            self._let_go(gone, incident.id)
         self._incidents[incident.id] = incident
-        for finding_id in incident.findings:
-            self._holders[finding_id] = incident.id
-        pair = (incident.owner, incident.model)
+        for finding_id in incident.findings.keys() - (before.findings.keys() if before else ()):
+            self._holders.setdefault(finding_id, {})[incident.id] = None
+        for key in incident.keys:
+            self._point(incident, key)
         if incident.state == "resolved":
             self._resolved.add(incident.id)
-            if self._open.get(pair) == incident.id:
-                del self._open[pair]
+            self._stand(incident, None)
         else:
-            self._open[pair] = incident.id
+            self._resolved.discard(incident.id)
+            self._stand(incident, incident.lead.onset_at)
 
     def surplus(self, budget: int) -> list[str]:
         """Return the oldest resolved incidents past ``budget`` that have nothing left to send."""
@@ -63,4 +80,36 @@ class Ledger:
         incident = self._incidents.pop(incident_id)
         self._resolved.discard(incident_id)
         for finding_id in incident.findings:
+            self._let_go(finding_id, incident_id)
+        for key in incident.keys:
+            if self._latest.get((incident.owner, key)) == incident_id:
+                del self._latest[incident.owner, key]
+
+    def _let_go(self, finding_id: str, incident_id: str) -> None:
+        holders = self._holders.get(finding_id, {})
+        holders.pop(incident_id, None)
+        if not holders:
             self._holders.pop(finding_id, None)
+
+    def _stand(self, incident: Incident, onset_at: float | None) -> None:
+        """Keep the open incidents of an owner in the order of their onsets."""
+        before = self._onset_of.get(incident.id)
+        if before == onset_at:
+            return
+        onsets = self._onsets.setdefault(incident.owner, [])
+        if before is not None:
+            del onsets[bisect_left(onsets, (before, incident.id))]
+            del self._onset_of[incident.id]
+        if onset_at is not None:
+            insort(onsets, (onset_at, incident.id))
+            self._onset_of[incident.id] = onset_at
+
+    def _point(self, incident: Incident, key: str) -> None:
+        place = incident.owner, key
+        known = self._incidents.get(self._latest.get(place, ""))
+        if known is None or known.id == incident.id or _rank(incident) > _rank(known):
+            self._latest[place] = incident.id
+
+
+def _rank(incident: Incident) -> tuple[bool, float, str]:
+    return incident.state != "resolved", incident.changed_at, incident.id

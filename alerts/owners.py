@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
+
+from alerts.calendar import ROTA, QuietHours, Rota, Silence
+from alerts.grouping import Grouping, Upstream
 
 UNCLAIMED = "unclaimed"
 """Name of the default owner when nobody is configured."""
 
 
+class Step(Struct, frozen=True, kw_only=True):
+    """Who else is told when nobody has acknowledged ``after_s`` seconds after the first was told."""
+
+    after_s: float
+    receivers: tuple[str, ...]
+
+
 class Owner(Struct, frozen=True, kw_only=True):
-    """A team, the models it answers for, and the names of the receivers that reach it."""
+    """A team, the models it answers for, and the names of the receivers that reach it.
+
+    Until somebody acknowledges, all who were told are told again every ``repeat_s`` (0: never), at most
+    ``repeats`` times. In ``quiet`` hours nobody is told; after them, of what is still open.
+    """
 
     name: str
     models: tuple[str, ...] = ("*",)
     receivers: tuple[str, ...] = ()
+    escalation: tuple[Step, ...] = ()
+    repeat_s: float = 0.0
+    repeats: int = 5
+    quiet: tuple[QuietHours, ...] = ()
 
 
 class Owners(Struct, frozen=True, kw_only=True):
-    """All owners, in the order of the file."""
+    """All owners and upstreams, in the order of the file, and the rules of grouping."""
 
     owners: tuple[Owner, ...] = ()
     default: Owner = Owner(name=UNCLAIMED)
+    upstreams: tuple[Upstream, ...] = ()
+    grouping: Grouping = Grouping()
+    silences: tuple[Silence, ...] = ()
+    rotas: Mapping[str, Rota] = {}
 
     def of(self, model: str) -> Owner:
         """Return the first owner with a pattern that matches ``model``, case included, or the default."""
@@ -30,6 +53,23 @@ class Owners(Struct, frozen=True, kw_only=True):
             if any(fnmatchcase(model, pattern) for pattern in owner.models):
                 return owner
         return self.default
+
+    def named(self, name: str) -> Owner:
+        """Return the owner with this name; one that is gone from the file has no receivers."""
+        found = (owner for owner in (*self.owners, self.default) if owner.name == name)
+        return next(found, Owner(name=name, models=()))
+
+    def on_duty(self, receivers: tuple[str, ...], at: float) -> tuple[str, ...]:
+        """Return the receivers with every ``rota:NAME`` replaced by whoever has the turn ``at`` this instant."""
+        found: list[str] = []
+        for name in receivers:
+            rota = self.rotas.get(name.removeprefix(ROTA)) if name.startswith(ROTA) else None
+            found += rota.at(at) if rota is not None else [] if name.startswith(ROTA) else [name]
+        return tuple(dict.fromkeys(found))
+
+    def upstream_of(self, model: str) -> Upstream | None:
+        """Return the first upstream that the model depends on or is, or ``None``."""
+        return next((upstream for upstream in self.upstreams if upstream.feeds(model)), None)
 
     def names(self) -> tuple[str, ...]:
         """Return every owner's name, the default one last."""

@@ -14,11 +14,33 @@ def reveal(table: BaseModel, stem: str, environ: Mapping[str, str]) -> str:
     Raises:
         ValueError: not exactly one of them is given, or what it names is missing; never says the secret.
     """
-    names = (stem, f"{stem}_file", f"{stem}_env")
-    given = [(name, value) for name in names if (value := getattr(table, name)) is not None]
+    given = _given(table, stem)
     if len(given) != 1:
-        raise ValueError(f"want exactly one of {', '.join(names)}; got {len(given)} of them")
-    name, value = given[0]
+        raise ValueError(f"want exactly one of {', '.join(_names(stem))}; got {len(given)} of them")
+    return _value(*given[0], environ)
+
+
+def reveal_if_given(table: BaseModel, stem: str, environ: Mapping[str, str]) -> str:
+    """Return the secret like ``reveal``, or an empty string when no field is given.
+
+    Raises:
+        ValueError: more than one is given, or what it names is missing.
+    """
+    given = _given(table, stem)
+    if len(given) > 1:
+        raise ValueError(f"want at most one of {', '.join(_names(stem))}; got {len(given)} of them")
+    return _value(*given[0], environ) if given else ""
+
+
+def _names(stem: str) -> tuple[str, ...]:
+    return stem, f"{stem}_file", f"{stem}_env"
+
+
+def _given(table: BaseModel, stem: str) -> list[tuple[str, SecretStr | Path | str]]:
+    return [(name, value) for name in _names(stem) if (value := getattr(table, name)) is not None]
+
+
+def _value(name: str, value: SecretStr | Path | str, environ: Mapping[str, str]) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, Path):

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import Due, IncidentBook
-from alerts.http import Accepted, Answer, Refused
 from alerts.incident import ACTIONS, STATES
-from alerts.triage import Reason
+from alerts.reason import Reason
 
 RESULTS = ("sent", "failed")
 REFUSED = (
@@ -36,6 +36,11 @@ class Telemetry:
     """The pager's own metrics, registered in ``registry``."""
 
     def __init__(self, registry: CollectorRegistry, receivers: Sequence[str]) -> None:
+        self._count_findings(registry)
+        self._measure_delivery(registry)
+        self._start_at_zero(receivers)
+
+    def _count_findings(self, registry: CollectorRegistry) -> None:
         self.received = Counter(
             "tidewatch_findings_received", "Findings taken from the findings topic.", registry=registry
         )
@@ -51,6 +56,8 @@ class Telemetry:
             ["reason"],
             registry=registry,
         )
+
+    def _measure_delivery(self, registry: CollectorRegistry) -> None:
         self.notifications = Counter(
             "tidewatch_notifications",
             "Notifications that came to an end: accepted by the receiver, or refused for good.",
@@ -63,20 +70,35 @@ class Telemetry:
             ["receiver", "reason"],
             registry=registry,
         )
+        self.circuit = Gauge(
+            "tidewatch_receiver_circuit_open",
+            "1 while a receiver failed so often in a row that it is left alone.",
+            ["receiver"],
+            registry=registry,
+        )
+        self.overdue = Gauge(
+            "tidewatch_notifications_overdue",
+            "Notifications that their receiver hasn't got within five minutes.",
+            registry=registry,
+        )
+        self.heartbeats = Counter(
+            "tidewatch_heartbeats", "Heartbeats sent, by how they ended.", ["reason"], registry=registry
+        )
         self.page_latency = Histogram(
             "tidewatch_page_latency_seconds",
             "From the Kafka timestamp of the event that proved the harm until its page was accepted.",
             buckets=SECONDS,
             registry=registry,
         )
-        self._start_at_zero(receivers)
 
     def _start_at_zero(self, receivers: Sequence[str]) -> None:
         for reason in REFUSED:
             self.refused.labels(reason)
         for became in Reason:
             self.triaged.labels(became.value)
+        self.heartbeats.labels("accepted")
         for receiver in receivers:
+            self.circuit.labels(receiver)
             for reason in ATTEMPTS:
                 self.attempts.labels(receiver, reason)
             for action in ACTIONS:
@@ -87,7 +109,7 @@ class Telemetry:
         """Count one attempt; return the seconds from proof to ``now`` if this was an accepted page."""
         notification, proven_at = due.notification, due.incident.lead.proven_at
         self.attempts.labels(notification.receiver, answer.reason).inc()
-        if isinstance(answer, Accepted | Refused):
+        if isinstance(answer, Accepted | Refused | Gone):
             result = "sent" if isinstance(answer, Accepted) else "failed"
             self.notifications.labels(notification.receiver, notification.action, result).inc()
         if not isinstance(answer, Accepted) or notification.action != "trigger" or proven_at is None:

@@ -1,127 +1,226 @@
 """Core. The decision: what one finding changes, who must be told, and for which reasons.
 
-A finding counts once for each of its two states, in whatever order and however often it arrives. The first
-finding of an owner's model opens an incident; further ones join it and page nobody again; the last one that
-closes resolves it.
+A finding counts once for each of its two states, in whatever order and however often it arrives. It belongs to
+an incident of its model's owner and, when the model depends on an upstream of another owner, to an incident of
+that one too. The first finding of an incident tells; further ones join it and page nobody again; when the last
+one has closed and a hold is over, it resolves; a relapse soon after reopens it.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from alerts.incident import FindingState, Incident, due, incident_id
+from alerts.grouping import FLAPS, Upstream, harm
+from alerts.incident import Child, FindingState, Incident, cause_key, incident_id
 from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
+from alerts.reason import Decision, Reason, merged
+from alerts.telling import resolve, tell
 from stream.events import Finding
 
 FINDINGS_BUDGET = 2_000
 """How many findings one incident remembers; past it, the closed ones that joined first are forgotten."""
 
 
-class Reason(StrEnum):
-    """What became of a finding; the name of the log line, the metric's label and the test."""
+class Place(NamedTuple):
+    """Where a finding belongs: an owner's incident about the model itself, or about an upstream.
 
-    OPENED = "opened"
-    CHILD_ADDED = "child_added"
-    ALREADY_OPEN = "already_open"
-    ESCALATED = "escalated"
-    RESOLVED = "resolved"
-    STILL_OPEN_CHILDREN = "still_open_children"
-    CLOSED_UNSEEN = "closed_unseen"
-    TICKET_NOT_PAGED = "ticket_not_paged"
-    NO_RECEIVERS = "no_receivers"
-    REPEAT = "repeat"
+    ``least`` is how many models must be worse for it to page.
+    """
 
+    owner: Owner
+    upstream: Upstream | None = None
+    least: int = 1
 
-class Decision(NamedTuple):
-    """The incidents that changed, with their new due notifications, and why; the main reason first."""
+    @property
+    def cause(self) -> str:
+        """The upstream's name, empty without one."""
+        return self.upstream.name if self.upstream else ""
 
-    changed: tuple[Incident, ...]
-    reasons: tuple[Reason, ...]
+    def key(self, model: str) -> str:
+        """Return the key of its incident."""
+        return cause_key(self.cause) if self.cause else model
 
 
 def triage(incidents: Ledger, finding: Finding, owners: Owners, now: float) -> Decision:
     """Decide about one finding; ``now`` is its Kafka timestamp in epoch seconds. Changes nothing itself."""
-    holder = incidents.holding(finding.id)
-    if holder is not None:
-        if finding.state == "closed" and holder.findings[finding.id] == "open":
-            return _close(holder, finding, now)
-        return Decision((), (Reason.REPEAT,))
-    owner = owners.of(finding.model)
-    current = incidents.open_of(owner.name, finding.model)
+    holders = incidents.holding(finding.id)
+    if holders:
+        closing = [held for held in holders if held.findings[finding.id] == "open"]
+        if finding.state == "open" or not closing:
+            return Decision((), (Reason.REPEAT,))
+        return merged(_close(held, finding, owners, now) for held in closing)
+    main, *others = places(finding.model, owners)
     if finding.state == "closed":
-        return _note_unseen(current, finding, owner, now)
-    return _open(finding, owner, now) if current is None else _join(current, finding, owner, now)
+        return _note_unseen(incidents, finding, main, now)
+    causes = [_arrive(incidents, finding, place, owners, now, None) for place in others]
+    known = {one.id: one for decision in causes for one in decision.changed}
+    quiet = _inhibitor(incidents, known.values(), finding, others, owners)
+    return merged([_arrive(incidents, finding, main, owners, now, quiet), *causes])
 
 
-def _new(finding: Finding, owner: Owner, now: float) -> Incident:
+def places(model: str, owners: Owners) -> list[Place]:
+    """Return where a finding of this model belongs, the place that tells at once first."""
+    owner, upstream = owners.of(model), owners.upstream_of(model)
+    if upstream is None:
+        return [Place(owner)]
+    answering = owners.named(upstream.owner)
+    if model == upstream.name or answering.name == owner.name:
+        return [Place(answering, upstream)]
+    return [Place(owner), Place(answering, upstream, upstream.least)]
+
+
+def _inhibitor(
+    incidents: Ledger,
+    known: Iterable[Incident],
+    finding: Finding,
+    others: list[Place],
+    owners: Owners,
+) -> Incident | None:
+    """Return the upstream's incident that keeps the model's own owner's quiet: its owner was paged already."""
+    for place in others:
+        held = next((one for one in known if one.cause == place.cause), None)
+        cause = held or incidents.open_of(place.owner.name, place.key(finding.model))
+        paged = cause is not None and cause.severity == "page" and cause.told()
+        if cause is not None and paged and _is_near(cause, finding, owners.grouping.upstream_s):
+            return cause
+    return None
+
+
+def _is_near(incident: Incident, finding: Finding, within_s: float) -> bool:
+    return abs(incident.lead.onset_at - finding.onset_at) <= within_s
+
+
+def _arrive(
+    incidents: Ledger, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
+) -> Decision:
+    key = place.key(finding.model)
+    latest = incidents.latest_of(place.owner.name, key)
+    if latest is not None and latest.state != "resolved":
+        return _join(latest, finding, place, owners, now, quiet)
+    near = [] if place.cause else _near(incidents, finding, place, owners)
+    together = next((one for one in near if _belongs(one, finding, owners)), None)
+    if together is not None:
+        return _join(together, finding, place, owners, now, quiet)
+    if latest is not None and now - latest.changed_at <= owners.grouping.reopen_s > 0:
+        return _reopen(latest, finding, place, owners, now, quiet)
+    told, reasons = tell(_new(finding, place, now), owners, now, quiet)
+    return Decision((told,), (Reason.OPENED, *reasons))
+
+
+def _near(incidents: Ledger, finding: Finding, place: Place, owners: Owners) -> list[Incident]:
+    within_s = max(owners.grouping.together_s, owners.grouping.upstream_s)
+    found = incidents.open_near(place.owner.name, finding.onset_at, within_s)
+    return [one for one in found if not one.cause]
+
+
+def _belongs(incident: Incident, finding: Finding, owners: Owners) -> bool:
+    """Whether two models' troubles are one: they began together, or near each other below one upstream."""
+    if owners.grouping.together_s > 0 and _is_near(incident, finding, owners.grouping.together_s):
+        return True
+    upstream = owners.upstream_of(finding.model)
+    shared = upstream is not None and upstream == owners.upstream_of(incident.model)
+    return shared and _is_near(incident, finding, owners.grouping.upstream_s)
+
+
+def _new(finding: Finding, place: Place, now: float) -> Incident:
     return Incident(
-        id=incident_id(owner.name, finding.model, finding.id),
-        owner=owner.name,
+        id=incident_id(place.owner.name, place.key(finding.model), finding.id),
+        owner=place.owner.name,
         model=finding.model,
         state="open",
-        severity=finding.severity,
+        severity="ticket" if place.least > 1 else finding.severity,
         lead=finding,
         findings={finding.id: finding.state},
+        children={finding.model: _child(finding)},
+        cause=place.cause,
         opened_at=now,
         changed_at=now,
     )
 
 
-def _open(finding: Finding, owner: Owner, now: float) -> Decision:
-    incident, told = _tell(_new(finding, owner, now), owner)
-    return Decision((incident,), (Reason.OPENED, *told))
-
-
-def _join(current: Incident, finding: Finding, owner: Owner, now: float) -> Decision:
-    joined = replace(current, findings=_noted(current, finding), changed_at=now)
-    if current.severity == "page" or finding.severity == "ticket":
+def _join(
+    current: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
+) -> Decision:
+    joined = replace(_noted(current, finding), changed_at=now, recovered_at=None)
+    pages = finding.severity == "page" and len(joined.children) >= place.least
+    if current.severity == "page" or not pages:
         return Decision((joined,), (Reason.CHILD_ADDED, Reason.ALREADY_OPEN))
-    escalated, told = _tell(replace(joined, severity="page", lead=finding), owner)
+    escalated, told = tell(replace(joined, severity="page", lead=finding), owners, now, quiet)
     return Decision((escalated,), (Reason.CHILD_ADDED, Reason.ESCALATED, *told))
 
 
-def _tell(incident: Incident, owner: Owner) -> tuple[Incident, tuple[Reason, ...]]:
-    if incident.severity == "ticket":
-        return incident, (Reason.TICKET_NOT_PAGED,)
-    if not owner.receivers:
-        return incident, (Reason.NO_RECEIVERS,)
-    return replace(incident, notifications=due(incident.id, "trigger", owner.receivers)), ()
+def _reopen(
+    latest: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
+) -> Decision:
+    episode = latest.episode + 1
+    again = replace(
+        _noted(latest, finding),
+        state="open",
+        episode=episode,
+        severity=_new(finding, place, now).severity,
+        lead=finding,
+        changed_at=now,
+        recovered_at=None,
+        resolved_at=None,
+        acknowledged_at=None,
+        acknowledged_by="",
+        muted_by="",
+        muted_until=None,
+        told_at=None,
+        steps=0,
+        rounds=0,
+        children={finding.model: _child(finding)},
+    )
+    told, reasons = tell(again, owners, now, quiet)
+    flapping = (Reason.FLAPPING,) if episode >= FLAPS else ()
+    return Decision((told,), (Reason.REOPENED, *flapping, *reasons))
 
 
-def _noted(incident: Incident, finding: Finding) -> dict[str, FindingState]:
-    findings = incident.findings | {finding.id: finding.state}
+def _noted(incident: Incident, finding: Finding) -> Incident:
+    findings: dict[str, FindingState] = incident.findings | {finding.id: finding.state}
     closed = [name for name, state in findings.items() if state == "closed" and name != finding.id]
     for name in closed[: max(0, len(findings) - FINDINGS_BUDGET)]:
         del findings[name]
-    return findings
+    known, now = incident.children.get(finding.model), _child(finding)
+    children = incident.children
+    if finding.state == "open" and (known is None or now.harm > known.harm):
+        children = children | {finding.model: now}
+    return replace(incident, findings=findings, children=children)
 
 
-def _close(holder: Incident, finding: Finding, now: float) -> Decision:
-    closed = replace(holder, findings=_noted(holder, finding), changed_at=now)
-    if closed.open_findings:
-        return Decision((closed,), (Reason.STILL_OPEN_CHILDREN,))
-    return Decision((_resolve(closed, finding, now),), (Reason.RESOLVED,))
-
-
-def _resolve(incident: Incident, finding: Finding, now: float) -> Incident:
-    """Whoever was to be told of the trouble is told of its end, but not who refused to hear of it."""
-    told = tuple(n.receiver for n in incident.notifications if n.action == "trigger" and n.state != "failed")
-    return replace(
-        incident,
-        state="resolved",
-        resolved_at=finding.closed_at if finding.closed_at is not None else now,
-        notifications=incident.notifications + due(incident.id, "resolve", told),
+def _child(finding: Finding) -> Child:
+    return Child(
+        harm=harm(finding),
+        version=finding.version,
+        slice=finding.slice,
+        metric=finding.metric,
+        before=finding.before,
+        after=finding.after,
     )
 
 
-def _note_unseen(current: Incident | None, finding: Finding, owner: Owner, now: float) -> Decision:
+def _close(holder: Incident, finding: Finding, owners: Owners, now: float) -> Decision:
+    closed = replace(_noted(holder, finding), changed_at=now)
+    if closed.open_findings:
+        return Decision((closed,), (Reason.STILL_OPEN_CHILDREN,))
+    if holder.state == "resolved":
+        return Decision((closed,), (Reason.RESOLVED_BEFORE,))
+    ended_at = finding.closed_at if finding.closed_at is not None else now
+    if owners.grouping.hold(holder.episode) > 0:
+        return Decision((replace(closed, recovered_at=now, resolved_at=ended_at),), (Reason.HOLDING,))
+    return Decision((resolve(closed, ended_at, now),), (Reason.RESOLVED,))
+
+
+def _note_unseen(incidents: Ledger, finding: Finding, place: Place, now: float) -> Decision:
     """The end came before the beginning: remember it, so that the late beginning pages nobody."""
+    current = incidents.open_of(place.owner.name, place.key(finding.model))
     if current is not None:
-        noted = replace(current, findings=_noted(current, finding), changed_at=now)
+        noted = replace(_noted(current, finding), changed_at=now)
     else:
-        noted = _resolve(_new(finding, owner, now), finding, now)
+        ended_at = finding.closed_at if finding.closed_at is not None else now
+        noted = resolve(_new(finding, place, now), ended_at, now)
     return Decision((noted,), (Reason.CLOSED_UNSEEN,))

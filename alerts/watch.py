@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from alerts.command import Command
 from alerts.incident import Incident
+from alerts.reason import Reason
 from alerts.telemetry import Telemetry
-from alerts.triage import Reason
 from stream.events import Finding
 
 log = structlog.get_logger("tidewatch.pager")
@@ -36,6 +37,29 @@ class FindingWatch:
             slice=finding.slice,
             owner=incident.owner if incident else None,
             incident=incident.id if incident else None,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
+        """Count and log what the passing of time changed."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        log.info(
+            "time passed",
+            owner=incident.owner,
+            incident=incident.id,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
+        """Count and log what became of somebody's wish."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        log.info(
+            "command",
+            kind=command.kind,
+            incident=command.incident,
+            by=command.by,
             reasons=[reason.value for reason in reasons],
         )
 

@@ -111,11 +111,13 @@ class Monitor(Struct, array_like=True, gc=False):
         at, example, warmup = served.at, served.prediction_id, judgement.warmup
         findings: list[Finding] | None = None
         arl, increase = version.arl, judgement.minimum_increase
-        version.delay_total_s += joined.outcome_at - at
+        delay_s = joined.outcome_at - at
+        version.delay_total_s += delay_s
+        version.delay_squares += delay_s * delay_s
         route = version.route(served.slices, judgement)
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
-        is_mature = version.is_mature
+        is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
         for series in route:
             suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
             made: Finding | None = None
@@ -149,6 +151,7 @@ class Monitor(Struct, array_like=True, gc=False):
         series.detector.restart()
         series.longest = max(series.longest, finding.events_since_onset)
         series.guard.calm()
+        series.guard.freeze()
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 

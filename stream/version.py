@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import isnan, sqrt
 
 import msgspec
 from msgspec import Struct
@@ -17,8 +17,10 @@ from stream.reference import Reference
 from stream.series import Series, new_series
 
 OTHER = "__other__"
-MATURE = 10.0
-"""Mean label delays that a version's predictions span before its labels are judged: the first ones are biased."""
+MATURE, SPREADS = 2.0, 6.0
+"""Mean label delays, and their standard deviations, that predictions span before labels are judged."""
+PATIENCE = 1.5
+"""Mean label delays without a prediction after which labels are not judged."""
 ROUTES = 256
 """Combinations of slices that a version remembers the series of."""
 
@@ -56,7 +58,10 @@ class Version(Struct, array_like=True, gc=False):
     """Event time of the first matched prediction; nan before it."""
     arl: float = budget.FEWEST
     delay_total_s: float = 0.0
-    """Of the label delays, each in event time from prediction to outcome."""
+    """Of the label delays, each in event time from prediction to outcome; then of their squares."""
+    delay_squares: float = 0.0
+    patience_s: float = 0.0
+    """How long after the newest prediction labels are still a fair sample: later ones are slow outcomes only."""
     is_mature: bool = False
     """Whether labels have come for so long that those of slow outcomes are among them in their share."""
     inherited: dict[str, Guard] = {}
@@ -70,7 +75,10 @@ class Version(Struct, array_like=True, gc=False):
         if not whole.outcomes:
             return
         elapsed_s = whole.newest_at - self.began_at
-        self.is_mature = self.is_mature or elapsed_s >= MATURE * self.delay_total_s / whole.outcomes
+        mean = self.delay_total_s / whole.outcomes
+        spread = sqrt(max(self.delay_squares / whole.outcomes - mean * mean, 0.0))
+        self.is_mature = self.is_mature or elapsed_s >= MATURE * mean + SPREADS * spread
+        self.patience_s = PATIENCE * mean
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
         self.arl = budget.run_length(whole.outcomes, elapsed_s, len(route), team, pages)
         for series in route:

@@ -1,22 +1,52 @@
-"""Core. PagerDuty's Events API v2: trigger and resolve with one dedup key."""
+"""Core. PagerDuty's Events API v2: trigger, acknowledge and resolve with one dedup key."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from alerts.incident import Incident, Notification
-from alerts.payload import pagerduty_body
+from alerts.links import NOWHERE, Links
 from alerts.receivers.request import Request
+from alerts.wording import cut, fitting, rfc3339, summary
 
 BASE_URL = "https://events.pagerduty.com"
+DETAILS_BYTES = 400_000
+"""An event may have 512 kB; the rest of it is far smaller than what this leaves."""
+SEVERITIES = {"page": "critical", "ticket": "warning"}
 
 
 class PagerDutyReceiver:
     """Sends to the service that ``routing_key`` belongs to."""
 
-    def __init__(self, routing_key: str, base_url: str = BASE_URL) -> None:
+    def __init__(self, routing_key: str, base_url: str = BASE_URL, links: Links = NOWHERE) -> None:
         self._routing_key = routing_key
         self._url = f"{base_url.rstrip('/')}/v2/enqueue"
+        self._links = links
 
-    def request(self, incident: Incident, notification: Notification, at: float) -> Request:
+    def message(self, incident: Incident, notification: Notification, at: float) -> Request:
         """Return the event; the attempt's time ``at`` is not part of it, so that repeats are equal."""
-        body = pagerduty_body(incident, notification.action, self._routing_key)
-        return Request(self._url, {"content-type": "application/json"}, body)
+        event: dict[str, Any] = {
+            "routing_key": self._routing_key,
+            "event_action": notification.action,
+            "dedup_key": incident.dedup_key,
+        }
+        if notification.action == "trigger":
+            event |= self._trigger(incident)
+        return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(event))
+
+    def _trigger(self, incident: Incident) -> dict[str, Any]:
+        lead = incident.lead
+        payload = {
+            "summary": summary(incident),
+            "source": cut(lead.model),
+            "severity": SEVERITIES[incident.severity],
+            "timestamp": rfc3339(incident.opened_at),
+            "component": cut(lead.version),
+            "group": cut(incident.owner),
+            "class": lead.metric,
+            "custom_details": fitting(incident, "trigger", self._links, DETAILS_BYTES),
+        }
+        links = [{"href": url, "text": text} for text, url in self._links.of(incident)]
+        return {"client": "Tidewatch", "payload": payload} | ({"links": links} if links else {})

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from alerts.incident import Incident, Notification
+from alerts.answer import Answer, Reply, by_status
 
 
 class Request(NamedTuple):
-    """One POST; ``body`` is sent as it is, byte for byte."""
+    """One POST; ``body`` is sent as it is, byte for byte. ``read`` understands this receiver's answers."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+    read: Callable[[Reply], Answer] = by_status
 
     def __repr__(self) -> str:
         return f"Request({len(self.body)} bytes)"  # URL, headers and body hold secrets
-
-
-class Receiver(Protocol):
-    """A way to reach an owner."""
-
-    def request(self, incident: Incident, notification: Notification, at: float) -> Request:
-        """Return the request of one attempt, made ``at`` epoch seconds."""
-        ...

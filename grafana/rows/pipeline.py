@@ -130,6 +130,17 @@ def _paging() -> Iterable[Panel]:
             Query(f"sum by (receiver, reason) (increase({unaccepted}))", "{{receiver}} {{reason}}"),
         ],
     )
+    beats = "increase(tidewatch_heartbeats_total[$__rate_interval])"
+    yield graph(
+        "Pager's own health",
+        "Notifications overdue by five minutes, receivers left alone after failures, heartbeats sent.",
+        "short",
+        [
+            Query("sum(tidewatch_notifications_overdue)", "overdue"),
+            Query("sum by (receiver) (tidewatch_receiver_circuit_open)", "{{receiver}} left alone"),
+            Query(f"sum by (reason) ({beats})", "heartbeat {{reason}}"),
+        ],
+    )
 
 
 def _sum(title: str, description: str, unit: str, metric: str, label: str) -> Panel:

@@ -93,4 +93,7 @@ class Receivers:
         ]
         name = self._teams.default
         default = {"name": name, "receivers": [f"{name}-hook", f"{name}-pd"]}
-        path.write_text(tomli_w.dumps({"receiver": receivers, "owner": owners, "default_owner": default}))
+        # a story plays months in seconds: there is no "soon" after which a relapse is the same trouble
+        rules = {"network": {"allow": ["127.0.0.0/8"]}, "grouping": {"reopen_s": 0}}
+        tables = {**rules, "receiver": receivers, "owner": owners}
+        path.write_text(tomli_w.dumps(tables | {"default_owner": default}))

@@ -73,10 +73,12 @@ class Guard(Struct, array_like=True, gc=False):
             self.first = []
 
     def _renew(self, arl: float, increase: float) -> None:
-        """Make the reference of all losses so far, unless there is some evidence that the newest are bad."""
+        """Make the reference of all losses so far; while there is some evidence that they are bad, put it off."""
         harm, level = self.harm, self.level
         if self.suspected():
-            self.learning = False
+            self.due = min(2 * level.losses, MOST)
+            if level.losses == MOST:
+                self.freeze()
             return
         bound, inflation = rounded(max(level.bound(SHARE * increase), LEAST), level.inflation)
         if harm is None:
@@ -87,7 +89,11 @@ class Guard(Struct, array_like=True, gc=False):
         self.due = min(2 * level.losses, MOST)
         self.learning = level.losses < MOST
         if not self.learning:
-            self.level = FROZEN
+            self.freeze()
+
+    def freeze(self) -> None:
+        """Keep the reference as it was made last."""
+        self.learning, self.level = False, FROZEN
 
     def reference(self) -> Span:
         """Return the losses that the reference was made of; empty while there is none."""

@@ -10,8 +10,10 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -21,12 +23,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from standardwebhooks import Webhook
 
 from stream import topics
+from stream.engine.probe import Step
 from stream.events import Finding
 from stream.wire import encode
 from tests.conftest import Kafka
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET, Got, HookServer, finding, hook_server
 
 ROOT = Path(__file__).parents[2]
+OPENED, RESOLVED = "incident.opened", "incident.resolved"
+TOKEN = "maps-maps-maps-maps-maps"
 START = "from alerts.app import pager; pager()"
 
 
@@ -43,6 +48,8 @@ class Site:
         self._running: list[subprocess.Popen[bytes]] = []
         (folder / "owners.toml").write_text(
             f"""
+            [network]
+            allow = ["127.0.0.0/8"]
             [[receiver]]
             name = "maps-hook"
             kind = "webhook"
@@ -53,6 +60,15 @@ class Site:
             kind = "pagerduty"
             routing_key_env = "MAPS_PD"
             base_url = "{pagerduty.url}"
+            [links]
+            incidents = "https://tidewatch.example/incidents"
+            [api]
+            port = 0
+            link_key_env = "MAPS_PD"
+            [[api.token]]
+            name = "maps-bot"
+            owner = "maps"
+            token = "{TOKEN}"
             [[owner]]
             name = "maps"
             models = ["eta.*"]
@@ -65,11 +81,12 @@ class Site:
         asyncio.run(topics.create(kafka.settings()))
 
     @contextmanager
-    def pager(self) -> Iterator[subprocess.Popen[bytes]]:
+    def pager(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         self.port = free_port()
         overrides = {"pager": {"owners": self.folder / "owners.toml", "port": self.port}}
         environ = os.environ | self.kafka.environment(**overrides)
         environ |= {"PYTHONPATH": str(ROOT), "MAPS_SECRET": SECRET, "MAPS_PD": ROUTING_KEY}
+        environ |= variables
         with (self.folder / "pager.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", START], env=environ, stderr=log, cwd=self.folder
@@ -89,6 +106,9 @@ class Site:
     def log(self) -> list[dict[str, object]]:
         lines = (self.folder / "pager.log").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) if line.startswith("{") else {"event": line} for line in lines]
+
+    def api_ports(self) -> list[object]:
+        return [line["port"] for line in self.log() if line["event"] == "api listens"]
 
     def send(self, *findings: Finding | bytes) -> None:
         async def produce() -> None:
@@ -221,6 +241,74 @@ def test_page_waits_in_kafka_while_its_receiver_is_down_and_pagers_come_and_go(s
         until(lambda: len(site.hook.got) > sent, site)
     assert json.loads(site.hook.got[-1].body)["type"] == "incident.resolved"
     assert len(site.hook.got) == sent + 1
+
+
+STEPS = [(step, number) for step in Step for number in (1, 2)]
+"""The first checkpoint holds the intent to notify, the second one that the receivers have it."""
+
+
+@pytest.mark.parametrize(("step", "number"), STEPS, ids=[f"{step}-{number}" for step, number in STEPS])
+def test_pager_killed_at_any_step_of_a_checkpoint_loses_nothing_and_repeats_under_one_id(
+    site: Site, step: Step, number: int
+) -> None:
+    with site.pager(TIDEWATCH_FAULT=f"kill:{step}:{number}") as doomed:
+        site.send(page_now())
+        assert doomed.wait(30) == -signal.SIGKILL
+    with site.pager():
+        until(lambda: len(site.hook.got) >= 1 and len(site.pagerduty.got) >= 1, site)
+        site.send(finding("a", "closed"))
+        until(
+            lambda: action(site.pagerduty.got[-1]) == "resolve" and kind(site.hook.got[-1]) == RESOLVED, site
+        )
+    said = [(kind(got), got.headers["webhook-id"]) for got in site.hook.got]
+    assert [one for one, _ in dict.fromkeys(said)] == [OPENED, RESOLVED]
+    assert [one for one, _ in said] == sorted(one for one, _ in said)
+    assert len({json.loads(got.body)["dedup_key"] for got in site.pagerduty.got}) == 1
+    assert [*dict.fromkeys(action(got) for got in site.pagerduty.got)] == ["trigger", "resolve"]
+
+
+def test_any_pager_answers_and_of_two_acknowledgements_one_wins(site: Site) -> None:
+    with site.pager(), site.pager():
+        site.send(page_now())
+        until(lambda: len(site.hook.got) == 1 and len(site.pagerduty.got) == 1, site)
+        until(lambda: len(site.api_ports()) == 2, site)
+        ports = site.api_ports()
+        data = json.loads(site.hook.got[0].body)["data"]
+        path = f"/api/incidents/{data['incident_id']}"
+        until(lambda: all(ask(port, path)[0] == 200 for port in ports), site)
+        with ThreadPoolExecutor(2) as both:
+            wishes = [both.submit(ask, port, f"{path}/acknowledge", {"by": f"{port}"}) for port in ports]
+        answers = [wish.result() for wish in wishes]
+        assert [status for status, _ in answers] == [200, 200]
+        assert len({json.loads(body)["acknowledged_by"] for _, body in answers}) == 1
+        until(lambda: [action(got) for got in site.pagerduty.got] == ["trigger", "acknowledge"], site)
+        for port in ports:
+            page = data["incident_url"].removeprefix("https://tidewatch.example")
+            status, text = ask(port, page, token="")
+            assert status == 200
+            assert "has it, since" in text
+        assert ask(ports[0], path, token="wrong-wrong-wrong-wrong-wrong")[0] == 401
+    assert TOKEN not in (site.folder / "pager.log").read_text(encoding="utf-8")
+    assert "pass=" not in (site.folder / "pager.log").read_text(encoding="utf-8")
+
+
+def ask(port: object, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:
+    sent = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", sent, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as fault:
+        return fault.code, ""
+
+
+def kind(got: Got) -> str:
+    return str(json.loads(got.body)["type"])
+
+
+def action(got: Got) -> str:
+    return str(json.loads(got.body)["event_action"])
 
 
 def test_second_pager_stands_by_and_takes_over(site: Site) -> None:

@@ -96,6 +96,8 @@ def owners(folder: Path, hook: str, pagerduty: str) -> Path:
     path = folder / "owners.toml"
     path.write_text(
         f"""
+        [network]
+        allow = ["127.0.0.0/8"]
         [[receiver]]
         name = "risk-hook"
         kind = "webhook"

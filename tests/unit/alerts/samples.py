@@ -10,17 +10,27 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from alerts.book import IncidentBook
-from alerts.incident import Incident
+from alerts.command import Command
+from alerts.grouping import Grouping
+from alerts.guard import Guard
+from alerts.incident import Action, Incident, Notification, notification_id
 from alerts.intake import intake
+from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
-from alerts.triage import Reason
+from alerts.reason import Reason
+from alerts.receivers.mail import Mail
+from alerts.receivers.receiver import Receiver
+from alerts.receivers.request import Request
+from alerts.triage import triage
 from stream.events import Finding
 from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+APART = Grouping(together_s=0, upstream_s=0, reopen_s=0, hold_s=0)
+LOOPBACK = Guard(["127.0.0.0/8"])
 MAPS = Owner(name="maps", models=("eta.*", "route-*"), receivers=("maps-hook", "maps-pd"))
-OWNERS = Owners(owners=(MAPS,), default=Owner(name="ml-platform"))
+OWNERS = Owners(owners=(MAPS,), default=Owner(name="ml-platform"), grouping=APART)
 
 
 def finding(finding_id: str = "f1", state: str = "open", **fields: Any) -> Finding:
@@ -46,6 +56,27 @@ def finding(finding_id: str = "f1", state: str = "open", **fields: Any) -> Findi
         "closed_at": 1_500.0 if state == "closed" else None,
     }
     return Finding(**facts | fields)
+
+
+def incident_of(*findings: Finding) -> Incident:
+    """The one incident that these findings of one model make."""
+    ledger = Ledger()
+    for fact in findings:
+        for incident in triage(ledger, fact, OWNERS, now=2_000.25).changed:
+            ledger.put(incident)
+    (incident,) = ledger
+    return incident
+
+
+def notice(incident: Incident, action: Action, receiver: str = "maps-hook") -> Notification:
+    return Notification(id=notification_id(incident.id, action, receiver), receiver=receiver, action=action)
+
+
+def said(receiver: Receiver, incident: Incident, action: Action, at: float = 3_000.0) -> Request:
+    """The request of a receiver that speaks HTTP."""
+    message = receiver.message(incident, notice(incident, action), at)
+    assert not isinstance(message, Mail)
+    return message
 
 
 class Rec(NamedTuple):
@@ -74,6 +105,12 @@ class Seen:
         self.announced = 0
 
     def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
     def refused(self, reason: str) -> None:

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
 from alerts.book import IncidentBook
-from alerts.delivery import Delivery, Pace
+from alerts.courier import Courier
+from alerts.delivery import Delivery
 from alerts.http import Http
 from alerts.incident import Incident, Notification
+from alerts.intake import undelivered
+from alerts.lane import Limit, Pace
 from alerts.receivers.pagerduty import PagerDutyReceiver
-from alerts.receivers.request import Receiver, Request
+from alerts.receivers.receiver import Receiver
+from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
+from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
+from stream.engine.partition import Output
 from stream.events import Finding
-from tests.unit.alerts.samples import ROUTING_KEY, SECRET, HookServer, finding, hook_server, new_book, record
+from tests.unit.alerts.samples import (
+    LOOPBACK,
+    ROUTING_KEY,
+    SECRET,
+    HookServer,
+    finding,
+    hook_server,
+    new_book,
+    record,
+)
 
 NAMES = ("maps-hook", "maps-pd")
 QUICK = Pace(base_s=0.01, cap_s=0.05)
@@ -41,16 +56,30 @@ def pagerduty() -> Iterator[HookServer]:
 class Pager:
     """A book and its delivery; commits as the engine would when urged."""
 
-    def __init__(self, hook: HookServer, pagerduty: HookServer) -> None:
+    def __init__(
+        self,
+        hook: HookServer,
+        pagerduty: HookServer,
+        extra: Mapping[str, Receiver] | None = None,
+        fallbacks: Mapping[str, str] | None = None,
+        limits: Mapping[str, Limit] | None = None,
+    ) -> None:
         self.registry = CollectorRegistry()
-        self.http = Http(timeout_s=2.0)
+        self.http = Http(2.0, LOOPBACK)
         receivers: dict[str, Receiver] = {
-            "maps-hook": WebhookReceiver(hook.url, SECRET),
+            "maps-hook": WebhookReceiver(hook.url, [SECRET]),
             "maps-pd": PagerDutyReceiver(ROUTING_KEY, pagerduty.url),
-        }
+        } | dict(extra or {})
         telemetry = Telemetry(self.registry, NAMES)
-        self.delivery = Delivery(receivers, self.http.send, telemetry, QUICK)
-        self.book = new_book(announce=self.delivery.wake, urge=self.commit_soon)
+        courier = Courier(self.http, Smtp())
+        self.delivery = Delivery(receivers, courier.send, telemetry, QUICK, limits)
+        self.letters: list[Output] = []
+        self.book = new_book(
+            announce=self.delivery.wake,
+            urge=self.commit_soon,
+            fallbacks=fallbacks,
+            letter=undelivered("dead-letters"),
+        )
         self.registry.register(BookFigures(lambda: self.book, ["maps"], NAMES))
         self.stored: dict[bytes, bytes | None] = {}
 
@@ -64,7 +93,9 @@ class Pager:
         asyncio.get_running_loop().call_soon(self.commit)
 
     def commit(self) -> None:
-        self.stored |= self.book.freeze({}).state
+        flush = self.book.freeze({})
+        self.stored |= flush.state
+        self.letters += flush.outputs
         self.book.committed()
 
     def fold(self, *findings: Finding) -> None:
@@ -240,15 +271,66 @@ def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
     run(lambda: Pager(hook, pagerduty), story)
 
 
+def test_receiver_that_is_gone_is_asked_once_and_its_fallback_hears_everything(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (410, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"), finding("r", model="route-bike"))
+        await until(lambda: len(spare.got) == 2)
+        await until(lambda: not list(pager.book.pending()))
+        assert len(hook.got) == 1
+        pager.fold(finding("a", "closed"))
+        await until(lambda: len(spare.got) == 3)
+        assert kinds(spare)[-1] == "incident.resolved"
+        assert len(hook.got) == 1
+        assert {dict(letter.headers)["tidewatch_detail"] for letter in pager.letters} == {b"http_410"}
+        assert len(pager.letters) == 2
+
+    with hook_server() as spare:
+
+        def built() -> Pager:
+            receivers = {"spare": WebhookReceiver(spare.url, [SECRET])}
+            return Pager(hook, pagerduty, receivers, {"maps-hook": "spare"})
+
+        run(built, story)
+
+
+def test_limit_spaces_what_leaves(hook: HookServer, pagerduty: HookServer) -> None:
+    limits = {"maps-hook": Limit(per_s=5.0, burst=1.0)}
+
+    async def story(pager: Pager) -> None:
+        began = time.monotonic()
+        pager.fold(*(finding(f"{number}", model=f"eta.{number}") for number in range(4)))
+        await until(lambda: len(hook.got) == 4)
+        assert time.monotonic() - began >= 0.55
+
+    run(lambda: Pager(hook, pagerduty, limits=limits), story)
+
+
+def test_receiver_that_forgets_is_told_again(hook: HookServer, pagerduty: HookServer) -> None:
+    class Forgetful(WebhookReceiver):
+        refresh_s = 0.05
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) >= 4)
+        assert set(kinds(hook)) == {"incident.opened"}
+        assert ("maps-hook", "trigger", "sent") in states(pager.book)
+
+    run(lambda: Pager(hook, pagerduty, {"maps-hook": Forgetful(hook.url, [SECRET])}), story)
+
+
 def test_fault_in_one_receivers_task_does_not_go_unseen(hook: HookServer, pagerduty: HookServer) -> None:
     class Broken:
-        def request(self, incident: Incident, notification: Notification, at: float) -> Request:
+        def message(self, incident: Incident, notification: Notification, at: float) -> Request:
             raise RuntimeError("a fault of ours")
 
     async def play() -> None:
         pager = Pager(hook, pagerduty)
         telemetry = Telemetry(CollectorRegistry(), NAMES)
-        delivery = Delivery({"maps-hook": Broken()}, pager.http.send, telemetry)
+        delivery = Delivery({"maps-hook": Broken()}, Courier(pager.http, Smtp()).send, telemetry)
         delivery.attach(pager.book)
         pager.fold(finding("a"))
         with pytest.raises(ExceptionGroup, match="TaskGroup"):

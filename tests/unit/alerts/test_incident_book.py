@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from alerts.book import Due, IncidentBook, StateError
 from alerts.incident import Incident
 from alerts.owners import Owners
-from alerts.triage import Reason
+from alerts.reason import Reason
 from stream.events import Finding
-from tests.unit.alerts.samples import OWNERS, Rec, Seen, finding, new_book, record
+from tests.unit.alerts.samples import APART, OWNERS, Rec, Seen, finding, new_book, record
 
 MODELS = ("eta.city", "route-bike", "fraud")
 
@@ -254,7 +255,7 @@ def test_what_is_no_finding_goes_to_the_dead_letters(value: bytes | None, reason
 
 
 def test_old_resolved_incidents_are_forgotten_once_nothing_is_left_to_send() -> None:
-    book = new_book(resolved_budget=2, owners=Owners())
+    book = new_book(resolved_budget=2, owners=Owners(grouping=APART))
     for number in range(5):
         book.apply([record(finding(f"{number}")), record(finding(f"{number}", "closed"))])
     dirty = commit(book)
@@ -276,6 +277,20 @@ def test_state_of_another_schema_is_refused_by_name() -> None:
     newer = msgspec.json.encode(msgspec.json.decode(value) | {"schema": 2})
     with pytest.raises(StateError, match=r"inc_.*want schema 1"):
         new_book().restore(key, newer)
+
+
+def test_incident_that_the_first_release_wrote_is_taken_back_and_told() -> None:
+    stored = (Path(__file__).parent / "data" / "incident-1.json").read_bytes()
+    book = new_book()
+    book.restore(b"inc_fc03ecddd2ff1ad6ff9bcb160acd85fc", stored)
+    book.committed()
+    (due,) = book.due("maps-hook")
+    fresh = new_book()
+    fresh.apply([record(finding("a"))])
+    commit(fresh)
+    assert due.notification.id == next(iter(fresh.due("maps-hook"))).notification.id
+    book.apply([record(finding("b", slice="country=DE")), record(finding("a", "closed"))])
+    assert len(list(book.incidents())) == 1
 
 
 def test_watch_learns_the_reasons() -> None:

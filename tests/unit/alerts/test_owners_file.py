@@ -8,6 +8,8 @@ import pytest
 
 from alerts.app import configured
 from alerts.config import OwnersError, Roster, load
+from alerts.grouping import Grouping, Upstream
+from alerts.lane import Limit
 from stream.settings import SettingsError
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
@@ -93,7 +95,7 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, text)
     for part in (
         "colour: unknown",
-        "receiver[0].kind 'slak': want webhook or pagerduty",
+        "receiver[0].kind 'slak': want one of webhook, pagerduty",
         "receiver[1].name 'b b'",
         "receiver[1].url",
         'receiver[2]: secret: want "whsec_"',
@@ -160,3 +162,39 @@ def test_faults_of_the_settings_and_of_the_owners_file_are_told_at_once(tmp_path
     with pytest.raises(SettingsError) as alone:
         configured(None, {})
     assert "owners" not in str(alone.value)
+
+
+def test_fallback_limit_and_heartbeat_are_read(tmp_path: Path) -> None:
+    text = GOOD.replace('kind = "pagerduty"', 'kind = "pagerduty"\nfallback = "maps-hook"\nper_minute = 30')
+    roster = read(tmp_path, text + '[heartbeat]\nurl = "https://beat.example/top-secret"\nevery_s = 30\n')
+    assert roster.fallbacks == {"maps-pd": "maps-hook"}
+    assert roster.limits["maps-pd"] == Limit(per_s=0.5, burst=1.0)
+    assert roster.heartbeat is not None
+    assert roster.heartbeat.every_s == 30
+    assert "top-secret" not in repr(roster)
+
+
+@pytest.mark.parametrize("fallback", ["nobody", "maps-hook"])
+def test_fallback_is_another_receiver(tmp_path: Path, fallback: str) -> None:
+    (found,) = faults(
+        tmp_path, GOOD.replace('kind = "webhook"', f'kind = "webhook"\nfallback = "{fallback}"')
+    )
+    assert f"receiver[0].fallback '{fallback}': want the name of another [[receiver]]" in found
+
+
+def test_heartbeat_of_no_url_is_named_without_it(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, GOOD + '[heartbeat]\nurl = "ftp://top-secret"\n')
+    assert "heartbeat: url: want an http or https URL" in found
+    assert "top-secret" not in found
+
+
+def test_upstreams_and_grouping_are_read(tmp_path: Path) -> None:
+    text = GOOD + '[[upstream]]\nname = "geo"\nowner = "maps"\nmodels = ["eta.*"]\n[grouping]\nhold_s = 60\n'
+    owners = read(tmp_path, text).owners
+    assert owners.upstream_of("eta.city") == Upstream(name="geo", owner="maps", models=("eta.*",))
+    assert owners.grouping == Grouping(hold_s=60.0)
+
+
+def test_upstream_belongs_to_an_owner(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, GOOD + '[[upstream]]\nname = "geo"\nowner = "nobody"\nmodels = ["*"]\n')
+    assert "upstream[0].owner 'nobody': want the name of an [[owner]]" in found

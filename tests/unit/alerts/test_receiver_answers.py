@@ -11,12 +11,13 @@ from email.utils import formatdate
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater, classify, retry_after_s
 from alerts.book import Due
-from alerts.http import Accepted, Answer, Http, Refused, RetryLater, classify, retry_after_s
+from alerts.http import Http
 from alerts.receivers.pagerduty import PagerDutyReceiver
 from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
-from tests.unit.alerts.samples import SECRET, HookServer, finding, hook_server, new_book, record
+from tests.unit.alerts.samples import LOOPBACK, SECRET, HookServer, finding, hook_server, new_book, record
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def hook() -> Iterator[HookServer]:
 
 def post(request: Request, timeout_s: float = 5.0) -> Answer:
     async def exchange() -> Answer:
-        http = Http(timeout_s)
+        http = Http(timeout_s, LOOPBACK)
         try:
             return await http.send(request)
         finally:
@@ -59,7 +60,7 @@ def one_due() -> Due:
         (401, Refused("http_401")),
         (404, Refused("http_404")),
         (408, RetryLater("http_408")),
-        (410, Refused("http_410")),
+        (410, Gone()),
         (425, RetryLater("http_425")),
         (429, RetryLater("http_429")),
         (500, RetryLater("http_500")),
@@ -129,8 +130,8 @@ def test_proxy_of_the_environment_is_not_used(hook: HookServer, monkeypatch: pyt
 
 def test_signature_is_verified_by_the_standard_library_of_receivers(hook: HookServer) -> None:
     due = one_due()
-    receiver = WebhookReceiver(f"{hook.url}/hook", SECRET)
-    assert post(receiver.request(due.incident, due.notification, time.time())) == Accepted()
+    receiver = WebhookReceiver(f"{hook.url}/hook", [SECRET])
+    assert post(receiver.message(due.incident, due.notification, time.time())) == Accepted()
     (got,) = hook.got
     body = Webhook(SECRET).verify(got.body, got.headers)
     assert body["data"]["summary"] == "Genauigkeit fällt über 29 %"
@@ -141,8 +142,8 @@ def test_signature_is_verified_by_the_standard_library_of_receivers(hook: HookSe
 
 def test_repeat_has_the_same_id_and_body_and_a_fresh_timestamp() -> None:
     due = one_due()
-    receiver = WebhookReceiver("http://127.0.0.1/", SECRET)
-    first, again = (receiver.request(due.incident, due.notification, at) for at in (1_000.9, 1_060.2))
+    receiver = WebhookReceiver("http://127.0.0.1/", [SECRET])
+    first, again = (receiver.message(due.incident, due.notification, at) for at in (1_000.9, 1_060.2))
     assert first.headers["webhook-id"] == again.headers["webhook-id"]
     assert (first.headers["webhook-timestamp"], again.headers["webhook-timestamp"]) == ("1000", "1060")
     assert first.headers["webhook-signature"] != again.headers["webhook-signature"]
@@ -153,7 +154,7 @@ def test_pagerduty_is_posted_to_enqueue(hook: HookServer) -> None:
     due = one_due()
     hook.answer = lambda got: (202, {})
     receiver = PagerDutyReceiver("0" * 32, base_url=f"{hook.url}/")
-    assert post(receiver.request(due.incident, due.notification, 0.0)) == Accepted()
+    assert post(receiver.message(due.incident, due.notification, 0.0)) == Accepted()
     assert hook.got[0].path == "/v2/enqueue"
 
 

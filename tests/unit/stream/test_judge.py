@@ -91,14 +91,25 @@ def labelled(monitor, i, wrong, delay, judgement):
 
 def test_first_labels_are_not_judged_until_slow_ones_have_come():
     monitor, judgement, rng = Monitor("m"), Judgement(), np.random.default_rng(6)
-    for i in range(900):
-        labelled(monitor, i, rng.random() < 0.1, 100.0, judgement)
-    assert not monitor.versions["v"].is_mature
-    assert monitor.versions["v"].series["all"].guard.level.losses == 0
-    for i in range(900, 1_800):
-        labelled(monitor, i, rng.random() < 0.1, 100.0, judgement)
-    assert monitor.versions["v"].is_mature
-    assert monitor.versions["v"].series["all"].guard.known == 500
+    guarded = []
+    for i in range(3_000):
+        labelled(monitor, i, rng.random() < 0.1, float(rng.choice([10.0, 400.0])), judgement)
+        guarded.append(monitor.versions["v"].series["all"].guard.level.losses)
+    began = next(place for place, losses in enumerate(guarded) if losses)
+    assert 2 * 205 + 6 * 195 - 100 < began < 2 * 205 + 6 * 195 + 300
+
+
+def test_labels_that_come_when_the_traffic_has_stopped_are_not_judged():
+    monitor, judgement, rng = Monitor("m"), Judgement(), np.random.default_rng(6)
+    for i in range(2_000):
+        labelled(monitor, i, rng.random() < 0.1, 10.0, judgement)
+    series = monitor.versions["v"].series["all"]
+    outcomes, judged = series.outcomes, series.guard.harm.losses
+    served = Served("late", "m", "v", 1_999.0, True, False, ("all",))
+    for _ in range(100):
+        assert monitor.take(Joined(Reason.MATCHED, "m", served, False, 2_100.0), judgement, None)[1] == ()
+    assert series.outcomes == outcomes + 100
+    assert series.guard.harm.losses == judged
 
 
 def test_onset_lies_within_its_interval():

@@ -7,29 +7,31 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from alerts.incident import Incident
-from alerts.ledger import Ledger
-from alerts.payload import pagerduty_body, webhook_body
-from alerts.triage import triage
+from alerts.incident import Action, Incident
+from alerts.links import Links
+from alerts.receivers.pagerduty import PagerDutyReceiver
+from alerts.receivers.webhook import WebhookReceiver
+from alerts.wording import cut, facts, few, fitting, headline
 from stream.events import Finding
-from tests.unit.alerts.samples import OWNERS, ROUTING_KEY, finding
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET, finding, incident_of, said
 
 FIELDS = {
     "incident_id", "dedup_key", "state", "severity", "owner", "model", "version", "slice", "metric",
     "direction",
     "before", "after", "before_count", "after_count", "onset_at", "detected_at", "resolved_at", "proven_at",
     "events_since_onset", "examples", "causes", "findings", "finding_count", "summary",
+    "acknowledged_by", "incident_url", "runbook_url", "episode", "cause", "model_count", "worst",
 }  # fmt: skip
 
 
-def incident_of(*findings: Finding) -> Incident:
-    ledger = Ledger()
-    for fact in findings:
-        for incident in triage(ledger, fact, OWNERS, now=2_000.25).changed:
-            ledger.put(incident)
-    (incident,) = ledger
-    return incident
+def webhook_body(incident: Incident, action: Action) -> bytes:
+    return said(WebhookReceiver("http://127.0.0.1/", [SECRET]), incident, action).body
+
+
+def pagerduty_body(incident: Incident, action: Action) -> bytes:
+    return said(PagerDutyReceiver(ROUTING_KEY), incident, action).body
 
 
 def read(body: bytes) -> Any:
@@ -87,8 +89,8 @@ def test_undefined_number_is_null() -> None:
 
 def test_pagerduty_trigger_and_resolve_share_one_dedup_key() -> None:
     incident = incident_of(finding("a"), finding("a", "closed"))
-    trigger = read(pagerduty_body(incident, "trigger", ROUTING_KEY))
-    resolve = read(pagerduty_body(incident, "resolve", ROUTING_KEY))
+    trigger = read(pagerduty_body(incident, "trigger"))
+    resolve = read(pagerduty_body(incident, "resolve"))
     assert trigger["event_action"] == "trigger"
     assert trigger["payload"]["severity"] == "critical"
     assert trigger["payload"]["custom_details"]["model"] == "eta.city"
@@ -102,7 +104,7 @@ def test_pagerduty_trigger_and_resolve_share_one_dedup_key() -> None:
 @pytest.mark.parametrize("fact", [finding("a"), huge()], ids=["ordinary", "huge"])
 def test_pagerduty_limits_hold(fact: Finding) -> None:
     others = [finding(f"{number}-{'x' * 300}", model=fact.model) for number in range(2_000)]
-    body = pagerduty_body(incident_of(fact, *others), "trigger", ROUTING_KEY)
+    body = pagerduty_body(incident_of(fact, *others), "trigger")
     event = read(body)
     assert len(body) <= 512_000
     assert len(event["dedup_key"]) <= 255
@@ -115,5 +117,53 @@ def test_what_is_cut_is_visibly_cut() -> None:
     data = read(body)["data"]
     assert data["summary"].endswith("…")
     assert data["version"].endswith("…")
-    assert len(data["examples"]) == 20
-    assert len(body) < 64_000
+    assert data["examples"][-1] == f"… and {5_000 - len(data['examples']) + 1} more"
+    assert len(body) <= 20_000
+
+
+@pytest.mark.parametrize("limit", [2_000, 3_000, 5_000, 10_000, 50_000])
+def test_details_fit_any_limit_and_keep_what_fits(limit: int) -> None:
+    incident = incident_of(huge(), *(finding(f"{number}", model=huge().model) for number in range(100)))
+    made = fitting(incident, "trigger", Links(), limit)
+    assert len(msgspec.json.encode(made)) <= limit
+    assert made["finding_count"] == 101
+
+
+def test_few_says_how_many_are_left_out() -> None:
+    assert few(["a", "b"], 2) == ["a", "b"]
+    assert few(["a", "b", "c"], 2) == ["a", "… and 2 more"]
+    assert few([], 0) == []
+
+
+def test_control_characters_are_blanks() -> None:
+    assert cut("a\r\nBcc: x\x1b[31m\u2028") == "a  Bcc: x [31m "
+
+
+def test_acknowledgement_names_who_has_it() -> None:
+    incident = replace(incident_of(finding("a")), acknowledged_by="ada", acknowledged_at=2_100.0)
+    assert ("Acknowledged by", "ada") in facts(incident, "acknowledge")
+    body = read(webhook_body(incident, "acknowledge"))
+    assert (body["type"], body["timestamp"]) == ("incident.acknowledged", "1970-01-01T00:35:00.000Z")
+    assert body["data"]["acknowledged_by"] == "ada"
+
+
+def test_storm_counts_its_models_and_names_the_worst_first() -> None:
+    incident = incident_of(finding("a", model="eta.a"))
+    children = {
+        f"eta.{number}": replace(incident.children["eta.a"], harm=float(number)) for number in range(30)
+    }
+    storm = replace(incident, children=children)
+    data = read(webhook_body(storm, "trigger"))["data"]
+    assert data["model_count"] == 30
+    assert data["worst"][0] == "eta.29 7 [country=CH]: accuracy 0.91 to 0.62"
+    assert data["worst"][-1] == "… and 21 more"
+    assert data["summary"].startswith("30 models got worse. ")
+    assert "Worst: eta.29 7 [country=CH]" in data["summary"]
+    caused = read(webhook_body(replace(storm, cause="geo"), "trigger"))["data"]
+    assert caused["summary"].startswith("30 models that depend on geo got worse.")
+
+
+def test_relapse_and_flapping_are_named() -> None:
+    incident = incident_of(finding("a"))
+    said = [headline(replace(incident, episode=number), "trigger", 30) for number in (1, 2, 3)]
+    assert [one.partition(":")[0] for one in said] == ["Open", "Open again", "Flapping"]

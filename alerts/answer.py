@@ -1,0 +1,74 @@
+"""Core. What a receiver answered, and what that asks the sender to do next."""
+
+from __future__ import annotations
+
+import math
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+RETRY_AFTER_CAP_S = 3_600.0
+RETRIED = frozenset({408, 425, 429})
+GONE = 410
+
+
+class Accepted(NamedTuple):
+    """The receiver has it."""
+
+    reason: str = "accepted"
+
+
+class RetryLater(NamedTuple):
+    """The receiver may take it later; ``after_s`` is what it asked for, ``None`` if nothing."""
+
+    reason: str
+    after_s: float | None = None
+
+
+class Refused(NamedTuple):
+    """The receiver will never take this one: mend its configuration."""
+
+    reason: str
+
+
+class Gone(NamedTuple):
+    """The receiver wants nothing any more: send it nothing until its configuration was mended."""
+
+    reason: str = f"http_{GONE}"
+
+
+Answer = Accepted | RetryLater | Refused | Gone
+
+
+class Reply(NamedTuple):
+    """An HTTP answer. ``body`` is its first 64 KiB, ``whole`` says whether that is all; ``now`` epoch seconds."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+    whole: bool
+    now: float
+
+
+def by_status(reply: Reply) -> Answer:
+    """Return what the status asks for, whatever the body says."""
+    return classify(reply.status, reply.retry_after, reply.now)
+
+
+def classify(status: int, retry_after: str | None, now: float) -> Answer:
+    """Return what a status asks for: 2xx accepted; 408, 425, 429, 5xx again later; 410 no more; the rest never."""
+    if 200 <= status < 300:
+        return Accepted()
+    if status in RETRIED or status >= 500:
+        return RetryLater(f"http_{status}", retry_after_s(retry_after, now))
+    return Gone() if status == GONE else Refused(f"http_{status}")
+
+
+def retry_after_s(value: str | None, now: float) -> float | None:
+    """Read a Retry-After header, seconds or HTTP date, as seconds within 0..3600; else ``None``."""
+    if not value:
+        return None
+    try:
+        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - now
+    except ValueError:
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_CAP_S) if math.isfinite(seconds) else None

@@ -1,0 +1,81 @@
+"""Core. When somebody is told: quiet hours, silences, and whose turn it is. Instants are epoch seconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from fnmatch import fnmatchcase
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from stream.events import Finding
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ROTA = "rota:"
+"""Among receivers, ``rota:NAME`` stands for whoever has the turn."""
+
+
+class QuietHours(Struct, frozen=True, kw_only=True):
+    """From ``start`` to ``end`` of local time in ``zone``, over midnight when ``end`` is not later.
+
+    ``days`` are those on which it starts.
+    """
+
+    start: time
+    end: time
+    zone: str = "UTC"
+    days: tuple[str, ...] = DAYS
+
+    def until(self, at: float) -> float | None:
+        """Return when the quiet that holds ``at`` ends, or ``None`` when there is none."""
+        zone = ZoneInfo(self.zone)
+        today = datetime.fromtimestamp(at, zone).date()
+        for day in (today - timedelta(days=1), today):
+            if DAYS[day.weekday()] not in self.days:
+                continue
+            last = day if self.end > self.start else day + timedelta(days=1)
+            begins = datetime.combine(day, self.start, zone).timestamp()
+            ends = datetime.combine(last, self.end, zone).timestamp()
+            if begins <= at < ends:
+                return ends
+        return None
+
+
+class Silence(Struct, frozen=True, kw_only=True):
+    """Somebody's word that trouble is expected. Globs; one left out matches everything."""
+
+    name: str
+    author: str
+    reason: str
+    starts_at: float
+    ends_at: float
+    model: str = "*"
+    version: str = "*"
+    slice: str = "*"
+    metric: str = "*"
+
+    def until(self, finding: Finding, at: float) -> float | None:
+        """Return when it ends if it holds ``at`` for this finding, else ``None``."""
+        if not self.starts_at <= at < self.ends_at:
+            return None
+        pairs = (
+            (finding.model, self.model),
+            (finding.version, self.version),
+            (finding.slice, self.slice),
+            (finding.metric, self.metric),
+        )
+        return self.ends_at if all(fnmatchcase(value, pattern) for value, pattern in pairs) else None
+
+
+class Rota(Protocol):
+    """Who has the turn."""
+
+    def at(self, instant: float) -> tuple[str, ...]:
+        """Return the names of the receivers whose turn it is; empty when it is nobody's."""
+        ...
+
+
+def local(at: float, zone: str) -> str:
+    """Return an instant for people in their own zone, with its offset."""
+    return datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %z")

@@ -1,0 +1,25 @@
+"""Shell. Lets time pass for the book: holds that end, silences that run out, steps that are due."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from alerts.book import IncidentBook
+
+TICK_S = 0.25
+
+
+def clock(book: Callable[[], IncidentBook | None]) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Return the work that ticks until cancelled; what a tick does depends only on the state and the instant."""
+
+    async def tick() -> None:
+        while True:
+            held = book()
+            if held is not None:
+                held.advance(time.time())
+            await asyncio.sleep(TICK_S)
+
+    return tick

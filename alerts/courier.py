@@ -1,0 +1,27 @@
+"""Shell. Sends a message by the means it asks for."""
+
+from __future__ import annotations
+
+from alerts.answer import Answer
+from alerts.http import Http
+from alerts.receivers.receiver import Message
+from alerts.receivers.request import Request
+from alerts.smtp import Smtp
+
+
+class Courier:
+    """HTTP and SMTP behind one ``send``."""
+
+    def __init__(self, http: Http, smtp: Smtp) -> None:
+        self._http = http
+        self._smtp = smtp
+
+    async def send(self, message: Message) -> Answer:
+        """Send once; every failure is an answer, never an exception."""
+        if isinstance(message, Request):
+            return await self._http.send(message)
+        return await self._smtp.send(message)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()

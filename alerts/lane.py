@@ -1,0 +1,88 @@
+"""Core. One receiver's lane: how its attempts are spaced, and when it is left alone.
+
+Three brakes, and the longest holds: a notification that failed waits under full jitter; a receiver that keeps
+failing is left alone and then tried with one notification at a time (the circuit); and a receiver is never sent
+more than its limit, so that a backlog leaves as a queue and not as a stampede.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from alerts.answer import Answer, RetryLater
+
+TRIP = 3
+"""Failures in a row that open the circuit."""
+
+
+class Pace(NamedTuple):
+    """Full jitter under an exponential ceiling."""
+
+    base_s: float = 0.5
+    cap_s: float = 60.0
+
+    def wait_s(self, failures: int, draw: float) -> float:
+        """Return the wait after ``failures`` in a row, at least 1; ``draw`` is within 0..1."""
+        return draw * min(self.cap_s, self.base_s * 2.0 ** min(failures - 1, 30))
+
+
+class Limit(NamedTuple):
+    """At most ``burst`` messages at once and ``per_s`` a second in the long run."""
+
+    per_s: float
+    burst: float
+
+
+PACE = Pace()
+FREE = Limit(per_s=50.0, burst=50.0)
+
+
+class Lane:
+    """Instants are seconds of one monotonic clock; ``draw()`` gives numbers within 0..1."""
+
+    def __init__(self, draw: Callable[[], float], pace: Pace = PACE, limit: Limit = FREE) -> None:
+        self._draw = draw
+        self._pace = pace
+        self._limit = limit
+        self._again_at: dict[str, float] = {}
+        self._quiet_until = float("-inf")
+        self._failures = 0
+        self._tokens = limit.burst
+        self._filled_at = float("-inf")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit is open: the receiver has failed too often in a row."""
+        return self._failures >= TRIP
+
+    def wait_s(self, notification_id: str, now: float) -> float:
+        """Return how long this one still has to wait; 0 when it may be tried."""
+        until = max(self._again_at.get(notification_id, float("-inf")), self._quiet_until)
+        lacking = max(0.0, 1.0 - self._level(now))
+        return max(0.0, until - now, lacking / self._limit.per_s)
+
+    def take(self, now: float) -> None:
+        """Count one attempt against the limit."""
+        self._tokens = self._level(now) - 1.0
+        self._filled_at = now
+
+    def note(self, notification_id: str, attempts: int, answer: Answer, now: float) -> None:
+        """Learn how attempt number ``attempts`` ended. A Retry-After holds for the whole lane."""
+        if not isinstance(answer, RetryLater):
+            self._again_at.pop(notification_id, None)
+            self._failures = 0
+            return
+        self._failures += 1
+        self._again_at[notification_id] = now + self._pace.wait_s(attempts, self._draw())
+        quiet_s = answer.after_s or 0.0
+        if self.is_open:
+            quiet_s = max(quiet_s, self._pace.wait_s(self._failures, self._draw()))
+        self._quiet_until = max(self._quiet_until, now + quiet_s)
+
+    def keep(self, notification_ids: Collection[str]) -> None:
+        """Forget all notifications but these."""
+        self._again_at = {name: at for name, at in self._again_at.items() if name in notification_ids}
+
+    def _level(self, now: float) -> float:
+        return min(self._limit.burst, self._tokens + max(0.0, now - self._filled_at) * self._limit.per_s)

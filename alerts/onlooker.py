@@ -1,0 +1,31 @@
+"""Core. Who looks on while findings are folded: metrics and log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from alerts.command import Command
+from alerts.incident import Incident
+from alerts.reason import Reason
+from stream.events import Finding
+
+
+class Onlooker(Protocol):
+    """Called while folding; must not fail."""
+
+    def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        """Learn what became of a finding."""
+        ...
+
+    def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
+        """Learn what the passing of time changed of an incident."""
+        ...
+
+    def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
+        """Learn what became of somebody's wish."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """Learn that a record on the findings topic was no finding."""
+        ...

@@ -1,0 +1,52 @@
+"""Core. Why a decision was taken: the name of the log line, of the metric's label and of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from alerts.incident import Incident
+
+
+class Reason(StrEnum):
+    """What became of a finding, or of an incident as time passed."""
+
+    OPENED = "opened"
+    REOPENED = "reopened"
+    FLAPPING = "flapping"
+    CHILD_ADDED = "child_added"
+    ALREADY_OPEN = "already_open"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    HOLDING = "holding"
+    STILL_OPEN_CHILDREN = "still_open_children"
+    CLOSED_UNSEEN = "closed_unseen"
+    TICKET_NOT_PAGED = "ticket_not_paged"
+    NO_RECEIVERS = "no_receivers"
+    INHIBITED = "inhibited"
+    SILENCED = "silenced"
+    QUIET_HOURS = "quiet_hours"
+    RELEASED = "released"
+    STEPPED = "stepped"
+    REPEATED = "repeated"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED_BY_HAND = "resolved_by_hand"
+    RESOLVED_BEFORE = "resolved_before"
+    COMMENTED = "commented"
+    NO_SUCH_INCIDENT = "no_such_incident"
+    REPEAT = "repeat"
+
+
+class Decision(NamedTuple):
+    """The incidents that changed, with their new due notifications, and why; the main reason first."""
+
+    changed: tuple[Incident, ...]
+    reasons: tuple[Reason, ...]
+
+
+def merged(decisions: Iterable[Decision]) -> Decision:
+    """Return several incidents' decisions as one; each reason once."""
+    made = list(decisions)
+    changed = tuple(incident for decision in made for incident in decision.changed)
+    return Decision(changed, tuple(dict.fromkeys(reason for decision in made for reason in decision.reasons)))

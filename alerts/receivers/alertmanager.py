@@ -1,0 +1,62 @@
+"""Core. Prometheus Alertmanager's API v2: an incident is one alert that fires until its ``endsAt``.
+
+Alertmanager keeps alerts in memory only and expects its clients to say again what still fires: see
+``refresh_s``.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from alerts.incident import Incident, Notification
+from alerts.links import NOWHERE, Links
+from alerts.receivers.request import Request
+from alerts.wording import cut, facts, few, rfc3339, summary
+
+REFRESH_S = 60.0
+FIRES_S = 6 * REFRESH_S
+"""An alert fires this long after it was last said: as long as Tidewatch may be away."""
+CAUSES = 10
+
+
+class AlertmanagerReceiver:
+    """Posts to ``url``, the address of one Alertmanager; ``token`` empty: without authorization."""
+
+    refresh_s = REFRESH_S
+
+    def __init__(self, url: str, token: str = "", links: Links = NOWHERE) -> None:
+        self._url = f"{url.rstrip('/')}/api/v2/alerts"
+        self._token = token
+        self._links = links
+
+    def message(self, incident: Incident, notification: Notification, at: float) -> Request:
+        """Return the alert, made ``at``; its labels, which are its identity, are the same in all messages."""
+        ends_at = incident.changed_at if notification.action == "resolve" else at + FIRES_S
+        alert = {
+            "labels": _labels(incident),
+            "annotations": self._annotations(incident, notification),
+            "startsAt": rfc3339(incident.opened_at),
+            "endsAt": rfc3339(max(ends_at, incident.opened_at)),
+            "generatorURL": self._links.incident(incident),
+        }
+        headers = {"content-type": "application/json"}
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+        return Request(self._url, headers, msgspec.json.encode([alert]))
+
+    def _annotations(self, incident: Incident, notification: Notification) -> dict[str, str]:
+        said = {name.lower().replace(" ", "_"): value for name, value in facts(incident, notification.action)}
+        causes = {"causes": "; ".join(few(incident.lead.causes, CAUSES))} if incident.lead.causes else {}
+        runbook = self._links.runbook(incident)
+        return said | causes | {"summary": summary(incident)} | ({"runbook_url": runbook} if runbook else {})
+
+
+def _labels(incident: Incident) -> dict[str, str]:
+    """Return what never changes over an incident's life; slice and version do, so they are annotations."""
+    return {
+        "alertname": "ModelGotWorse",
+        "incident": incident.id,
+        "owner": cut(incident.owner),
+        "model": cut(incident.model),
+        "severity": incident.severity,
+    }

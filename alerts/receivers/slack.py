@@ -1,0 +1,85 @@
+"""Core. Slack's incoming webhook: a message of blocks, with its text alone for notifications.
+
+Limits: 150 characters in a header, 3,000 in a section, 2,000 in each of 10 fields, 75 on a button, and about
+13,200 in all blocks together (undocumented: ``msg_blocks_too_long``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from alerts.answer import Accepted, Answer, Refused, Reply, RetryLater, by_status
+from alerts.incident import Action, Incident, Notification
+from alerts.links import NOWHERE, Links
+from alerts.receivers.request import Request
+from alerts.wording import CAUSES, cut, facts, few, headline, summary
+
+HEADER = 150
+FIELD = 400
+FIELDS = 10
+CAUSE_LINES = 2_500
+SENTENCE = 2_000
+URL = 3_000
+MARKS: dict[Action, str] = {"trigger": "🔴", "acknowledge": "🟡", "resolve": "🟢"}
+
+
+class SlackReceiver:
+    """Posts to the channel that ``url`` belongs to; the URL is the secret."""
+
+    def __init__(self, url: str, links: Links = NOWHERE) -> None:
+        self._url = url
+        self._links = links
+
+    def message(self, incident: Incident, notification: Notification, at: float) -> Request:
+        """Return the message; a channel gets a new one for each action, as a webhook can't change old ones."""
+        action = notification.action
+        text = escaped(headline(incident, action, SENTENCE), SENTENCE)
+        body = {"text": text, "blocks": self._blocks(incident, action)}
+        return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(body), read)
+
+    def _blocks(self, incident: Incident, action: Action) -> list[dict[str, Any]]:
+        title = cut(f"{MARKS[action]} {headline(incident, action, HEADER)}", HEADER)
+        fields = [_mrkdwn(f"*{name}*\n{escaped(value, FIELD)}") for name, value in facts(incident, action)]
+        blocks: list[dict[str, Any]] = [
+            {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": True}},
+            {"type": "section", "text": _mrkdwn(escaped(summary(incident), SENTENCE))},
+            {"type": "section", "fields": fields[:FIELDS]},
+        ]
+        if action == "trigger" and incident.lead.causes:
+            causes = "\n".join(f"• {cause}" for cause in few(incident.lead.causes, CAUSES))
+            blocks.append({"type": "section", "text": _mrkdwn(escaped(causes, CAUSE_LINES, lines=True))})
+        buttons = [_button(text, url) for text, url in self._links.of(incident) if len(url) <= URL]
+        if buttons:
+            blocks.append({"type": "actions", "elements": buttons})
+        return [*blocks, {"type": "context", "elements": [_mrkdwn(incident.id)]}]
+
+
+def read(reply: Reply) -> Answer:
+    """Return what an answer means: Slack says ``ok`` when it has the message, and 200 may hold an error."""
+    answer = by_status(reply)
+    if not isinstance(answer, Accepted):
+        return answer
+    if not reply.whole:
+        return RetryLater("unread_body")
+    return answer if reply.body.strip() == b"ok" else Refused("not_ok")
+
+
+def escaped(text: str, limit: int, *, lines: bool = False) -> str:
+    """Return ``text`` with Slack's three control characters as entities, within ``limit`` characters."""
+    kept = limit
+    while True:
+        short = cut(text, kept) if not lines else "\n".join(cut(line, kept) for line in text.split("\n"))
+        safe = short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        if len(safe) <= limit:
+            return safe
+        kept = kept * limit // (len(safe) + 1)
+
+
+def _mrkdwn(text: str) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": text}
+
+
+def _button(text: str, url: str) -> dict[str, Any]:
+    return {"type": "button", "text": {"type": "plain_text", "text": text}, "url": url}

@@ -1,0 +1,74 @@
+"""Core. Microsoft Teams: an Adaptive Card for a Workflows webhook, which takes 28 KB.
+
+Teams may answer 200 with an error in the body ("Webhook message delivery failed with error … HTTP error 429").
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from alerts.answer import Accepted, Answer, Refused, Reply, RetryLater, by_status, classify
+from alerts.incident import Incident, Notification
+from alerts.links import NOWHERE, Links
+from alerts.receivers.request import Request
+from alerts.wording import CAUSES, cut, facts, few, headline, summary
+
+CARD = "application/vnd.microsoft.card.adaptive"
+TITLE = 150
+TEXT = 200
+SENTENCE = 600
+"""Characters have up to four bytes: these three keep the longest card under 28 KB."""
+_STATUS = re.compile(rb"HTTP error (\d{3})")
+_FAILED = re.compile(rb"delivery failed|\berror\b", re.IGNORECASE)
+
+
+class TeamsReceiver:
+    """Posts to the workflow that ``url`` belongs to; the URL is the secret."""
+
+    def __init__(self, url: str, links: Links = NOWHERE) -> None:
+        self._url = url
+        self._links = links
+
+    def message(self, incident: Incident, notification: Notification, at: float) -> Request:
+        """Return the card; texts are runs, which Teams doesn't read as Markdown."""
+        action = notification.action
+        title = _line(headline(incident, action, TITLE), weight="Bolder", size="Large")
+        body = [title, _line(cut(summary(incident), SENTENCE))]
+        body += [_line(f"{name}: {cut(value, TEXT)}") for name, value in facts(incident, action)]
+        if action == "trigger":
+            body += [_line(f"• {cause}") for cause in few(incident.lead.causes, CAUSES, TEXT)]
+        buttons = [
+            {"type": "Action.OpenUrl", "title": text, "url": url} for text, url in self._links.of(incident)
+        ]
+        card = {
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard",
+            "version": "1.4",
+            "body": body,
+            "actions": buttons,
+        }
+        attachment = {
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "contentUrl": None,
+            "content": card,
+        }
+        whole = msgspec.json.encode({"type": "message", "attachments": [attachment]})
+        return Request(self._url, {"content-type": "application/json"}, whole, read)
+
+
+def read(reply: Reply) -> Answer:
+    """Return what an answer means, also when a 2xx holds an error."""
+    answer = by_status(reply)
+    if not isinstance(answer, Accepted):
+        return answer
+    if (status := _STATUS.search(reply.body)) is not None:
+        inner = classify(int(status[1]), reply.retry_after, reply.now)
+        return Refused("error_in_body") if isinstance(inner, Accepted) else inner
+    return RetryLater("error_in_body") if _FAILED.search(reply.body) else answer
+
+
+def _line(text: str, **style: str) -> dict[str, Any]:
+    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text} | style]}

@@ -1,0 +1,88 @@
+"""Shell. Every incident as it is in Kafka: read by every pager, so that any of them can answer, and ordered from.
+
+It shows what is durable, from the compacted incidents topic; what the book of the active pager knows beyond that
+comes with its next checkpoint. Commands go to the findings topic, and the active pager folds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from alerts.command import Command
+from alerts.incident import Incident
+from stream.engine.checkpoint import MARKER, reader
+
+SEEN_S = 5.0
+"""As long is waited until a command shows."""
+LOOK_S = 0.02
+POLL_MS = 200
+_decode = msgspec.json.Decoder(Incident).decode
+
+
+class Shelf:
+    """The incidents by id, newest first when listed."""
+
+    def __init__(self, options: Mapping[str, Any], incidents: str, findings: str) -> None:
+        self._options = options
+        self._tp = TopicPartition(incidents, 0)
+        self._findings = findings
+        self._held: dict[str, Incident] = {}
+        self._producer: AIOKafkaProducer | None = None
+        self.is_whole = False
+
+    def get(self, incident_id: str) -> Incident | None:
+        """Return the incident, or ``None``."""
+        return self._held.get(incident_id)
+
+    def listed(self) -> list[Incident]:
+        """Return all incidents, unresolved ones first, then by their last change, newest first."""
+        return sorted(self._held.values(), key=lambda one: (one.state == "resolved", -one.changed_at, one.id))
+
+    async def run(self) -> None:
+        """Follow the topic until cancelled."""
+        async with reader(self._options) as consumer:
+            consumer.assign([self._tp])
+            await consumer.seek_to_beginning(self._tp)
+            end = (await consumer.end_offsets([self._tp]))[self._tp]
+            while True:
+                for batch in (
+                    await consumer.getmany(self._tp, timeout_ms=POLL_MS, max_records=1_000)
+                ).values():
+                    for record in batch:
+                        self._take(record.key, record.value)
+                self.is_whole = self.is_whole or await consumer.position(self._tp) >= end
+
+    def _take(self, key: bytes, value: bytes | None) -> None:
+        if key == MARKER:
+            return
+        if value is None:
+            self._held.pop(key.decode(), None)
+        else:
+            self._held[key.decode()] = _decode(value)
+
+    async def order(self, command: Command, done: Callable[[Incident], bool]) -> Incident | None:
+        """Write a command; return the incident once it shows as ``done``, ``None`` if it doesn't in time."""
+        if self._producer is None:
+            self._producer = AIOKafkaProducer(**self._options, enable_idempotence=True)
+            await self._producer.start()
+        await self._producer.send_and_wait(
+            self._findings, msgspec.json.encode(command), key=command.incident.encode(), partition=0
+        )
+        ends = time.monotonic() + SEEN_S
+        while time.monotonic() < ends:
+            held = self._held.get(command.incident)
+            if held is not None and done(held):
+                return held
+            await asyncio.sleep(LOOK_S)
+        return None
+
+    async def close(self) -> None:
+        """Let the producer go."""
+        if self._producer is not None:
+            await self._producer.stop()

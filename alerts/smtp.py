@@ -1,0 +1,50 @@
+"""Shell. The only module that knows aiosmtplib: one mail handed in, and what the answer asks to do next."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiosmtplib
+
+from alerts.answer import Accepted, Answer, Refused, RetryLater
+from alerts.receivers.mail import Mail
+
+
+class Smtp:
+    """One connection a mail: pages are few, and a connection kept open may be dead when it is needed."""
+
+    def __init__(self, timeout_s: float = 15.0) -> None:
+        self._timeout_s = timeout_s
+
+    async def send(self, mail: Mail) -> Answer:
+        """Hand the mail in; every failure is an answer, never an exception. 4yz is for now, 5yz for good."""
+        server = mail.server
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await aiosmtplib.send(
+                    mail.message,
+                    sender=mail.sender,
+                    recipients=[mail.recipient],
+                    hostname=server.host,
+                    port=server.port,
+                    use_tls=server.security == "tls",
+                    start_tls=server.security == "starttls",
+                    username=server.username or None,
+                    password=server.password or None,
+                    timeout=self._timeout_s,
+                )
+        except (TimeoutError, aiosmtplib.SMTPTimeoutError):
+            return RetryLater("timeout")
+        except aiosmtplib.SMTPRecipientsRefused as fault:
+            return _classified(max(one.code for one in fault.recipients))
+        except aiosmtplib.SMTPResponseException as fault:
+            return _classified(fault.code)
+        except (aiosmtplib.SMTPNotSupported, UnicodeError):
+            return Refused("smtp_not_supported")
+        except (aiosmtplib.SMTPException, OSError):
+            return RetryLater("network")
+        return Accepted()
+
+
+def _classified(code: int) -> Answer:
+    return Refused(f"smtp_{code}") if 500 <= code < 600 else RetryLater(f"smtp_{code}")

@@ -1,0 +1,125 @@
+"""Core. Who is told of an incident, at which instant, and what the passing of time changes.
+
+Every instant is computed from the incident's own ones, so a tick that comes late, or again after a crash, decides
+the same with the same ids.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from alerts.incident import Incident, with_due
+from alerts.owners import Owner, Owners
+from alerts.reason import Decision, Reason
+
+
+class Mute(NamedTuple):
+    """What keeps an incident quiet, until when (epoch seconds), and why."""
+
+    by: str
+    until: float
+    reason: Reason
+
+
+def tell(
+    incident: Incident, owners: Owners, at: float, cause: Incident | None = None
+) -> tuple[Incident, tuple[Reason, ...]]:
+    """Make the triggers due ``at``, unless it is a ticket, is kept quiet (as by ``cause``) or has no ears."""
+    if incident.severity == "ticket":
+        return incident, (Reason.TICKET_NOT_PAGED,)
+    owner = owners.named(incident.owner)
+    mute = _mute(incident, owner, owners, at, cause)
+    if mute is not None:
+        return replace(incident, muted_by=mute.by, muted_until=mute.until), (mute.reason,)
+    heard = replace(incident, muted_by="", muted_until=None, told_at=at)
+    receivers = owners.on_duty(owner.receivers, at)
+    if not receivers:
+        return heard, (Reason.NO_RECEIVERS,)
+    return with_due(heard, "trigger", receivers, at), ()
+
+
+def ripe_at(incident: Incident, owners: Owners) -> float | None:
+    """Return when the passing of time changes this incident next, epoch seconds, or ``None``."""
+    if incident.state == "resolved":
+        return None
+    if incident.recovered_at is not None:
+        return incident.recovered_at + owners.grouping.hold(incident.episode)
+    if incident.muted_until is not None:
+        return incident.muted_until
+    owner = owners.named(incident.owner)
+    instants = [at for at in (_step_at(incident, owner), _repeat_at(incident, owner)) if at is not None]
+    return min(instants, default=None)
+
+
+def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
+    """Decide what the mere passing of time changes of an incident; what it changes bears the nominal instant."""
+    at = ripe_at(incident, owners)
+    if at is None or now < at:
+        return Decision((), ())
+    if incident.recovered_at is not None:
+        return Decision((resolve(incident, incident.resolved_at, at),), (Reason.RESOLVED,))
+    if incident.muted_until is not None:
+        told, reasons = tell(replace(incident, changed_at=at, muted_until=None), owners, at)
+        return Decision((told,), (Reason.RELEASED, *reasons))
+    owner = owners.named(incident.owner)
+    if at == _step_at(incident, owner):
+        return _take_step(incident, owner, owners, at)
+    repeated = replace(incident, rounds=incident.rounds + 1)
+    return Decision((with_due(repeated, "trigger", _hearing(incident), at),), (Reason.REPEATED,))
+
+
+def resolve(incident: Incident, ended_at: float | None, at: float) -> Incident:
+    """Return the incident resolved; whoever was to be told of the trouble is told of its end."""
+    ended = replace(
+        incident,
+        state="resolved",
+        resolved_at=ended_at,
+        recovered_at=None,
+        changed_at=at,
+        muted_by="",
+        muted_until=None,
+    )
+    return with_due(ended, "resolve", incident.told(), at)
+
+
+def _mute(incident: Incident, owner: Owner, owners: Owners, at: float, cause: Incident | None) -> Mute | None:
+    if cause is not None and (until := incident.changed_at + owners.grouping.inhibit_s) > at:
+        return Mute(cause.id, until, Reason.INHIBITED)
+    for silence in owners.silences:
+        if (ends_at := silence.until(incident.lead, at)) is not None:
+            return Mute(f"silence {silence.name}", ends_at, Reason.SILENCED)
+    quiet = [ends_at for hours in owner.quiet if (ends_at := hours.until(at)) is not None]
+    return Mute("quiet hours", max(quiet), Reason.QUIET_HOURS) if quiet else None
+
+
+def _take_step(incident: Incident, owner: Owner, owners: Owners, at: float) -> Decision:
+    step = owner.escalation[incident.steps]
+    known = {one.receiver for one in incident.notifications if one.episode == incident.episode}
+    fresh = tuple(name for name in owners.on_duty(step.receivers, at) if name not in known)
+    return Decision(
+        (with_due(replace(incident, steps=incident.steps + 1), "trigger", fresh, at),), (Reason.STEPPED,)
+    )
+
+
+def _hearing(incident: Incident) -> tuple[str, ...]:
+    """Return who is told again: not those that a trigger still waits for."""
+    waiting = {
+        one.receiver for one in incident.notifications if (one.action, one.state) == ("trigger", "due")
+    }
+    return tuple(name for name in incident.told() if name not in waiting)
+
+
+def _step_at(incident: Incident, owner: Owner) -> float | None:
+    if incident.state != "open" or incident.told_at is None or incident.steps >= len(owner.escalation):
+        return None
+    return incident.told_at + owner.escalation[incident.steps].after_s
+
+
+def _repeat_at(incident: Incident, owner: Owner) -> float | None:
+    if incident.state != "open" or incident.told_at is None:
+        return None
+    if not owner.repeat_s or incident.rounds >= owner.repeats:
+        return None
+    return incident.told_at + (incident.rounds + 1) * owner.repeat_s

@@ -1,0 +1,171 @@
+"""Core. What is said of an incident, for machines (``details``) and for people (``headline``, ``facts``).
+
+It is what its notification says, however late it is sent: the trigger of an incident that has resolved
+meanwhile still reads ``open``. Text that is too long ends in ``…``; lists that are too long say how many are
+left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from alerts.grouping import FLAPS
+from alerts.incident import Action, Incident
+from alerts.links import NOWHERE, Links
+from stream.events import Finding
+
+TEXT = 300
+SUMMARY = 1_024
+"""PagerDuty's limit of a summary, in characters."""
+EXAMPLES = 20
+CAUSES = 10
+FINDINGS = 50
+WORST = 10
+
+STATES: dict[Action, str] = {"trigger": "open", "acknowledge": "acknowledged", "resolve": "resolved"}
+
+
+def details(incident: Incident, action: Action, links: Links = NOWHERE, share: int = 1) -> dict[str, Any]:
+    """Return what is known of the incident; the values are the leading finding's, instants epoch seconds.
+
+    Texts and lists are cut to one ``share``-th of their usual limits.
+    """
+    text = TEXT // share
+    findings = sorted(incident.findings)
+    return {
+        "incident_id": incident.id,
+        "dedup_key": incident.dedup_key,
+        "state": STATES[action],
+        "severity": incident.severity,
+        "owner": cut(incident.owner, text),
+        "summary": cut(summary(incident), SUMMARY // share),
+        "episode": incident.episode,
+        "cause": cut(incident.cause, text) or None,
+        "resolved_at": incident.resolved_at if action == "resolve" else None,
+        "acknowledged_by": cut(incident.acknowledged_by, text) if action == "acknowledge" else None,
+        "model_count": max(1, len(incident.children)),
+        "worst": few(worst(incident), WORST // share, text),
+        "findings": few(findings, FINDINGS // share, text),
+        "finding_count": len(findings),
+        "incident_url": links.incident(incident) or None,
+        "runbook_url": links.runbook(incident) or None,
+    } | _of_the_lead(incident.lead, share)
+
+
+def _of_the_lead(lead: Finding, share: int) -> dict[str, Any]:
+    text = TEXT // share
+    return {
+        "model": cut(lead.model, text),
+        "version": cut(lead.version, text),
+        "slice": cut(lead.slice, text),
+        "metric": lead.metric,
+        "direction": lead.direction,
+        "before": lead.before,
+        "after": lead.after,
+        "before_count": lead.before_count,
+        "after_count": lead.after_count,
+        "onset_at": lead.onset_at,
+        "detected_at": lead.detected_at,
+        "proven_at": lead.proven_at,
+        "events_since_onset": lead.events_since_onset,
+        "examples": few(lead.examples, EXAMPLES // share, text),
+        "causes": few(lead.causes, CAUSES // share, text),
+    }
+
+
+def fitting(incident: Incident, action: Action, links: Links, limit: int) -> dict[str, Any]:
+    """Return the details whose JSON has at most ``limit`` bytes (2 kB fit always); undefined numbers are null."""
+    for share in (1, 2, 4, 8):
+        made = details(incident, action, links, share)
+        if len(msgspec.json.encode(made)) <= limit:
+            return made
+    return details(incident, action, links, 10)
+
+
+def summary(incident: Incident) -> str:
+    """Return one sentence for a phone's screen: what broke, and how much of it when it is more than one model."""
+    lead = incident.lead
+    change = f"{lead.metric} got worse, {lead.before:.4g} to {lead.after:.4g}"
+    said = lead.summary or f"{lead.model} {lead.version} [{lead.slice}]: {change}"
+    count = len(incident.children)
+    if count < 2 and not incident.cause:
+        return cut(said, SUMMARY)
+    below = f" that depend on {cut(incident.cause)}" if incident.cause else ""
+    return cut(f"{count} models{below} got worse. {cut(said, TEXT)} Worst: {worst(incident)[0]}", SUMMARY)
+
+
+def worst(incident: Incident) -> list[str]:
+    """Return one line a model, the most harmed first."""
+    ranked = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
+    return [
+        f"{cut(model, 100)} {cut(child.version, 40)} [{cut(child.slice, 80)}]: "
+        f"{child.metric} {child.before:.4g} to {child.after:.4g}"
+        for model, child in ranked
+    ]
+
+
+def headline(incident: Incident, action: Action, limit: int) -> str:
+    """Return the state and the summary in one line of at most ``limit`` characters."""
+    return cut(f"{_state(incident, action)}: {summary(incident)}", limit)
+
+
+def _state(incident: Incident, action: Action) -> str:
+    if action != "trigger" or incident.episode == 1:
+        return STATES[action].capitalize()
+    return "Flapping" if incident.episode >= FLAPS else "Open again"
+
+
+def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
+    """Return what a person wants to know, as (name, value); each value has at most ``TEXT`` characters."""
+    lead = incident.lead
+    found = [
+        ("Owner", incident.owner),
+        ("Model", f"{lead.model} {lead.version}"),
+        ("Slice", lead.slice),
+        ("Change", f"{lead.metric} {lead.before:.4g} to {lead.after:.4g}"),
+        ("Since", when(lead.onset_at)),
+        ("Events since", str(lead.events_since_onset)),
+        ("Findings", str(len(incident.findings))),
+    ]
+    if len(incident.children) > 1:
+        found.append(("Models", f"{len(incident.children)}, worst: {'; '.join(worst(incident)[:3])}"))
+    if action == "acknowledge":
+        found.append(("Acknowledged by", incident.acknowledged_by))
+    if action == "resolve" and incident.resolved_at is not None:
+        found.append(("Resolved", when(incident.resolved_at)))
+    return [(name, cut(value)) for name, value in found]
+
+
+def cut(text: str, limit: int = TEXT) -> str:
+    """Return ``text`` in one line without control characters; its beginning and ``…`` when it is too long."""
+    line = text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def few(texts: Sequence[str], limit: int, length: int = TEXT) -> list[str]:
+    """Return the first texts, each cut; when there are more than ``limit``, the last entry says how many more."""
+    if len(texts) <= limit:
+        return [cut(text, length) for text in texts]
+    kept = max(limit - 1, 0)
+    return [*(cut(text, length) for text in texts[:kept]), f"… and {len(texts) - kept} more"]
+
+
+def said_at(incident: Incident, action: Action) -> float:
+    """Return when the incident came to the state that is told of, epoch seconds."""
+    if action == "acknowledge" and incident.acknowledged_at is not None:
+        return incident.acknowledged_at
+    return incident.opened_at if action == "trigger" else incident.changed_at
+
+
+def rfc3339(at: float) -> str:
+    """Return an instant as RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def when(at: float) -> str:
+    """Return an instant for people: UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

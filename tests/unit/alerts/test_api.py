@@ -1,0 +1,355 @@
+"""The API and the incident page, over real HTTP: who may see and do what, and what it looks like."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from alerts.api import Api
+from alerts.badge import Badges, Failures, Token
+from alerts.command import Command, obey
+from alerts.incident import Incident
+from alerts.ledger import Ledger
+from alerts.links import Links
+from alerts.openapi import document
+from alerts.page import interval, render
+from tests.unit.alerts.samples import finding, incident_of
+
+KEY = "k" * 32
+ADMIN = Token("admin", "", "admin-admin-admin-admin-admin")
+MAPS = Token("maps-bot", "maps", "maps-maps-maps-maps-maps-maps")
+RISK = Token("risk-bot", "risk", "risk-risk-risk-risk-risk-risk")
+EVIL = "<script>alert(1)</script>\"'&\u202e"
+Story = Callable[["Visit"], Awaitable[None]]
+
+
+class Store:
+    """Incidents in memory; commands are folded at once, as the active pager does."""
+
+    def __init__(self, *incidents: Incident) -> None:
+        self.ledger = Ledger()
+        for incident in incidents:
+            self.ledger.put(incident)
+        self.is_whole = True
+        self.is_folding = True
+        self.commands: list[Command] = []
+
+    def get(self, incident_id: str) -> Incident | None:
+        return self.ledger.get(incident_id)
+
+    def listed(self) -> list[Incident]:
+        return [*self.ledger]
+
+    async def order(self, command: Command, done: Callable[[Incident], bool]) -> Incident | None:
+        self.commands.append(command)
+        if not self.is_folding:
+            return None
+        for incident in obey(self.ledger, command, time.time()).changed:
+            self.ledger.put(incident)
+        held = self.ledger.get(command.incident)
+        return held if held is not None and done(held) else None
+
+
+class Visit:
+    """A client of a running API."""
+
+    def __init__(self, client: TestClient[Any, Any], store: Store, badges: Badges) -> None:
+        self.client = client
+        self.store = store
+        self.badges = badges
+
+    async def get(self, path: str, token: Token | str | None = None) -> ClientResponse:
+        return await self.client.get(path, headers=bearer(token))
+
+    async def post(self, path: str, token: Token | str | None = None, **body: Any) -> ClientResponse:
+        return await self.client.post(path, headers=bearer(token), json=body)
+
+
+def bearer(token: Token | str | None) -> dict[str, str]:
+    secret = token.secret if isinstance(token, Token) else token
+    return {} if secret is None else {"Authorization": f"Bearer {secret}"}
+
+
+def visit(
+    story: Story, *incidents: Incident, store: Store | None = None, failures: Failures | None = None
+) -> None:
+    async def play() -> None:
+        held = store or Store(*incidents)
+        badges = Badges((ADMIN, MAPS, RISK), KEY)
+        links = Links(runbooks="https://docs.example")
+        app = Api(held, badges, Failures(), links).build()
+        async with TestClient(TestServer(app)) as client:
+            await story(Visit(client, held, badges))
+
+    asyncio.run(play())
+
+
+INCIDENT = incident_of(finding("a", causes=("rollout of 7 to live",)))
+
+
+def test_list_and_details_are_the_owners_alone() -> None:
+    async def story(visit: Visit) -> None:
+        for token, count in ((ADMIN, 1), (MAPS, 1), (RISK, 0)):
+            answer = await visit.get("/api/incidents", token)
+            assert (await answer.json())["count"] == count
+        shown = await (await visit.get(f"/api/incidents/{INCIDENT.id}", MAPS)).json()
+        assert (shown["state"], shown["owner"], shown["finding_count"]) == ("open", "maps", 1)
+        assert [one["receiver"] for one in shown["notifications"]] == ["maps-hook", "maps-pd"]
+        assert (await visit.get(f"/api/incidents/{INCIDENT.id}", RISK)).status == 404
+        assert (await visit.post(f"/api/incidents/{INCIDENT.id}/resolve", RISK)).status == 404
+        assert visit.store.commands == []
+
+    visit(story, INCIDENT)
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "admin-admin-admin-admin-admi"])
+def test_without_a_token_nothing_is_told(token: str | None) -> None:
+    async def story(visit: Visit) -> None:
+        for path in ("/api/incidents", f"/api/incidents/{INCIDENT.id}", "/api/incidents/inc_none"):
+            answer = await visit.get(path, token)
+            assert (answer.status, await answer.json()) == (401, {"error": "want a bearer token"})
+        assert (await visit.post(f"/api/incidents/{INCIDENT.id}/acknowledge", token)).status == 401
+
+    visit(story, INCIDENT)
+
+
+def test_ten_failures_shut_the_door_for_a_minute() -> None:
+    async def story(visit: Visit) -> None:
+        for _ in range(10):
+            assert (await visit.get("/api/incidents", "wrong")).status == 401
+        assert (await visit.get("/api/incidents", ADMIN)).status == 429
+
+    visit(story, INCIDENT)
+    failures = Failures(peers=2)
+    for peer in ("a", "b", "c"):
+        for _ in range(10):
+            failures.note(peer, 100.0)
+    assert [failures.is_shut(peer, 100.0) for peer in ("a", "b", "c")] == [False, True, True]
+    assert not failures.is_shut("c", 161.0)
+
+
+def test_commands_change_the_incident_and_a_second_acknowledgement_nothing() -> None:
+    async def story(visit: Visit) -> None:
+        path = f"/api/incidents/{INCIDENT.id}"
+        first = await (await visit.post(f"{path}/acknowledge", MAPS, by="ada")).json()
+        second = await (await visit.post(f"{path}/acknowledge", MAPS, by="bob")).json()
+        assert (first["acknowledged_by"], second["acknowledged_by"]) == ("ada", "ada")
+        said = await (await visit.post(f"{path}/comment", MAPS, text="looking")).json()
+        assert [(one["by"], one["text"]) for one in said["comments"]] == [("maps-bot", "looking")]
+        ended = await (await visit.post(f"{path}/resolve", MAPS)).json()
+        assert ended["state"] == "resolved"
+
+    visit(story, INCIDENT)
+
+
+def test_command_that_shows_later_is_accepted() -> None:
+    store = Store(INCIDENT)
+    store.is_folding = False
+
+    async def story(visit: Visit) -> None:
+        answer = await visit.post(f"/api/incidents/{INCIDENT.id}/acknowledge", MAPS)
+        assert (answer.status, await answer.json()) == (202, {"accepted": True})
+
+    visit(story, store=store)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/api/incidents?state=closed", "state: want one of open, acknowledged, resolved"),
+        ("/api/incidents?limit=0", "limit: want a number within 1..1000"),
+        ("/api/incidents?limit=1e9", "limit: want a number within 1..1000"),
+    ],
+)
+def test_wrong_question_is_named(path: str, said: str) -> None:
+    async def story(visit: Visit) -> None:
+        answer = await visit.get(path, ADMIN)
+        assert (answer.status, await answer.json()) == (400, {"error": said})
+
+    visit(story, INCIDENT)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[]", 400),
+        (b"{", 400),
+        (b'{"text":1}', 400),
+        (b'{"text":" "}', 400),
+        (b"{}", 400),
+        (b"x" * 20_000, 413),
+    ],
+)
+def test_wrong_body_is_refused(body: bytes, status: int) -> None:
+    async def story(visit: Visit) -> None:
+        path = f"/api/incidents/{INCIDENT.id}/comment"
+        answer = await visit.client.post(path, data=body, headers=bearer(MAPS))
+        assert answer.status == status
+        assert visit.store.commands == []
+
+    visit(story, INCIDENT)
+
+
+def test_until_all_is_read_nothing_is_said() -> None:
+    store = Store()
+    store.is_whole = False
+
+    async def story(visit: Visit) -> None:
+        assert (await visit.get("/api/incidents", ADMIN)).status == 503
+
+    visit(story, store=store)
+
+
+def page_of(badges: Badges, incident: Incident, expires_at: float) -> str:
+    return f"/incidents/{incident.id}?pass={badges.sign('view', incident.id, expires_at)}"
+
+
+def test_pass_opens_its_page_and_the_form_acknowledges() -> None:
+    async def story(visit: Visit) -> None:
+        answer = await visit.get(page_of(visit.badges, INCIDENT, time.time() + 60))
+        text = await answer.text()
+        assert answer.status == 200
+        assert "rollout of 7 to live" in text
+        assert "https://docs.example/accuracy.md" in text
+        (ticket,) = re.findall(r'name="pass" value="([^"]+)"', text)
+        form = {"pass": ticket, "by": "ada"}
+        after = await visit.client.post(f"/incidents/{INCIDENT.id}/acknowledge", data=form)
+        shown = await after.text()
+        assert "ada has it" in shown
+        assert "<form" not in shown
+        assert visit.store.commands[0].by == "ada"
+
+    visit(story, INCIDENT)
+
+
+def test_pass_is_for_one_incident_one_purpose_and_a_while() -> None:
+    other = incident_of(finding("b"))
+
+    async def story(visit: Visit) -> None:
+        good = visit.badges.sign("view", INCIDENT.id, time.time() + 60)
+        assert (await visit.get(f"/incidents/{other.id}?pass={good}")).status == 403
+        assert (await visit.get(page_of(visit.badges, INCIDENT, time.time() - 1))).status == 403
+        path = f"/incidents/{INCIDENT.id}/acknowledge"
+        assert (await visit.client.post(path, data={"pass": good})).status == 403
+        assert (await visit.client.post(path)).status == 403
+        assert visit.store.commands == []
+
+    visit(story, INCIDENT, other)
+
+
+@given(st.text(max_size=40))
+def test_forged_pass_opens_nothing(ticket: str) -> None:
+    badges = Badges((), KEY)
+    assert not badges.admits(ticket, "view", "inc_1", 0.0)
+    later, _, signature = badges.sign("view", "inc_1", 100.0).partition(".")
+    assert not badges.admits(f"{int(later) + 1}.{signature}", "view", "inc_1", 0.0)
+    assert not Badges((), "").admits(badges.sign("view", "inc_1", 100.0), "view", "inc_1", 0.0)
+
+
+def test_every_answer_has_the_headers_that_keep_a_browser_safe() -> None:
+    async def story(visit: Visit) -> None:
+        good = page_of(visit.badges, INCIDENT, time.time() + 60)
+        for path in (good, "/api/incidents", "/nowhere", "/openapi.json", "/incidents/x"):
+            answer = await visit.get(path)
+            policy = answer.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'")
+            assert "script" not in policy
+            assert answer.headers["Referrer-Policy"] == "no-referrer"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Cache-Control"] == "no-store"
+
+    visit(story, INCIDENT)
+
+
+def test_nothing_from_outside_becomes_markup() -> None:
+    fact = finding("a", version=EVIL, slice=EVIL, summary=EVIL, causes=(EVIL,), examples=(EVIL,))
+    evil = replace(
+        incident_of(fact), owner=EVIL, state="acknowledged", acknowledged_by=EVIL, acknowledged_at=1.0
+    )
+    text = render(evil, EVIL, 2_000.0)
+    assert "<script" not in text
+    assert "\u202e" not in text
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+def test_chart_stays_in_its_frame(metric: str) -> None:
+    for before, after in ((0.9, 0.6), (1.0, 0.0), (0.5, 0.5), (0.0, 0.0)):
+        text = render(incident_of(finding("a", metric=metric, before=before, after=after)), "", 2_000.0)
+        heights = [float(value) for value in re.findall(r' y[12]?="([-0-9.]+)"', text)]
+        assert len(heights) >= 8
+        assert all(0.0 <= value <= 200.0 for value in heights)
+
+
+def test_interval_is_wilsons() -> None:
+    low, high = interval(0.5, 100)
+    assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    assert interval(1.0, 10)[1] == 1.0
+    assert interval(0.0, 0) == (0.0, 1.0)
+
+
+def test_openapi_document_names_every_route() -> None:
+    app = Api(Store(), Badges((), ""), Failures(), Links()).build()
+    served = {
+        (route.method.lower(), route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None
+        and route.resource.canonical.startswith("/api/")
+        and route.method != "HEAD"
+    }
+    named = {(method, path) for path, methods in document()["paths"].items() for method in methods}
+    assert named == served
+
+
+def test_ten_thousand_open_incidents_are_listed_in_time() -> None:
+    many = [replace(INCIDENT, id=f"inc_{number}", model=f"eta.{number}") for number in range(10_000)]
+
+    async def story(visit: Visit) -> None:
+        began = time.monotonic()
+        answer = await visit.get("/api/incidents?limit=100", ADMIN)
+        assert (await answer.json())["count"] == 10_000
+        assert time.monotonic() - began < 1.0
+
+    visit(story, *many)
+
+
+def test_badges_show_no_secret() -> None:
+    shown = repr(Badges((ADMIN,), KEY)) + repr(ADMIN) + repr(Links(badges=Badges((ADMIN,), KEY)))
+    assert ADMIN.secret not in shown
+    assert KEY not in shown
+
+
+def test_link_of_a_notification_opens_the_page() -> None:
+    async def story(visit: Visit) -> None:
+        fresh = replace(INCIDENT, told_at=time.time())
+        url = Links(incidents="https://t.example/incidents", badges=visit.badges).incident(fresh)
+        assert (await visit.get(url.removeprefix("https://t.example"))).status == 200
+
+    visit(story, INCIDENT)
+
+
+def test_answers_are_json_that_others_read() -> None:
+    async def story(visit: Visit) -> None:
+        answer = await visit.get("/openapi.json")
+        assert msgspec.json.decode(await answer.read())["openapi"] == "3.1.0"
+
+    visit(story, INCIDENT)
+
+
+def test_wrong_method_names_the_right_ones() -> None:
+    async def story(visit: Visit) -> None:
+        answer = await visit.get(f"/api/incidents/{INCIDENT.id}/resolve", MAPS)
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+    visit(story, INCIDENT)
