@@ -131,13 +131,12 @@ def is_explained(all_series: Mapping[str, Series], suspected: Series, series: Se
     return series is whole and any(culprit(all_series, at).slice != ALL for at in known)
 
 
-def has_recovered(series: Series, before: float, after: float, increase: float) -> bool:
-    """Return whether the losses of the detector's window prove that the harm is over; ``before``, ``after`` are
-    means.
+def has_recovered(series: Series, newest: int, before: float, after: float, increase: float) -> bool:
+    """Return whether the ``newest`` losses prove that the harm is over; ``before`` and ``after`` are mean losses.
 
     Over is within the relative rise that is nobody's business, or within a quarter of the harm, whichever is more.
     """
-    harm, losses, mean = series.guard.harm, series.detector.width, series.fresh_mean()
+    harm, span = series.guard.harm, series.history.newest(newest)
     inflation = harm.inflation if harm is not None else 1.0
-    error = sqrt(_variance(series.task, mean) * inflation / losses) if losses else float("inf")
-    return mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)
+    error = sqrt(_variance(series.task, span.mean) * inflation / span.losses) if span.losses else float("inf")
+    return span.mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)

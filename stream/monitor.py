@@ -27,8 +27,10 @@ from stream.version import Judgement, Version
 
 LATE = 2.0
 """Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
+LOOKED_AT = 8
+"""Losses between two looks whether a harm is over."""
 RECOVERED = 100
-"""Losses that a fresh window must hold before it may say that a model has recovered."""
+"""Losses after a page, at least, that may say that a model has recovered."""
 SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
 RECKONED = 50
@@ -188,6 +190,7 @@ class Monitor(Struct, array_like=True, gc=False):
         series.episode = finding.episode
         series.detector.restart()
         series.longest = max(series.longest, finding.events_since_onset)
+        series.opened = series.outcomes
         series.guard.calm()
         series.guard.freeze()
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
@@ -268,15 +271,16 @@ def _tally(reason: Reason, route: Sequence[Series]) -> None:
 
 
 def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
-    """Close the series' finding when a fresh window says that the loss is back to where it is nobody's business.
+    """Close the series' finding when the newest losses say that it is over, all of them from after the page.
 
-    The window is at least as long as the series' slowest harm took to be proved: what varies slowly recovers
-    slowly.
+    They are at least as many as the series' slowest harm took to be proved: what varies slowly recovers slowly.
     """
     finding = series.finding
-    if finding is None or series.detector.width < max(RECOVERED, series.longest):
+    newest = max(RECOVERED, series.longest)
+    if finding is None or series.outcomes % LOOKED_AT or series.outcomes - series.opened < newest:
         return None
-    if not has_recovered(series, series.shown(finding.before), series.shown(finding.after), increase):
+    before, after = series.shown(finding.before), series.shown(finding.after)
+    if not has_recovered(series, newest, before, after, increase):
         return None
     series.guard.calm()
     series.finding = None

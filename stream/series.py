@@ -94,6 +94,8 @@ class Series(Struct, array_like=True, gc=False):
     """Losses since the onset that the slowest of its findings took to be proved."""
     withdrawn: int = 0
     """Outcomes that left the figure again: their correction is of another kind."""
+    opened: int = 0
+    """How many outcomes there were when the open finding was opened."""
 
     @property
     def metric(self) -> Metric:
@@ -107,8 +109,8 @@ class Series(Struct, array_like=True, gc=False):
 
         ``example`` is the prediction's id, kept while it is one of the newest that went wrong. ADWIN alone
         judges from ``warmup`` losses on until there is a reference; from then on the harm detector, at a run
-        length of ``arl`` losses for a relative rise of ``increase``, and ADWIN only follows an open finding, to
-        say when it is over. Nothing is judged nor learned as a reference while the labels are no fair sample.
+        length of ``arl`` losses for a relative rise of ``increase``. Nothing is judged nor learned as a reference
+        while the labels are no fair sample.
         """
         proved = is_mature and self.guard.take(loss, arl, increase)
         self.outcomes += 1
@@ -120,12 +122,10 @@ class Series(Struct, array_like=True, gc=False):
             return self._suspect(arl) if proved else 0
         if loss * SCALE > scale:
             self.examples = (*self.examples[1 - EXAMPLES :], example)
-        if self.guard.harm is not None and self.finding is None:
+        if self.guard.harm is not None:
             return self._suspect(arl) if proved else 0
         change = self.detector.update(loss / scale if loss < scale else 1.0)
-        if proved:
-            return self._suspect(arl)
-        if change is None or not is_mature or self.guard.harm is not None or self.outcomes < warmup:
+        if change is None or not is_mature or self.outcomes < warmup:
             return 0
         return 2 * change.kept if change.after > change.before else 0
 
@@ -154,11 +154,6 @@ class Series(Struct, array_like=True, gc=False):
     def shown(self, mean_loss: float) -> float:
         """Turn a mean loss into the figure's terms: accuracy is one minus the error rate; nan stays nan."""
         return 1.0 - mean_loss if self.task == "classification" else mean_loss
-
-    def fresh_mean(self) -> float:
-        """Mean loss of the detector's window, not cut at ``scale`` as the detector's own is; nan when empty."""
-        detector = self.detector
-        return detector.mean if self.task == "classification" else self.history.newest(detector.width).mean
 
     def rollout(self) -> float:
         """The figure since the version's first event; nan before the first outcome."""
