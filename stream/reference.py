@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from math import log, sqrt
 from typing import Any
+from zlib import crc32
 
 from stream.events import Prediction
 
@@ -23,6 +24,10 @@ REFERENCE = 200
 WINDOW = 500
 """Values that are compared at once."""
 INTERVALS = 10
+LETTERS, PREFIX = 40, 24
+"""Of a longer word the beginning and a checksum are kept: the state has a bound."""
+DISTINCT, REST = 60, "\0rest"
+"""Different words counted while the reference is collected, and the one that all others are counted as."""
 WORDS = 20
 """Words with bins of their own; further ones share the bin of the unknown."""
 FEATURES = 50
@@ -69,7 +74,8 @@ class Feature:
         if value is None:
             counts[MISSING] += 1
         elif type(value) is str:
-            counts[self.words.get(value, UNKNOWN)] += 1
+            word = value if len(value) <= LETTERS else _short(value)
+            counts[self.words.get(word, UNKNOWN)] += 1
         else:
             counts[self.intervals_from + bisect_right(self.edges, value)] += 1
         self.seen += 1
@@ -79,7 +85,10 @@ class Feature:
 
     def _collect(self, value: Value) -> None:
         if isinstance(value, str):
-            self.words[value] = self.words.get(value, 0) + 1
+            word = value if len(value) <= LETTERS else _short(value)
+            if word not in self.words and len(self.words) >= DISTINCT:
+                word = REST
+            self.words[word] = self.words.get(word, 0) + 1
         elif value is not None:
             self.first.append(value)
         self.seen += 1
@@ -92,7 +101,7 @@ class Feature:
         missing = REFERENCE - len(numbers) - sum(words.values())
         steps = [numbers[len(numbers) * step // INTERVALS] for step in range(1, INTERVALS) if numbers]
         self.edges = array("d", sorted({edge for edge in steps if edge > numbers[0]}))
-        common = sorted(words, key=lambda word: (-words[word], word))[:WORDS]
+        common = sorted(words.keys() - {REST}, key=lambda word: (-words[word], word))[:WORDS]
         unknown = sum(words.values()) - sum(words[word] for word in common)
         intervals = [0] * (len(self.edges) + 1)
         for number in numbers:
@@ -141,6 +150,10 @@ def restored(fields: Sequence[Any]) -> Feature:
     return feature
 
 
+def _short(word: str) -> str:
+    return f"{word[:PREFIX]}…{crc32(word.encode(errors='surrogatepass')):08x}"
+
+
 class Reference:
     """All watched features of one model version."""
 
@@ -154,18 +167,24 @@ class Reference:
         """Take one prediction's features, and what the model said if that is a number."""
         features = self.features
         for name, value in prediction.features.items():
-            (features.get(name) or self._begin(name)).add(value)
+            feature = features.get(name) or self._begin(name)
+            if feature is not None:
+                feature.add(value)
         scores, said = prediction.scores, prediction.prediction
         if type(scores) is float:
-            (features.get(SCORE) or self._begin(SCORE)).add(scores)
+            feature = features.get(SCORE) or self._begin(SCORE)
+            if feature is not None:
+                feature.add(scores)
         elif type(said) is float and scores is None:
-            (features.get(PREDICTION) or self._begin(PREDICTION)).add(said)
+            feature = features.get(PREDICTION) or self._begin(PREDICTION)
+            if feature is not None:
+                feature.add(said)
 
-    def _begin(self, name: str) -> Feature:
-        """Watch one more feature; past the budget, return one that nobody keeps."""
+    def _begin(self, name: str) -> Feature | None:
+        """Watch one more feature; past the budget, count its value and return nothing."""
         if len(self.features) >= FEATURES:
             self.unwatched += 1
-            return Feature()
+            return None
         made = self.features[name] = Feature()
         return made
 
