@@ -24,7 +24,7 @@ from stream.settings import TopicSettings
 from stream.telemetry import DEAD_LETTER_REASONS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-CONTRACT_VERSION = "1.0.0"
+CONTRACT_VERSION = "1.1.0"
 """Rises in the middle when a field is added; the first number never rises."""
 
 RECORDS: Final[Mapping[str, type[Struct]]] = {

@@ -6,6 +6,7 @@ the documents in ``docs/contract/`` are generated from them. Fields are only eve
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -40,6 +41,16 @@ Features = Annotated[
 ClassScores = Annotated[dict[LabelText, Probability], Meta(max_length=1000)]
 
 Task = Literal["classification", "regression"]
+Metric = Literal[
+    "accuracy",
+    "mae",
+    "psi",
+    "missing_rate",
+    "new_category_rate",
+    "out_of_range_rate",
+    "constant_rate",
+]
+"""What a finding is about: a figure of the losses (the first two), or a drift of a feature or of what was said."""
 
 
 class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="prediction"):
@@ -89,7 +100,8 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     the same events gives the same ids. ``before`` and ``after`` are values of ``metric`` (accuracy within 0..1,
     mae in the unit of the prediction). Instants are epoch seconds of event time, except ``proven_at``: the Kafka
     timestamp of the record that proved the change, ``None`` when there was no Kafka (replay of a file).
-    ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
+    ``onset_after`` and ``onset_before`` are between which the onset most likely lies. ``feature`` is what drifted,
+    ``@score`` or ``@prediction`` for what the model said; ``None`` when the loss rose.
     """
 
     id: str
@@ -98,8 +110,8 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     model: str
     version: str
     slice: str
-    metric: Literal["accuracy", "mae"]
-    direction: Literal["worse"]
+    metric: Metric
+    direction: Literal["worse", "changed"]
     before: float
     after: float
     before_count: int
@@ -115,3 +127,10 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     summary: str = ""
     onset_after: float | None = None
     onset_before: float | None = None
+    feature: str | None = None
+
+
+def finding_id(model: str, version: str, where: str, metric: str, episode: int) -> str:
+    """Return the id of one episode: the same events give the same id, whatever was restarted in between."""
+    content = "\0".join((model, version, where, metric, str(episode)))
+    return sha256(content.encode()).hexdigest()[:24]

@@ -10,7 +10,7 @@ import msgspec
 from stream import state
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Size
-from stream.events import ALL, Event, Outcome, Prediction, Rollout
+from stream.events import ALL, Event, Finding, Outcome, Prediction, Rollout
 from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
 from stream.monitor import Monitor
 from stream.refusal import DecodeError, dead_letter_headers
@@ -137,7 +137,7 @@ class InputFold:
             monitor = self._monitor(event.model)
             if isinstance(event, Prediction):
                 tally.predictions += 1
-                joined = self._predicted(monitor, event)
+                joined = self._predicted(monitor, event, tally)
             elif isinstance(event, Outcome):
                 tally.outcomes += 1
                 joined = self.join.know(event)
@@ -173,11 +173,11 @@ class InputFold:
         except DecodeError as fault:
             return fault
 
-    def _predicted(self, monitor: Monitor, event: Prediction) -> Sequence[Joined]:
+    def _predicted(self, monitor: Monitor, event: Prediction, tally: Tally) -> Sequence[Joined]:
         joined = self.join.predict(event)
         first = joined[0]
         if first.reason is not DUPLICATE and first.served is not None:
-            monitor.predicted(event, first.served, self._rules.judgement)
+            self._tell(monitor.predicted(event, first.served, self._rules.judgement), tally)
         return joined
 
     def _judge(
@@ -186,9 +186,12 @@ class InputFold:
         for joined in results:
             reason, findings = monitor.take(joined, self._rules.judgement, proven_at)
             tally.join(reason, joined)
-            for finding in findings:
-                tally.findings.append(finding)
-                self._outputs.append(Output(self._rules.findings, finding.model.encode(), encode(finding)))
+            self._tell(findings, tally)
+
+    def _tell(self, findings: Sequence[Finding], tally: Tally) -> None:
+        for finding in findings:
+            tally.findings.append(finding)
+            self._outputs.append(Output(self._rules.findings, finding.model.encode(), encode(finding)))
 
     def _monitor(self, model: str) -> Monitor:
         """Return the model's monitor to be changed; what a checkpoint still has to write of it is kept first."""

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse, onset_of
-from stream.events import ALL, Finding, Prediction, Rollout, Task
+from stream.events import ALL, Finding, Prediction, Rollout, Task, finding_id
 from stream.join import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
-from stream.reference import moved
+from stream.reference import Reference, moved
 from stream.series import Series, is_comparable, loss_of, task_of
+from stream.tickets import look
 from stream.version import Judgement, Version
 
 LATE = 2.0
@@ -50,14 +50,20 @@ class Monitor(Struct, array_like=True, gc=False):
         """Remember a version's latest stage."""
         self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
 
-    def predicted(self, prediction: Prediction, served: Served, judgement: Judgement) -> None:
-        """Count a new prediction in each of its slices, and compare its features."""
+    def predicted(self, prediction: Prediction, served: Served, judgement: Judgement) -> Sequence[Finding]:
+        """Count a new prediction in each of its slices, and compare its features; return tickets for drifts."""
         version = self._version(served, judgement)
         for series in version.route(served.slices, judgement):
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
-        version.reference.observe(prediction)
+        reference = version.reference
+        looked = reference.observe(prediction)
+        if not looked:
+            return ()
+        limit = judgement.drift_limit(len(reference.features))
+        found = (look(reference, name, served, limit) for name in looked)
+        return [one for one in found if one is not None]
 
     def take(
         self, joined: Joined, judgement: Judgement, proven_at: float | None
@@ -86,7 +92,9 @@ class Monitor(Struct, array_like=True, gc=False):
             inherited = self._references(task) or guards(
                 judgement.references, self.model, task, judgement.minimum_increase
             )
-            version = self.versions[served.version] = Version(task, inherited=inherited)
+            elder = next(reversed(self.versions.values()), None)
+            reference = elder.reference.heir() if elder is not None else Reference()
+            version = self.versions[served.version] = Version(task, inherited=inherited, reference=reference)
         return version
 
     def _references(self, task: Task) -> dict[str, Guard]:
@@ -253,9 +261,3 @@ def _close(series: Series, at: float, proven_at: float | None, increase: float) 
     series.guard.calm()
     series.finding = None
     return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
-
-
-def finding_id(model: str, version: str, where: str, metric: str, episode: int) -> str:
-    """Return the id of one episode: the same events give the same id, whatever was restarted in between."""
-    content = "\0".join((model, version, where, metric, str(episode)))
-    return sha256(content.encode()).hexdigest()[:24]
