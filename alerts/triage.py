@@ -137,6 +137,7 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
         findings={finding.id: finding.state},
         children={finding.model: _child(finding)},
         cause=place.cause,
+        tickets=(finding.id,) if finding.severity == "ticket" else (),
         opened_at=now,
         changed_at=now,
     )
@@ -185,11 +186,14 @@ def _noted(incident: Incident, finding: Finding) -> Incident:
     closed = [name for name, state in findings.items() if state == "closed" and name != finding.id]
     for name in closed[: max(0, len(findings) - FINDINGS_BUDGET)]:
         del findings[name]
+    tickets = tuple(name for name in incident.tickets if name in findings and name != finding.id)
+    if finding.severity == "ticket":
+        tickets = (*tickets, finding.id)
     known, now = incident.children.get(finding.model), _child(finding)
     children = incident.children
     if finding.state == "open" and (known is None or now.harm > known.harm):
         children = children | {finding.model: now}
-    return replace(incident, findings=findings, children=children)
+    return replace(incident, findings=findings, children=children, tickets=tickets)
 
 
 def _child(finding: Finding) -> Child:

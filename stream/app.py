@@ -38,8 +38,8 @@ def build(settings: Settings) -> EngineApp:
     from stream.engine import app as engine
     from stream.fold import InputFold
     from stream.stores import Stores
-    from stream.telemetry import ModelFigures, PartitionFigures, Telemetry
-    from stream.watch import FoldWatch, model_rows, partition_rows
+    from stream.telemetry import FeatureFigures, ModelFigures, PartitionFigures, Telemetry
+    from stream.watch import FoldWatch, feature_rows, model_rows, partition_rows
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
@@ -71,6 +71,7 @@ def build(settings: Settings) -> EngineApp:
 
     registry.register(PartitionFigures(partition_rows(folds)))
     registry.register(ModelFigures(model_rows(folds), settings.worker.series_budget))
+    registry.register(FeatureFigures(feature_rows(folds), settings.worker.series_budget))
     return made
 
 

@@ -23,7 +23,7 @@ DAY_S = 86_400.0
 FEWEST = 4
 """Windows that make a reference, however long they took; and at least a week."""
 LARGE = 0.1
-"""Of the index beyond chance, for a drift to be told; half of it for one to be over."""
+"""Of the index beyond chance, for a drift to be told; it is over at half of it, or within the noise."""
 HIGHEST = 600.0
 """Logarithms of evidence are cut here: the limit is far below."""
 
@@ -75,7 +75,7 @@ class Drift(Struct, array_like=True, gc=False):
         ratio = evidence(reference, window, inflation)
         self._gather(count, ratio, began_at, limit)
         if self.finding is not None:
-            return "recovered" if ratio <= 0.0 or excess < LARGE / 2 else "quiet"
+            return "recovered" if excess < max(LARGE / 2, self.noise) else "quiet"
         return "drifted" if self.evidence >= limit and excess >= LARGE else "quiet"
 
     def _learn(self, reference: array[int], window: array[int], at: float, excess: float) -> None:

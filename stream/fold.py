@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import msgspec
 
@@ -267,6 +268,14 @@ class InputFold:
     def close(self) -> None:
         """Give the disk back."""
         self._store.close()
+
+    def inputs(self) -> Iterator[tuple[str, str, str, float]]:
+        """Yield model, version, feature and the index of its newest whole window, if there was one."""
+        for model, monitor in self.monitors.items():
+            for name, version in monitor.versions.items():
+                for feature, one in version.reference.features.items():
+                    if not isnan(one.drift.psi):
+                        yield model, name, feature, one.drift.psi
 
     def series(self) -> Iterator[tuple[str, str, str, Series]]:
         """Yield model, version, slice and series."""

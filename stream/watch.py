@@ -8,7 +8,7 @@ import structlog
 
 from stream.fold import InputFold, importance, watermark
 from stream.tally import Tally
-from stream.telemetry import EVENT_TYPES, ModelRow, PartitionRow, Telemetry
+from stream.telemetry import EVENT_TYPES, FeatureRow, ModelRow, PartitionRow, Telemetry
 
 PRODUCER_BUDGET = 50
 """Producers named as a label; the rest are "other"."""
@@ -63,6 +63,16 @@ def model_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Ite
                 one.finding is not None,
                 one.newest_at,
             )
+
+    return rows
+
+
+def feature_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[FeatureRow]]:
+    """Return a view of all watched inputs of the folds, the farthest from its reference first."""
+
+    def rows() -> Iterator[FeatureRow]:
+        inputs = [FeatureRow(*row) for fold in folds().values() for row in fold.inputs()]
+        yield from sorted(inputs, key=lambda row: (-row.psi, row))
 
     return rows
 
