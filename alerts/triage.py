@@ -54,6 +54,8 @@ def triage(incidents: Ledger, finding: Finding, owners: Owners, now: float) -> D
             return Decision((), (Reason.REPEAT,))
         return merged(_close(held, finding, owners, now) for held in closing)
     main, *others = places(finding.model, owners)
+    if finding.severity == "ticket":
+        others = []  # what harms nobody accuses no upstream
     if finding.state == "closed":
         return _note_unseen(incidents, finding, main, now)
     causes = [_arrive(incidents, finding, place, owners, now, None) for place in others]
