@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
 
 import msgspec
 
@@ -138,7 +137,7 @@ class InputFold:
             monitor = self._monitor(event.model)
             if isinstance(event, Prediction):
                 tally.predictions += 1
-                joined = self._predicted(monitor, event, tally)
+                joined = self._predicted(monitor, event, timestamp / 1000.0, tally)
             elif isinstance(event, Outcome):
                 tally.outcomes += 1
                 joined = self.join.know(event)
@@ -174,11 +173,13 @@ class InputFold:
         except DecodeError as fault:
             return fault
 
-    def _predicted(self, monitor: Monitor, event: Prediction, tally: Tally) -> Sequence[Joined]:
+    def _predicted(
+        self, monitor: Monitor, event: Prediction, proven_at: float, tally: Tally
+    ) -> Sequence[Joined]:
         joined = self.join.predict(event)
         first = joined[0]
         if first.reason is not DUPLICATE and first.served is not None:
-            self._tell(monitor.predicted(event, first.served, self._rules.judgement), tally)
+            self._tell(monitor.predicted(event, first.served, self._rules.judgement, proven_at), tally)
         return joined
 
     def _judge(
@@ -273,9 +274,7 @@ class InputFold:
         """Yield model, version, feature and the index of its newest whole window, if there was one."""
         for model, monitor in self.monitors.items():
             for name, version in monitor.versions.items():
-                for feature, one in version.reference.features.items():
-                    if not isnan(one.drift.psi):
-                        yield model, name, feature, one.drift.psi
+                yield from ((model, name, *one) for one in version.reference.indices())
 
     def series(self) -> Iterator[tuple[str, str, str, Series]]:
         """Yield model, version, slice and series."""

@@ -50,7 +50,13 @@ class Monitor(Struct, array_like=True, gc=False):
         """Remember a version's latest stage."""
         self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
 
-    def predicted(self, prediction: Prediction, served: Served, judgement: Judgement) -> Sequence[Finding]:
+    def predicted(
+        self,
+        prediction: Prediction,
+        served: Served,
+        judgement: Judgement,
+        proven_at: float | None = None,
+    ) -> Sequence[Finding]:
         """Count a new prediction in each of its slices, and compare its features; return tickets for drifts."""
         version = self._version(served, judgement)
         for series in version.route(served.slices, judgement):
@@ -62,7 +68,7 @@ class Monitor(Struct, array_like=True, gc=False):
         if not looked:
             return ()
         limit = judgement.drift_limit(len(reference.features))
-        found = (look(reference, name, served, limit) for name in looked)
+        found = (look(reference, name, served, limit, proven_at) for name in looked)
         return [one for one in found if one is not None]
 
     def take(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from math import inf, nextafter, sqrt
+from math import inf, isnan, nextafter, sqrt
 from typing import Any
 
 import msgspec
@@ -248,6 +248,12 @@ class Reference:
         if (features.get(name) or self._begin(name)).add(value):
             looked = [*(looked or ()), name]
         return looked or ()
+
+    def indices(self) -> Iterator[tuple[str, float]]:
+        """Yield the features that had a whole window, and the index of the newest one."""
+        for name, one in self.features.items():
+            if not isnan(one.drift.psi):
+                yield name, one.drift.psi
 
     def heir(self) -> Reference:
         """Return what the next version begins with: the inputs' bins; what it says is its own."""

@@ -27,7 +27,9 @@ class Change(NamedTuple):
     words: str
 
 
-def look(reference: Reference, name: str, served: Served, limit: float) -> Finding | None:
+def look(
+    reference: Reference, name: str, served: Served, limit: float, proven_at: float | None
+) -> Finding | None:
     """Judge one input whose window grew, if it holds a day; return the ticket that this opened or closed.
 
     ``served`` is the prediction that it grew by, ``limit`` the evidence that is enough.
@@ -40,9 +42,10 @@ def look(reference: Reference, name: str, served: Served, limit: float) -> Findi
     finding: Finding | None = None
     if verdict == "drifted":
         drift.episode += 1
-        finding = drift.finding = _opened(reference, name, feature, served)
+        opened = _opened(reference, name, feature, served)
+        finding = drift.finding = msgspec.structs.replace(opened, proven_at=proven_at)
     elif verdict == "recovered" and drift.finding is not None:
-        finding = msgspec.structs.replace(drift.finding, state="closed", closed_at=at)
+        finding = msgspec.structs.replace(drift.finding, state="closed", closed_at=at, proven_at=proven_at)
         drift.finding, drift.evidence = None, 0.0
     feature.begin()
     return finding
