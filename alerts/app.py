@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from alerts.watch import FindingWatch
 from stream.engine.app import Plan, build, run
 from stream.engine.connection import client_options
 from stream.engine.partition import PartitionFactory
-from stream.settings import Settings
+from stream.settings import Settings, SettingsError
 from stream.settings import load as load_settings
 from stream.topics import demand
 
@@ -43,11 +43,28 @@ log = structlog.get_logger("tidewatch.pager")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The settings file (TOML).")
 def pager(config: Path | None) -> None:
     """Turn findings into incidents and notify their owners."""
-    settings = load_settings(config)
-    roster = load_owners(settings.pager.owners, os.environ)
+    settings, roster = configured(config, os.environ)
     topics = settings.topics
     demand(settings, (topics.findings, topics.incidents, topics.dead_letters), "tidewatch pager")
     run(assemble(settings, roster), started=lambda: _announce(roster))
+
+
+def configured(config: Path | None, environ: Mapping[str, str]) -> tuple[Settings, Roster]:
+    """Return the settings and what the owners file says.
+
+    Raises:
+        SettingsError: lists the faults of both; of the owners file too if a variable names it.
+    """
+    try:
+        settings = load_settings(config)
+    except SettingsError as faults:
+        owners = environ.get("TIDEWATCH_PAGER_OWNERS")
+        try:
+            load_owners(Path(owners) if owners else None, environ)
+        except SettingsError as more:
+            raise SettingsError(f"{faults}\n{more}") from None
+        raise
+    return settings, load_owners(settings.pager.owners, environ)
 
 
 def assemble(settings: Settings, roster: Roster) -> faust.App:

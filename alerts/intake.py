@@ -8,12 +8,13 @@ import msgspec
 
 from alerts.book import Due, Unreadable
 from alerts.command import Command
+from stream.dead_letter import dead_letter
 from stream.engine.partition import Output, Record
 from stream.events import Finding
-from stream.wire import DecodeError, dead_letter_headers, decode_finding
+from stream.refusal import DecodeError, Refusal
+from stream.wire import decode_finding
 
 _decode_command = msgspec.json.Decoder(Command).decode
-UNKNOWN_TYPE = "unknown_type"
 UNDELIVERED = "undelivered"
 
 
@@ -24,11 +25,9 @@ def intake(dead_letters: str) -> Callable[[Record], Finding | Command | Unreadab
         try:
             return decode_finding(record.value)
         except DecodeError as fault:
-            if fault.reason == UNKNOWN_TYPE and (command := _command(record.value)) is not None:
+            if fault.reason is Refusal.UNKNOWN_TYPE and (command := _command(record.value)) is not None:
                 return command
-            why = dead_letter_headers(fault, record.topic, record.partition, record.offset)
-            letter = Output(dead_letters, record.key, record.value, (*record.headers, *why))
-            return Unreadable(fault.reason, letter)
+            return Unreadable(fault.reason, dead_letter(record, fault, dead_letters))
 
     return read
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
+from stream.settings import read_secret
+
 
 def reveal(table: BaseModel, stem: str, environ: Mapping[str, str]) -> str:
     """Return the secret of a table that has the fields ``stem``, ``stem_file`` and ``stem_env``.
@@ -44,15 +46,7 @@ def _value(name: str, value: SecretStr | Path | str, environ: Mapping[str, str])
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, Path):
-        return _read(name, value)
+        return read_secret(name, value)
     if not environ.get(value):
         raise ValueError(f"{name} {value!r}: no such environment variable, or it is empty")
     return environ[value]
-
-
-def _read(name: str, path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) else "not UTF-8 text"
-        raise ValueError(f"{name} {str(path)!r}: {reason}") from None

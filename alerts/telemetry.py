@@ -16,18 +16,10 @@ from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import Due, IncidentBook
 from alerts.incident import ACTIONS, STATES
 from alerts.reason import Reason
+from stream.refusal import Refusal
 
 RESULTS = ("sent", "failed")
-REFUSED = (
-    "null_value",
-    "oversize",
-    "bad_json",
-    "not_a_number",
-    "unknown_type",
-    "missing_field",
-    "wrong_type",
-    "out_of_range",
-)
+REFUSED = tuple(one for one in Refusal if one is not Refusal.ABSURD_TIME)  # no finding's time is judged
 ATTEMPTS = ("accepted", "timeout", "network")
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
@@ -92,8 +84,8 @@ class Telemetry:
         )
 
     def _start_at_zero(self, receivers: Sequence[str]) -> None:
-        for reason in REFUSED:
-            self.refused.labels(reason)
+        for refusal in REFUSED:
+            self.refused.labels(refusal)
         for became in Reason:
             self.triaged.labels(became.value)
         self.heartbeats.labels("accepted")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from stream.settings import Settings, load
 
 if TYPE_CHECKING:
-    from stream.engine.app import EngineApp
+    from stream.engine.app import EngineApp, Plan
+    from stream.engine.partition import PartitionFactory
     from stream.fold import InputFold, Rules
 
 
@@ -36,10 +37,12 @@ def worker(config: Path | None) -> None:
 def build(settings: Settings) -> EngineApp:
     """Return the worker's Faust application."""
     from stream.engine import app as engine
+    from stream.feature_figures import FeatureFigures
     from stream.fold import InputFold
+    from stream.model_figures import ModelFigures
     from stream.stores import Stores
-    from stream.telemetry import FeatureFigures, ModelFigures, PartitionFigures, Telemetry
-    from stream.watch import FoldWatch, feature_rows, model_rows, partition_rows
+    from stream.telemetry import PartitionFigures, Telemetry
+    from stream.watch import FoldWatch, feature_rows, model_chunks, partition_rows
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
@@ -49,30 +52,41 @@ def build(settings: Settings) -> EngineApp:
     def factory(number: int, urge: Callable[[], None]) -> InputFold:
         return InputFold(number, rules, watch, stores.open(number))
 
-    made = engine.build(
-        engine.Plan(
-            kafka=settings.kafka,
-            group=settings.worker.group,
-            inputs=settings.topics.inputs(),
-            checkpoints=settings.topics.checkpoints,
-            factory=factory,
-            registry=registry,
-            host=settings.worker.host,
-            port=settings.worker.port,
-            checkpoint_interval_s=settings.worker.checkpoint_interval_s,
-            restore_timeout_s=settings.worker.restore_timeout_s,
-            batch_size=settings.worker.batch_size,
-            instance=settings.worker.instance,
-        )
-    )
-
     def folds() -> Mapping[int, InputFold]:
         return cast("Mapping[int, InputFold]", made.keeper.folds())
 
+    figures = ModelFigures(model_chunks(folds), settings.worker.series_budget)
     registry.register(PartitionFigures(partition_rows(folds)))
-    registry.register(ModelFigures(model_rows(folds), settings.worker.series_budget))
     registry.register(FeatureFigures(feature_rows(folds), settings.worker.series_budget))
+    registry.register(figures)
+    made = engine.build(_plan(settings, factory, registry, figures.refresh))
     return made
+
+
+def _plan(
+    settings: Settings,
+    factory: PartitionFactory,
+    registry: CollectorRegistry,
+    before_scrape: Callable[[], Awaitable[None]],
+) -> Plan:
+    from stream.engine.app import Plan
+
+    own = settings.worker
+    return Plan(
+        kafka=settings.kafka,
+        group=own.group,
+        inputs=settings.topics.inputs(),
+        checkpoints=settings.topics.checkpoints,
+        factory=factory,
+        registry=registry,
+        before_scrape=before_scrape,
+        host=own.host,
+        port=own.port,
+        checkpoint_interval_s=own.checkpoint_interval_s,
+        restore_timeout_s=own.restore_timeout_s,
+        batch_size=own.batch_size,
+        instance=own.instance,
+    )
 
 
 def rules_of(settings: Settings) -> Rules:

@@ -19,9 +19,9 @@ import click
 
 from stream.events import Event, Outcome, Prediction
 from stream.instant import read_instant
-from stream.refusal import encodable
+from stream.refusal import DecodeError, Refusal, encodable
 from stream.settings import WorkerSettings
-from stream.wire import EVENTS, MAX_BYTES, DecodeError, Tolerance, decode_event, event_faults
+from stream.wire import EVENTS, MAX_BYTES, Tolerance, decode_event, event_faults
 
 ID_BUDGET = 1_000_000
 """How many prediction ids are remembered to find duplicates and outcomes without a prediction."""
@@ -123,12 +123,12 @@ class Check:
     def _faults(self, number: int, line: bytes) -> Iterator[Remark]:
         for fault in event_faults(line, self._received_at, TOLERANCE):
             self.faults[fault.reason] += 1
-            if fault.reason == "oversize":  # the rest of the line was not kept
+            if fault.reason is Refusal.OVERSIZE:  # the rest of the line was not kept
                 fault = DecodeError(
                     fault.reason, fault.field, f"of more than {MAX_BYTES} bytes", fault.wanted
                 )
             text = str(fault)
-            if fault.reason == "unknown_type":
+            if fault.reason is Refusal.UNKNOWN_TYPE:
                 text += _meant(json.loads(fault.value) if fault.value.endswith('"') else "", EVENTS)
             yield Remark("fault", number, fault.reason, text, fault.field, fault.value, fault.wanted)
 

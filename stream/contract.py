@@ -17,11 +17,17 @@ import msgspec
 from msgspec import Struct
 
 from stream.events import Finding, Instant, Outcome, Prediction, Rollout
-from stream.fields import CLOUD_EVENT_HEADERS, DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES, FINDING_FIELDS
+from stream.fields import (
+    CLOUD_EVENT_HEADERS,
+    CUT_HEADERS,
+    DEAD_LETTER_HEADERS,
+    EVENT_FIELDS,
+    EXAMPLES,
+    FINDING_FIELDS,
+)
 from stream.instant import PATTERN
-from stream.refusal import WANTED
+from stream.refusal import WANTED, Refusal
 from stream.settings import TopicSettings
-from stream.telemetry import DEAD_LETTER_REASONS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 CONTRACT_VERSION = "1.1.0"
@@ -34,7 +40,7 @@ RECORDS: Final[Mapping[str, type[Struct]]] = {
     "finding": Finding,
 }
 
-_INFO: Final[Mapping[str, Any]] = {
+_ABOUT: Final[Mapping[str, Any]] = {
     "title": "Tidewatch",
     "version": CONTRACT_VERSION,
     "description": "Events that services send to Tidewatch, and findings that it answers with."
@@ -63,7 +69,7 @@ def asyncapi() -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "id": "urn:tidewatch",
-        "info": _INFO,
+        "info": _ABOUT,
         "defaultContentType": "application/json",
         "channels": {
             "predictions": _channel("prediction", topics.predictions, topics),
@@ -181,16 +187,18 @@ def _message(name: str) -> dict[str, Any]:
 
 
 def _dead_letter() -> dict[str, Any]:
-    headers = _headers(DEAD_LETTER_HEADERS)
-    headers["properties"]["tidewatch_reason"]["enum"] = list(DEAD_LETTER_REASONS)
+    headers = _headers({**DEAD_LETTER_HEADERS, **CUT_HEADERS})
+    headers["properties"]["tidewatch_reason"]["enum"] = list(Refusal)
     headers["required"] = list(DEAD_LETTER_HEADERS)
     return {
         "name": "deadLetter",
         "title": "Dead letter",
-        "summary": "A refused record: its own key, value and headers, and headers that say why.",
+        "summary": "A refused record: its own key, value and headers, then headers that say why.",
         "contentType": "application/octet-stream",
         "headers": headers,
-        "payload": {"description": "The original bytes, whatever they are; no bytes at all stand for null."},
+        "payload": {
+            "description": "The original bytes, whatever they are, or the first of them; none stand for null."
+        },
         "bindings": _keyed("The refused record's own key."),
     }
 

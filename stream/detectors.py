@@ -42,16 +42,6 @@ class Detector(Struct, array_like=True, gc=False):
         self.seen, self.total = 0, 0.0
         return Change(dropped_total / dropped, kept_total / kept, kept) if dropped > 0 and kept else None
 
-    @property
-    def width(self) -> int:
-        """How many losses the window holds; 0 right after a detection's restart."""
-        return int(self.adwin.width)
-
-    @property
-    def mean(self) -> float:
-        """Mean loss of the window; nan when empty."""
-        return float(self.adwin.estimation) if self.adwin.width else float("nan")
-
     def restart(self) -> None:
         """Forget everything."""
         self.adwin, self.seen, self.total = ADWIN(delta=self.adwin.delta), 0, 0.0

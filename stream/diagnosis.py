@@ -59,7 +59,7 @@ def onset_of(series: Series, newest: int) -> Onset:
 
 
 def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
-    """Return the slice with the fewest events that explains the whole excess, else ``"all"``.
+    """Return the slice with the fewest events that explains the whole excess, else ``"all"``, which must be there.
 
     Two series split the same harm at slightly different times, so a slice that is suspected itself is also held
     against the whole at its own onset.
@@ -116,13 +116,27 @@ def is_still_there(found: Harm, series: Series) -> bool:
     return newest.mean > (found.before.mean + found.after.mean) / 2
 
 
-def has_recovered(series: Series, before: float, after: float, increase: float) -> bool:
-    """Return whether the losses of the detector's window prove that the harm is over; ``before``, ``after`` are
-    means.
+def is_explained(all_series: Mapping[str, Series], suspected: Series, series: Series) -> bool:
+    """Return whether an open finding accounts for an alarm of one series whose culprit is another, or itself.
+
+    While a slice is known to be bad, the whole that it is part of proves nothing: other slices speak for
+    themselves.
+    """
+    whole = all_series[ALL]
+    if series.finding is not None or whole.finding is not None:
+        return True
+    known = [one.finding.onset_at for one in all_series.values() if one.finding is not None]
+    if suspected is whole:
+        return bool(known)
+    return series is whole and any(culprit(all_series, at).slice != ALL for at in known)
+
+
+def has_recovered(series: Series, newest: int, before: float, after: float, increase: float) -> bool:
+    """Return whether the ``newest`` losses prove that the harm is over; ``before`` and ``after`` are mean losses.
 
     Over is within the relative rise that is nobody's business, or within a quarter of the harm, whichever is more.
     """
-    harm, losses, mean = series.guard.harm, series.detector.width, series.fresh_mean()
+    harm, span = series.guard.harm, series.history.newest(newest)
     inflation = harm.inflation if harm is not None else 1.0
-    error = sqrt(_variance(series.task, mean) * inflation / losses) if losses else float("inf")
-    return mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)
+    error = sqrt(_variance(series.task, span.mean) * inflation / span.losses) if span.losses else float("inf")
+    return span.mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)

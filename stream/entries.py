@@ -34,7 +34,7 @@ class Store(Index, Protocol):
     """Where all entries are kept, as of some offsets of the two topics."""
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
-        """Return the entries of these keys."""
+        """Return the entries of these keys, in their order; ``None`` for a key without one."""
         ...
 
     def write(self, changes: Changes, offsets: Mapping[str, int]) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from stream.events import ALL, Label, Prediction, Slices
-from stream.joined import Served
+from stream.events import Label, Prediction, Slices
+from stream.joined import Served, slice_names
 from stream.known import Known, Waiting
 
 DECIDED, LATE, COUNTED = 1, 2, 4
@@ -122,7 +122,7 @@ class Codec:
         self._shaped: dict[bytes, tuple[str, bool, tuple[str, ...]]] = {}
 
     def key(self, model: str, prediction_id: str) -> bytes:
-        """Return the key of an id; no two ids share one."""
+        """Return the key of an id: ``length of the model:model id`` in UTF-8; no two ids share one."""
         prefix = self._prefixes.get(model)
         if prefix is None:
             raw = model.encode()
@@ -130,7 +130,11 @@ class Codec:
         return prefix + prediction_id.encode()
 
     def names(self, key: bytes) -> tuple[str, str]:
-        """Return model and prediction id of a key."""
+        """Return model and prediction id of a key.
+
+        Raises:
+            ValueError: ``key`` did not make these bytes.
+        """
         length, _, rest = key.partition(b":")
         size = int(length)
         return self._shared(rest[:size].decode()), rest[size:].decode()
@@ -159,8 +163,7 @@ class Codec:
         wanted = (*slices, *slices.values(), *(kinds if {*kinds} - {str} else ()))
         found = self._slices.get(wanted)
         if found is None:
-            texts = (f"{name}={_text(value)}" for name, value in sorted(slices.items()))
-            found = _bounded(self._slices)[wanted] = (ALL, *texts)
+            found = _bounded(self._slices)[wanted] = slice_names(slices)
         return found
 
     def _shared(self, text: str) -> str:
@@ -170,16 +173,17 @@ class Codec:
         return found
 
     def dump(self, entry: Entry) -> bytes:
-        """Return an entry's bytes; nothing in them changes with it."""
+        """Return an entry's bytes, which later changes of it leave alone.
+
+        Raises:
+            OverflowError: a label is a whole number beyond 64 bits; the wire makes such ones floats.
+        """
         row: tuple[Any, ...] = self._case(entry)
         if entry.known is None and not entry.older and not entry.fate:
             row = row[:4]
         else:
             row += (_row(entry.known), [self._case(case) for case in entry.older] if entry.older else ())
-        try:
-            return _encode(row)
-        except OverflowError:  # a whole number of more than 64 bits
-            return _encode(_boxed(row))
+        return _encode(row)
 
     def _case(self, entry: Entry) -> tuple[Any, ...]:
         served = entry.served
@@ -194,7 +198,11 @@ class Codec:
         return (shape, at, label, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
 
     def load(self, key: bytes, value: bytes) -> Entry:
-        """Return the entry that ``dump`` wrote; it counts as unchanged."""
+        """Return the entry that ``dump`` wrote; it counts as unchanged.
+
+        Raises:
+            msgspec.DecodeError: the bytes are no msgpack.
+        """
         row = _decode(value)
         entry = self._load_case(key, row)
         if len(row) > 4:
@@ -236,21 +244,9 @@ def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:
     return cache
 
 
-def _text(value: bool | int | str) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 _known: Callable[..., Known] = Known
 _served: Callable[[type[Served], tuple[Any, ...]], Served] = tuple.__new__  # skips a Python frame
 
 
-def _boxed(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_boxed(one) for one in value]
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return msgspec.msgpack.Ext(1, str(value).encode())
-    return value
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(ext_hook=lambda _, raw: int(bytes(raw))).decode
+_decode = msgspec.msgpack.Decoder().decode

@@ -31,12 +31,14 @@ Label = bool | int | float | LabelText
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
-SliceName = Annotated[str, Meta(min_length=1, max_length=64)]
+FeatureName = Annotated[str, Meta(min_length=1, max_length=64)]
+# that there is no "=" in it is checked by ``stream.wire``: msgspec's own patterns cost more than the decoding
+SliceName = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": "^[^=]*$"})]
 WholeNumber = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 SliceValue = bool | WholeNumber | Annotated[str, Meta(max_length=128)]
 Slices = Annotated[dict[SliceName, SliceValue], Meta(max_length=16)]
 Features = Annotated[
-    dict[SliceName, float | bool | Annotated[str, Meta(max_length=256)] | None], Meta(max_length=500)
+    dict[FeatureName, float | bool | Annotated[str, Meta(max_length=256)] | None], Meta(max_length=500)
 ]
 ClassScores = Annotated[dict[LabelText, Probability], Meta(max_length=1000)]
 
@@ -99,9 +101,10 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     ``id`` is the same for the opening and the closing of one episode, and computed from content: a replay of
     the same events gives the same ids. ``before`` and ``after`` are values of ``metric`` (accuracy within 0..1,
     mae in the unit of the prediction). Instants are epoch seconds of event time, except ``proven_at``: the Kafka
-    timestamp of the record that proved the change, ``None`` when there was no Kafka (replay of a file).
-    ``onset_after`` and ``onset_before`` are between which the onset most likely lies. ``feature`` is what drifted,
-    ``@score`` or ``@prediction`` for what the model said; ``None`` when the loss rose.
+    timestamp of the record that proved the change, or in a closed finding its end; ``None`` without Kafka
+    (replay of a file). ``detected_at`` is when the change was proved, also in a closed finding.
+    ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
+    ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said), ``None`` when the loss rose.
     """
 
     id: str

@@ -47,7 +47,8 @@ FINDING_FIELDS: Final[Mapping[str, str]] = {
     "examples": "Ids of predictions that went wrong since the onset.",
     "causes": "What else changed before the onset, in words.",
     "closed_at": "When the change was over, or null while it lasts; epoch seconds of event time.",
-    "proven_at": "Kafka timestamp of the proving record in epoch seconds, or null without Kafka.",
+    "proven_at": "Kafka timestamp of the record that proved the change, or once closed its end, in epoch "
+    "seconds; null without Kafka.",
     "summary": "The finding in one sentence.",
     "feature": "The feature that drifted; @score or @prediction for what the model said, null when the loss rose.",
 }
@@ -64,6 +65,11 @@ DEAD_LETTER_HEADERS: Final[Mapping[str, str]] = {
     "tidewatch_reason": "Why the record was refused, in one word.",
     "tidewatch_error": "Field, value and what is wanted instead.",
     "tidewatch_source": "Where the record came from: topic/partition/offset.",
+}
+
+CUT_HEADERS: Final[Mapping[str, str]] = {
+    "tidewatch_original_bytes": "There only when the record was too large to be kept whole: how many bytes its "
+    "key/headers/value had; the first of each are here.",
 }
 
 EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
@@ -120,7 +126,7 @@ EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
     "finding": [
         {
             "type": "finding",
-            "id": "cancel-risk/2026-02-20/country=pt/accuracy/1",
+            "id": "1a9400e7b856954b76d9be28",
             "state": "open",
             "severity": "page",
             "model": "cancel-risk",
@@ -142,7 +148,8 @@ EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
             "causes": [],
             "closed_at": None,
             "proven_at": 1772354100.5,
-            "summary": "cancel-risk 2026-02-20 in country=pt: accuracy 0.91 before, 0.55 since 08:30.",
+            "summary": "cancel-risk version 2026-02-20 where country=pt: accuracy went from 0.91 to 0.55"
+            " since 2026-03-01 08:30:00 UTC.",
         },
         {
             "type": "finding",

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import msgspec
 
 from stream import state
+from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
-from stream.entries import Size
-from stream.events import ALL, Event, Finding, Outcome, Prediction, Rollout
-from stream.join import REBUILT_HORIZONS, Changes, Join, Joined, Reason, Store
+from stream.entries import Changes, Size, Store
+from stream.events import Event, Finding, Outcome, Prediction, Rollout
+from stream.join import REBUILT_HORIZONS, Join
+from stream.joined import Joined, Reason
 from stream.monitor import Monitor
-from stream.refusal import DecodeError, dead_letter_headers
+from stream.refusal import DecodeError, Refusal
 from stream.series import Series
-from stream.tally import Tally, Watch
+from stream.tally import Onlooker, Tally
 from stream.version import Judgement
 from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
 
@@ -50,7 +52,7 @@ class Rules:
 class InputFold:
     """The live state of one input partition: its join and its models' monitors."""
 
-    def __init__(self, number: int, rules: Rules, watch: Watch, store: Store) -> None:
+    def __init__(self, number: int, rules: Rules, watch: Onlooker, store: Store) -> None:
         self.number = number
         self.monitors: dict[str, Monitor] = {}
         self._store = store
@@ -70,15 +72,17 @@ class InputFold:
         """Take back one model's monitor, or the clocks.
 
         Raises:
-            StateError: the record has another schema.
+            MonitorStateError: the record has another schema, or is damaged.
         """
-        if key == CLOCKS:
-            self._restored = msgspec.json.decode(value, type=Clocks)
-            return
         try:
-            self.monitors[key.decode()] = state.load(value)
-        except state.StateError as fault:
-            raise state.StateError(f"partition {self.number}, model {key.decode()!r}: {fault}") from fault
+            if key == CLOCKS:
+                self._restored = msgspec.json.decode(value, type=Clocks)
+            else:
+                self.monitors[key.decode()] = state.load(value)
+        except (state.MonitorStateError, msgspec.DecodeError) as fault:
+            raise state.MonitorStateError(
+                f"partition {self.number}, model {key.decode()!r}: {fault}"
+            ) from fault
 
     def local(self) -> Mapping[str, int]:
         """Return the offsets that the join's own disk includes; empty when it has nothing."""
@@ -134,21 +138,20 @@ class InputFold:
         ours = self._decode_ours(records, tally)
         self.join.prefetch([event for event, _ in ours if not isinstance(event, Rollout)])
         for event, timestamp in ours:
-            monitor = self._monitor(event.model)
             if isinstance(event, Prediction):
                 tally.predictions += 1
-                joined = self._predicted(monitor, event, timestamp / 1000.0, tally)
+                joined = self._predicted(self._monitor(event.model), event, timestamp / 1000.0, tally)
             elif isinstance(event, Outcome):
                 tally.outcomes += 1
                 joined = self.join.know(event)
             else:
                 tally.rollouts += 1
-                monitor.rolled_out(event)
+                self._monitor(event.model).rolled_out(event)
                 continue
             if joined[0].reason is not WAITING:
-                self._judge(monitor, joined, timestamp / 1000.0, tally)
+                self._judge(event.model, joined, timestamp / 1000.0, tally)
         for given_up in self.join.expire():
-            self._judge(self._monitor(given_up.model), (given_up,), None, tally)
+            self._judge(given_up.model, (given_up,), None, tally)
         self._watch.folded(tally)
         return any(out.topic != self._rules.dead_letters for out in self._outputs[waiting:])
 
@@ -182,9 +185,13 @@ class InputFold:
             self._tell(monitor.predicted(event, first.served, self._rules.judgement, proven_at), tally)
         return joined
 
-    def _judge(
-        self, monitor: Monitor, results: Sequence[Joined], proven_at: float | None, tally: Tally
-    ) -> None:
+    def _judge(self, model: str, results: Sequence[Joined], proven_at: float | None, tally: Tally) -> None:
+        """Fold results of the join; an outcome of a model that has shown nothing else makes no monitor."""
+        if model not in self.monitors:
+            for joined in results:
+                tally.join(joined.reason, joined)
+            return
+        monitor = self._monitor(model)
         for joined in results:
             reason, findings = monitor.take(joined, self._rules.judgement, proven_at)
             tally.join(reason, joined)
@@ -214,8 +221,13 @@ class InputFold:
 
     def _forward(self, record: Record, model: str, tally: Tally) -> None:
         """Send a record that a foreign partitioner put here to where its model lives."""
-        _, origin = unwrap(record.value, record.headers)
-        tally.misrouted.append((origin and origin.source) or UNKNOWN_PRODUCER)
+        _, source = unwrap(record.value, record.headers)
+        size = headers_bytes(record.headers)
+        if size > HEADERS_BYTES:  # its topic took them compressed and would not take them as they are
+            wanted = f"at most {HEADERS_BYTES} bytes of a record to be forwarded"
+            self._refuse(record, DecodeError(Refusal.OVERSIZE, "headers", f"of {size} bytes", wanted), tally)
+            return
+        tally.misrouted.append(source or UNKNOWN_PRODUCER)
         home = partition_for(model, self._rules.partitions)
         self._outputs.append(
             Output(record.topic, model.encode(), record.value, [*record.headers], home, record.timestamp)
@@ -223,10 +235,7 @@ class InputFold:
 
     def _refuse(self, record: Record, fault: DecodeError, tally: Tally) -> None:
         tally.refused.append(fault.reason)
-        ours = dead_letter_headers(fault, record.topic, record.partition, record.offset)
-        headers = [*ours, *record.headers]
-        # an empty value stands for null: a tombstone would tell nothing and a compacted topic would drop it
-        self._outputs.append(Output(self._rules.dead_letters, record.key, record.value or b"", headers))
+        self._outputs.append(dead_letter(record, fault, self._rules.dead_letters))
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return outputs, and the state as it is now: what changes while it is being written is saved first."""
@@ -270,12 +279,6 @@ class InputFold:
         """Give the disk back."""
         self._store.close()
 
-    def inputs(self) -> Iterator[tuple[str, str, str, float]]:
-        """Yield model, version, feature and the index of its newest whole window, if there was one."""
-        for model, monitor in self.monitors.items():
-            for name, version in monitor.versions.items():
-                yield from ((model, name, *one) for one in version.reference.indices())
-
     def series(self) -> Iterator[tuple[str, str, str, Series]]:
         """Yield model, version, slice and series."""
         for model, monitor in self.monitors.items():
@@ -287,12 +290,6 @@ class InputFold:
 def watermark(fold: InputFold) -> float:
     """Return the newest event time folded; minus infinity before the first event."""
     return max(fold.join.predicted_until, fold.join.known_until)
-
-
-def importance(row: tuple[str, str, str, Series]) -> tuple[bool, bool, int]:
-    """Sort key: series with an open finding first, then whole versions, then by how many predictions."""
-    _, _, name, one = row
-    return (one.finding is None, name != ALL, -one.predictions)
 
 
 def _finite(at: float) -> float | None:

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
+from operator import add, mul
 from typing import NamedTuple
 
 BUCKETS = 32
@@ -60,13 +61,17 @@ class History:
         if len(cells) > CELLS * BUCKETS:
             self._merge()
 
+    def cut(self, mean: float) -> None:
+        """Cut each bucket's mean loss at ``mean``: broken values among the first hide no onset later."""
+        cells = self.cells
+        for place in range(0, len(cells), CELLS):
+            cells[place + 2] = min(cells[place + 2], cells[place + 1] * mean)
+
     def _merge(self) -> None:
         """Merge the first neighbours whose joint weight is least, keeping the newest quarter fine."""
         cells = self.cells
         counts = cells[1::CELLS]
-        weights = [
-            (one + following) * age for age, one, following in zip(_OLD, counts, counts[1:], strict=False)
-        ]
+        weights = [*map(mul, map(add, counts, counts[1:]), _OLD)]
         gone = CELLS * (weights.index(min(weights)) + 1)
         cells[gone - 2] += cells[gone + 1]
         cells[gone - 1] += cells[gone + 2]

@@ -43,7 +43,7 @@ async def rows(settings: Settings) -> AsyncIterator[dict[str, Any]]:
     """Yield a ``partition`` row with its offsets, then its ``model`` and ``series`` rows, by partition.
 
     Raises:
-        CheckpointError, StateError: a record has a schema that this release does not read.
+        CheckpointError, MonitorStateError: a record has a schema that this release does not read.
     """
     from stream.engine.checkpoint import reader
 

@@ -29,10 +29,8 @@ from stream.entry import (
     record,
 )
 from stream.events import Label, Outcome, Prediction
-from stream.joined import Joined, Reason, Served
+from stream.joined import Joined, Reason
 from stream.known import Known, Waiting
-
-__all__ = ["Changes", "Join", "Joined", "Reason", "Served", "Store"]
 
 REBUILT_HORIZONS = 4
 """How far before the clock that is behind the log tells all of a join; an id is taken to serve one prediction.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from stream.events import Label
+from stream.events import ALL, Label, Slices
 
 
 class Reason(StrEnum):
@@ -23,6 +23,15 @@ class Reason(StrEnum):
     UNMATCHED_PREDICTION = "unmatched_prediction"
     UNMATCHED_OUTCOME = "unmatched_outcome"
     EVICTED = "evicted"
+
+
+def slice_names(slices: Slices) -> tuple[str, ...]:
+    """Return a prediction's slices: ``"all"``, then ``"name=value"`` by name; true and false in JSON's words."""
+    return (ALL, *(f"{name}={_text(value)}" for name, value in sorted(slices.items())))
+
+
+def _text(value: bool | int | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Served(NamedTuple):

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from stream.diagnosis import Harm, culprit, has_recovered, is_still_there, is_worse, onset_of
-from stream.events import ALL, Finding, Prediction, Rollout, Task, finding_id
-from stream.join import Joined, Reason, Served
+from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
+from stream.events import ALL, Finding, Label, Prediction, Rollout, Task, finding_id
+from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
 from stream.reference import Reference, moved
+from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.series import Series, is_comparable, loss_of, task_of
 from stream.tickets import look
 from stream.version import Judgement, Version
 
 LATE = 2.0
 """Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
+LOOKED_AT = 8
+"""Losses between two looks whether a harm is over."""
 RECOVERED = 100
-"""Losses that a fresh window must hold before it may say that a model has recovered."""
+"""Losses after a page, at least, that may say that a model has recovered."""
 SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
 RECKONED = 50
@@ -36,6 +40,10 @@ EASED = 0.5
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
 """The outcome is not of the prediction's kind, or the prediction not of its version's."""
+FORGOTTEN: Final = "forgotten"
+"""The prediction's version had to make room for others."""
+FORGOTTEN_VERSION: Final = "forgotten_version"
+"""Counts versions, not events."""
 
 
 class Monitor(Struct, array_like=True, gc=False):
@@ -47,19 +55,18 @@ class Monitor(Struct, array_like=True, gc=False):
     rollouts: dict[str, tuple[float, str]] = {}
 
     def rolled_out(self, rollout: Rollout) -> None:
-        """Remember a version's latest stage."""
-        self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
+        """Remember a version's latest stage, whatever the order of arrival; of one instant the last counts."""
+        known = self.rollouts.get(rollout.version)
+        if known is None or rollout.at >= known[0]:
+            self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
+            forget_oldest_stage(self.rollouts, self.versions)
 
     def predicted(
-        self,
-        prediction: Prediction,
-        served: Served,
-        judgement: Judgement,
-        proven_at: float | None = None,
+        self, prediction: Prediction, served: Served, judgement: Judgement, proven_at: float | None = None
     ) -> Sequence[Finding]:
         """Count a new prediction in each of its slices, and compare its features; return tickets for drifts."""
-        version = self._version(served, judgement)
-        for series in version.route(served.slices, judgement):
+        version = self.versions.get(served.version) or self._begin(served, judgement)
+        for series in version.route(served.slices, judgement, self.versions):
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
@@ -79,38 +86,67 @@ class Monitor(Struct, array_like=True, gc=False):
         counted: str = reason
         findings: Sequence[Finding] = ()
         if served is not None:
-            version = self._version(served, judgement)
-            if joined.outcome is not None and not _is_sound(version, served, joined):
-                counted = MISMATCHED
-            elif reason is MATCHED:
-                findings = self._learn(version, served, joined, judgement, proven_at)
+            version = self.versions.get(served.version)
+            if version is None and len(self.versions) >= VERSIONS:
+                counted = FORGOTTEN
             else:
-                _note(reason, version.route(served.slices, judgement))
-                if reason is Reason.CORRECTED:
-                    _revise(version, served, joined, judgement)
-        self.counts[counted] = self.counts.get(counted, 0) + 1
+                version = version or self._begin(served, judgement)
+                counted, findings = self._note(version, served, joined, judgement, proven_at)
+        self._count(counted)
         return counted, findings
 
-    def _version(self, served: Served, judgement: Judgement) -> Version:
-        version = self.versions.get(served.version)
-        if version is None:
-            task = task_of(served)
-            inherited = self._references(task) or guards(
-                judgement.references, self.model, task, judgement.minimum_increase
-            )
-            elder = next(reversed(self.versions.values()), None)
-            reference = elder.reference.heir() if elder is not None else Reference()
-            version = self.versions[served.version] = Version(task, inherited=inherited, reference=reference)
+    def _count(self, reason: str) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+
+    def _note(
+        self,
+        version: Version,
+        served: Served,
+        joined: Joined,
+        judgement: Judgement,
+        proven_at: float | None,
+    ) -> tuple[str, Sequence[Finding]]:
+        """Put what the join found into the figures: these hold the newest outcome of each prediction, if sound."""
+        reason = joined.reason
+        is_sound = joined.outcome is None or _is_sound(version, served, joined.outcome)
+        if is_sound and reason is MATCHED:
+            return reason, self._learn(version, served, joined, judgement, proven_at)
+        route = version.route(served.slices, judgement, self.versions)
+        if is_sound:
+            _tally(reason, route)
+        if reason is Reason.CORRECTED:
+            assert joined.previous is not None
+            if not _is_sound(version, served, joined.previous):
+                if is_sound:
+                    return reason, self._learn(version, served, joined, judgement, proven_at)
+            elif is_sound:
+                _revise(version.task, served, joined, route)
+            else:
+                _withdraw(version.task, served, joined.previous, route)
+        return reason if is_sound else MISMATCHED, ()
+
+    def _begin(self, served: Served, judgement: Judgement) -> Version:
+        """Return a new version, with the references that it is held against; what has no room beside it goes."""
+        task = task_of(served)
+        inherited = self._references(task, judgement.slice_budget) or guards(
+            judgement.references, self.model, task, judgement.minimum_increase
+        )
+        elder = next(reversed(self.versions.values()), None)
+        reference = elder.reference.heir() if elder is not None else Reference()
+        for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
+            self._count(FORGOTTEN_VERSION)
+        version = self.versions[served.version] = Version(task, inherited=inherited, reference=reference)
         return version
 
-    def _references(self, task: Task) -> dict[str, Guard]:
-        """Return what a new version is held against: that of the newest version, or what that inherited."""
+    def _references(self, task: Task, most: int) -> dict[str, Guard]:
+        """Return what a new version is held against: that of the newest version, then what that inherited."""
         elder = next(reversed(self.versions.values()), None)
         if elder is None or elder.task != task:
             return {}
-        known = elder.inherited | {name: one.guard for name, one in elder.series.items()}
-        heirs = ((name, guard.heir()) for name, guard in known.items())
-        return {name: heir for name, heir in heirs if heir is not None}
+        own = {name: one.guard for name, one in elder.series.items()}
+        known = own | {name: guard for name, guard in elder.inherited.items() if name not in own}
+        heirs = ((name, heir) for name, guard in known.items() if (heir := guard.heir()) is not None)
+        return dict(islice(heirs, most))
 
     def _learn(
         self,
@@ -128,7 +164,7 @@ class Monitor(Struct, array_like=True, gc=False):
         delay_s = joined.outcome_at - at
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
-        route = version.route(served.slices, judgement)
+        route = version.route(served.slices, judgement, self.versions)
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
@@ -151,7 +187,7 @@ class Monitor(Struct, array_like=True, gc=False):
         """Say what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
         found = culprit(version.series, onset_of(suspected, newest).at)
         series = version.series[found.slice]
-        if _is_explained(version, suspected, series):
+        if is_explained(version.series, suspected, series):
             suspected.guard.calm()
             return None
         if not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
@@ -164,6 +200,7 @@ class Monitor(Struct, array_like=True, gc=False):
         series.episode = finding.episode
         series.detector.restart()
         series.longest = max(series.longest, finding.events_since_onset)
+        series.opened = series.outcomes
         series.guard.calm()
         series.guard.freeze()
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
@@ -208,39 +245,29 @@ class Monitor(Struct, array_like=True, gc=False):
                 yield f"rollout of {version} to {stage}, {onset_at - at:.0f} s before the onset"
 
 
-def _is_explained(version: Version, suspected: Series, series: Series) -> bool:
-    """Return whether an open finding accounts for an alarm of one series whose culprit is another, or itself.
-
-    While a slice is known to be bad, the whole that it is part of proves nothing: other slices speak for
-    themselves.
-    """
-    whole = version.series[ALL]
-    if series.finding is not None or whole.finding is not None:
-        return True
-    known = [one.finding.onset_at for one in version.series.values() if one.finding is not None]
-    if suspected is whole:
-        return bool(known)
-    return series is whole and any(culprit(version.series, at).slice != ALL for at in known)
-
-
-def _is_sound(version: Version, served: Served, joined: Joined) -> bool:
-    assert joined.outcome is not None
+def _is_sound(version: Version, served: Served, outcome: Label) -> bool:
     task = version.task
-    return task_of(served) == task and is_comparable(task, served.prediction, joined.outcome)
+    return task_of(served) == task and is_comparable(task, served.prediction, outcome)
 
 
-def _revise(version: Version, served: Served, joined: Joined, judgement: Judgement) -> None:
-    """Put a correction into the figures, if what it corrects is in them."""
-    task, previous, outcome = version.task, joined.previous, joined.outcome
+def _revise(task: Task, served: Served, joined: Joined, route: Sequence[Series]) -> None:
+    """Put a correction into the figures in the place of what it corrects."""
+    previous, outcome = joined.previous, joined.outcome
     assert previous is not None
     assert outcome is not None
-    if is_comparable(task, served.prediction, previous):
-        was, now = loss_of(task, served.prediction, previous), loss_of(task, served.prediction, outcome)
-        for series in version.route(served.slices, judgement):
-            series.revise(was, now)
+    was, now = loss_of(task, served.prediction, previous), loss_of(task, served.prediction, outcome)
+    for series in route:
+        series.revise(was, now)
 
 
-def _note(reason: Reason, route: Sequence[Series]) -> None:
+def _withdraw(task: Task, served: Served, previous: Label, route: Sequence[Series]) -> None:
+    """Take an outcome out of the figures: its correction can't be held against the prediction."""
+    was = loss_of(task, served.prediction, previous)
+    for series in route:
+        series.withdraw(was)
+
+
+def _tally(reason: Reason, route: Sequence[Series]) -> None:
     """Count in each slice what did not match."""
     for series in route:
         if reason is Reason.UNMATCHED_PREDICTION or reason is Reason.EVICTED:
@@ -254,15 +281,16 @@ def _note(reason: Reason, route: Sequence[Series]) -> None:
 
 
 def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
-    """Close the series' finding when a fresh window says that the loss is back to where it is nobody's business.
+    """Close the series' finding when the newest losses say that it is over, all of them from after the page.
 
-    The window is at least as long as the series' slowest harm took to be proved: what varies slowly recovers
-    slowly.
+    They are at least as many as the series' slowest harm took to be proved: what varies slowly recovers slowly.
     """
     finding = series.finding
-    if finding is None or series.detector.width < max(RECOVERED, series.longest):
+    newest = max(RECOVERED, series.longest)
+    if finding is None or series.outcomes % LOOKED_AT or series.outcomes - series.opened < newest:
         return None
-    if not has_recovered(series, series.shown(finding.before), series.shown(finding.after), increase):
+    before, after = series.shown(finding.before), series.shown(finding.after)
+    if not has_recovered(series, newest, before, after, increase):
         return None
     series.guard.calm()
     series.finding = None

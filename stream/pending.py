@@ -37,7 +37,7 @@ WRITTEN_FORM = b"2"
 
 
 class MemoryStore:
-    """All in memory: for tests, and for what needs no disk."""
+    """All in memory: for what is over before a disk would be needed, as a test or a replay."""
 
     def __init__(self) -> None:
         self.entries: dict[bytes, bytes] = {}
@@ -46,7 +46,7 @@ class MemoryStore:
         self._position = b""
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
-        """Return the entries of these keys."""
+        """Return the entries of these keys, in their order; ``None`` for a key without one."""
         return [self.entries.get(key) for key in keys]
 
     def due(self, since: bytes, limit: int) -> list[bytes]:
@@ -84,7 +84,8 @@ class MemoryStore:
 
     def wipe(self) -> None:
         """Forget everything."""
-        self.__init__()  # type: ignore[misc]
+        self.entries, self.records = {}, []
+        self._offsets, self._position = {}, b""
 
 
 class RocksStore:
@@ -107,7 +108,7 @@ class RocksStore:
             self.wipe()
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
-        """Return the entries of these keys."""
+        """Return the entries of these keys, in their order; ``None`` for a key without one."""
         return cast("list[bytes | None]", self._entries.get(cast("list[Any]", keys))) if keys else []
 
     def due(self, since: bytes, limit: int) -> list[bytes]:

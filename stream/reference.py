@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from math import inf, isnan, nextafter, sqrt
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -25,6 +26,10 @@ REFERENCE = 200
 WINDOW = 500
 """Values that are looked at together; a page's causes are among them."""
 INTERVALS = 10
+LETTERS, PREFIX = 40, 24
+"""Of a longer word the beginning and a checksum are kept: the state has a bound."""
+DISTINCT, REST = 60, "\0rest"
+"""Different words counted while the reference is collected, and the one that all others are counted as."""
 WORDS = 20
 """Words with bins of their own; further ones share the bin of the unknown."""
 FEATURES = 50
@@ -93,9 +98,10 @@ class Feature:
         if value is None:
             counts[MISSING] += 1
         elif type(value) is str:
-            place = self.words.get(value)
+            word = value if len(value) <= LETTERS else _short(value)
+            place = self.words.get(word)
             if place is None:
-                self._meet(value)
+                self._meet(word)
             else:
                 counts[place] += 1
         else:
@@ -121,7 +127,10 @@ class Feature:
 
     def _collect(self, value: Value) -> None:
         if isinstance(value, str):
-            self.words[value] = self.words.get(value, 0) + 1
+            word = value if len(value) <= LETTERS else _short(value)
+            if word not in self.words and len(self.words) >= DISTINCT:
+                word = REST
+            self.words[word] = self.words.get(word, 0) + 1
         elif value is not None:
             self.first.append(value)
         self.seen += 1
@@ -136,7 +145,7 @@ class Feature:
         inner = {edge for edge in steps if edge > numbers[0]}
         ends = (numbers[0], nextafter(numbers[-1], inf)) if numbers else ()
         self.edges = array("d", sorted({*inner, *ends}))
-        common = sorted(words, key=lambda word: (-words[word], word))[:WORDS]
+        common = sorted(words.keys() - {REST}, key=lambda word: (-words[word], word))[:WORDS]
         unknown = sum(words.values()) - sum(words[word] for word in common)
         intervals = [0] * (len(self.edges) + 1)
         for number in numbers:
@@ -210,6 +219,10 @@ def restored(fields: Sequence[Any]) -> Feature:
     return feature
 
 
+def _short(word: str) -> str:
+    return f"{word[:PREFIX]}…{crc32(word.encode(errors='surrogatepass')):08x}"
+
+
 class Reference:
     """All watched features of one model version, and how often in a row it has said the same."""
 
@@ -232,7 +245,8 @@ class Reference:
         features = self.features
         looked: list[str] | None = None
         for name, value in prediction.features.items():
-            if (features.get(name) or self._begin(name)).add(value):
+            feature = features.get(name) or self._begin(name)
+            if feature is not None and feature.add(value):
                 looked = [*(looked or ()), name]
         scores, said = prediction.scores, prediction.prediction
         name, value = PREDICTION, said
@@ -245,7 +259,8 @@ class Reference:
             self.repeats += 1
         else:
             self.said, self.repeats = said, 1
-        if (features.get(name) or self._begin(name)).add(value):
+        feature = features.get(name) or self._begin(name)
+        if feature is not None and feature.add(value):
             looked = [*(looked or ()), name]
         return looked or ()
 
@@ -260,11 +275,11 @@ class Reference:
         known = ((name, one.heir()) for name, one in self.features.items() if name not in SAID)
         return Reference({name: one for name, one in known if one is not None})
 
-    def _begin(self, name: str) -> Feature:
-        """Watch one more feature; past the budget, return one that nobody keeps."""
+    def _begin(self, name: str) -> Feature | None:
+        """Watch one more feature; past the budget, count its value and return nothing."""
         if len(self.features) >= FEATURES:
             self.unwatched += 1
-            return Feature()
+            return None
         made = self.features[name] = Feature()
         return made
 

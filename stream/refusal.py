@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
-from stream.fields import DEAD_LETTER_HEADERS
 from stream.instant import WANTED as INSTANT_WANTED
 
 SHOWN_CHARACTERS = 80
@@ -34,7 +34,7 @@ WANTED: Final[Mapping[str, str]] = {
     "scores.*": "a probability within 0..1, under a class name of at most 256 characters",
     "slices": "an object of at most 16 slices",
     "slices.*": "text of at most 128 characters, a 64-bit whole number, true or false,"
-    " under a name of 1 to 64 characters",
+    ' under a name of 1 to 64 characters without "="',
     "features": "an object of at most 500 features",
     "features.*": "a number, text of at most 256 characters, true, false or null,"
     " under a name of 1 to 64 characters",
@@ -44,16 +44,29 @@ WANTED: Final[Mapping[str, str]] = {
 """What each field of an event wants, in words; ``.*`` stands for the entries of an object."""
 
 
+class Refusal(StrEnum):
+    """Why bytes are not a fact, in one word: header of the dead letter and label of the metric."""
+
+    NULL_VALUE = "null_value"
+    OVERSIZE = "oversize"
+    BAD_JSON = "bad_json"
+    NOT_A_NUMBER = "not_a_number"
+    UNKNOWN_TYPE = "unknown_type"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_RANGE = "out_of_range"
+    ABSURD_TIME = "absurd_time"
+
+
 class DecodeError(Exception):
     """Bytes that are not a fact. Send them to the dead letters; the producer has to mend them.
 
-    ``reason`` is one of ``stream.telemetry.DEAD_LETTER_REASONS``; ``value`` is JSON text, shortened, or the
-    word ``missing``.
+    ``value`` is JSON text, shortened, or the word ``missing``.
     """
 
     __slots__ = ("field", "reason", "value", "wanted")
 
-    def __init__(self, reason: str, field: str, value: str, wanted: str) -> None:
+    def __init__(self, reason: Refusal, field: str, value: str, wanted: str) -> None:
         super().__init__(reason, field, value, wanted)
         self.reason = reason
         self.field = encodable(field)
@@ -85,14 +98,6 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 
-def dead_letter_headers(
-    fault: DecodeError, topic: str, partition: int, offset: int
-) -> list[tuple[str, bytes]]:
-    """Return the headers that a refused record gets on top of its own, as ``stream.fields`` words them."""
-    values = (fault.reason, str(fault), f"{topic}/{partition}/{offset}")
-    return [(name, text.encode()) for name, text in zip(DEAD_LETTER_HEADERS, values, strict=True)]
-
-
 Kinds = Mapping[str, type[Struct]] | type[Struct]
 """Records by the value of ``type``, or the one record that it must be."""
 
@@ -107,7 +112,9 @@ def faults(value: bytes, kinds: Kinds, hook: Any, fault: Exception) -> list[Deco
         tree = _parse(value)
     except (ValueError, RecursionError) as broken:
         return [
-            DecodeError("bad_json", "value", _excerpt(value), f"one JSON object in UTF-8 ({_brief(broken)})")
+            DecodeError(
+                Refusal.BAD_JSON, "value", _excerpt(value), f"one JSON object in UTF-8 ({_brief(broken)})"
+            )
         ]
     try:
         record = kinds if isinstance(kinds, type) else _record(tree, kinds)
@@ -121,7 +128,7 @@ def _object(tree: Any) -> dict[str, Any]:
     if isinstance(tree, _NotANumber):
         raise _not_a_number("value", tree)
     if not isinstance(tree, dict):
-        raise DecodeError("wrong_type", "value", shown(tree), "a JSON object")
+        raise DecodeError(Refusal.WRONG_TYPE, "value", shown(tree), "a JSON object")
     return tree
 
 
@@ -129,12 +136,12 @@ def _record(tree: Any, kinds: Mapping[str, type[Struct]]) -> type[Struct]:
     """Return the record that ``type`` names; refuse any other ``type``."""
     wanted = " or ".join(json.dumps(name) for name in kinds)
     if "type" not in _object(tree):
-        raise DecodeError("missing_field", "type", "missing", wanted)
+        raise DecodeError(Refusal.MISSING_FIELD, "type", "missing", wanted)
     kind = tree["type"]
     if not isinstance(kind, str) or isinstance(kind, _NotANumber):
-        raise DecodeError("wrong_type", "type", shown(kind), wanted)
+        raise DecodeError(Refusal.WRONG_TYPE, "type", shown(kind), wanted)
     if kind not in kinds:
-        raise DecodeError("unknown_type", "type", shown(kind), wanted)
+        raise DecodeError(Refusal.UNKNOWN_TYPE, "type", shown(kind), wanted)
     return kinds[kind]
 
 
@@ -165,7 +172,7 @@ def _field_faults(tree: dict[str, Any], record: type[Struct], hook: Any) -> Iter
         name = field.encode_name
         if name not in tree:
             if field.required:
-                yield DecodeError("missing_field", name, "missing", WANTED.get(name, "a value"))
+                yield DecodeError(Refusal.MISSING_FIELD, name, "missing", WANTED.get(name, "a value"))
             continue
         inner = list(_entry_faults(name, tree[name], field.type, hook))
         yield from inner or _value_faults(name, name, tree[name], field.type, hook)
@@ -179,6 +186,8 @@ def _entry_faults(name: str, value: Any, kind: Any, hook: Any) -> Iterator[Decod
         path = f"{name}.{_short(key)}"
         if isinstance(entry, _NotANumber):
             yield _not_a_number(path, entry)
+        elif name == "slices" and "=" in key:
+            yield DecodeError(Refusal.OUT_OF_RANGE, path, shown(entry), WANTED["slices.*"])
         else:
             yield from _value_faults(path, f"{name}.*", {key: entry}, kind, hook)
 
@@ -188,7 +197,7 @@ def _short(key: str) -> str:
 
 
 def _not_a_number(path: str, value: _NotANumber) -> DecodeError:
-    return DecodeError("not_a_number", path, shown(value), "a finite number")
+    return DecodeError(Refusal.NOT_A_NUMBER, path, shown(value), "a finite number")
 
 
 def _value_faults(path: str, rule: str, value: Any, kind: Any, hook: Any) -> Iterator[DecodeError]:
@@ -203,7 +212,10 @@ def _value_faults(path: str, rule: str, value: Any, kind: Any, hook: Any) -> Ite
         limits = "of length" in text or " <= " in text or " >= " in text or text.startswith("Invalid enum")
         entry = next(iter(value.values())) if rule.endswith(".*") else value
         yield DecodeError(
-            "out_of_range" if limits else "wrong_type", path, shown(entry), _wanted(rule, kind, text)
+            Refusal.OUT_OF_RANGE if limits else Refusal.WRONG_TYPE,
+            path,
+            shown(entry),
+            _wanted(rule, kind, text),
         )
     except (ValueError, RecursionError):
         return
@@ -235,5 +247,5 @@ def _constants(tree: dict[str, Any]) -> Iterator[DecodeError]:
 
 
 def _unexplained(value: bytes, fault: Exception) -> DecodeError:
-    reason = "wrong_type" if isinstance(fault, msgspec.ValidationError) else "bad_json"
+    reason = Refusal.WRONG_TYPE if isinstance(fault, msgspec.ValidationError) else Refusal.BAD_JSON
     return DecodeError(reason, "value", _excerpt(value), f"a valid record ({_brief(fault)})")

@@ -12,9 +12,10 @@ import click
 
 from stream.engine.connection import client_options
 from stream.events import Event, Finding, Prediction
+from stream.refusal import DecodeError
 from stream.rehearsal import DELAY_S, WELL, WORSE, Rehearsal
 from stream.settings import Settings, load
-from stream.wire import DecodeError, decode_finding, encode
+from stream.wire import decode_finding, encode
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer

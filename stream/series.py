@@ -7,6 +7,7 @@ absolute error (its mean is the MAE); ``tests/laws`` holds both to River's metri
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Literal
 
 import msgspec
@@ -16,13 +17,16 @@ from river.drift import ADWIN
 from stream.detectors import Detector
 from stream.events import Finding, Label, Task
 from stream.history import History
-from stream.join import Served
+from stream.joined import Served
 from stream.judge.guard import HALF, Guard
 
 Metric = Literal["accuracy", "mae"]
 
 SCALE = 4.0
-"""A regression loss is divided by this many times the mean of the first losses, then cut at 1."""
+"""A regression loss is divided by this many times the usual one, then cut at 1. Usual is the median of the means
+of the first ones in groups, so that a few broken values don't make all others look small."""
+LARGEST = 1e100
+"""A regression's error beyond this is a broken value; sums of smaller ones and their squares stay finite."""
 RECENT = 256
 SOUGHT = 64
 """Newest losses among which an onset is sought at least."""
@@ -40,14 +44,23 @@ def is_number(label: Label) -> bool:
 
 
 def is_comparable(task: Task, prediction: Label, outcome: Label) -> bool:
-    """Return whether the outcome is of the prediction's kind: text with text, number or bool with such."""
+    """Return whether the outcome is of the prediction's kind: text with text, number or bool with such.
+
+    An error beyond ``LARGEST`` compares nothing: one of them would drown all others in every sum.
+    """
     if task == "regression":
-        return is_number(outcome)
+        return is_number(outcome) and abs(float(prediction) - float(outcome)) <= LARGEST
     return isinstance(prediction, str) == isinstance(outcome, str)
 
 
 def loss_of(task: Task, prediction: Label, outcome: Label) -> float:
-    """1 or 0 for a classification, the absolute error for a regression."""
+    """Return 1 for a wrong class and 0 for the right one, or a regression's absolute error in its own unit.
+
+    The two must be comparable: see ``is_comparable``.
+
+    Raises:
+        ValueError: a regression's label is text that is no number.
+    """
     if task == "classification":
         return 0.0 if prediction == outcome else 1.0
     return abs(float(prediction) - float(outcome))
@@ -79,6 +92,10 @@ class Series(Struct, array_like=True, gc=False):
     guard: Guard = msgspec.field(default_factory=Guard)
     longest: int = 0
     """Losses since the onset that the slowest of its findings took to be proved."""
+    withdrawn: int = 0
+    """Outcomes that left the figure again: their correction is of another kind."""
+    opened: int = 0
+    """How many outcomes there were when the open finding was opened."""
 
     @property
     def metric(self) -> Metric:
@@ -92,8 +109,8 @@ class Series(Struct, array_like=True, gc=False):
 
         ``example`` is the prediction's id, kept while it is one of the newest that went wrong. ADWIN alone
         judges from ``warmup`` losses on until there is a reference; from then on the harm detector, at a run
-        length of ``arl`` losses for a relative rise of ``increase``, and ADWIN says when it is over. Nothing is
-        judged nor learned as a reference while the version's labels are not mature.
+        length of ``arl`` losses for a relative rise of ``increase``. Nothing is judged nor learned as a reference
+        while the labels are no fair sample.
         """
         proved = is_mature and self.guard.take(loss, arl, increase)
         self.outcomes += 1
@@ -105,10 +122,10 @@ class Series(Struct, array_like=True, gc=False):
             return self._suspect(arl) if proved else 0
         if loss * SCALE > scale:
             self.examples = (*self.examples[1 - EXAMPLES :], example)
+        if self.guard.harm is not None:
+            return self._suspect(arl) if proved else 0
         change = self.detector.update(loss / scale if loss < scale else 1.0)
-        if proved:
-            return self._suspect(arl)
-        if change is None or not is_mature or self.guard.harm is not None or self.outcomes < warmup:
+        if change is None or not is_mature or self.outcomes < warmup:
             return 0
         return 2 * change.kept if change.after > change.before else 0
 
@@ -120,20 +137,23 @@ class Series(Struct, array_like=True, gc=False):
     def _calibrate(self, loss: float, warmup: int) -> None:
         self.first_total += loss
         if self.outcomes >= warmup:
-            self.scale = SCALE * self.first_total / self.outcomes or 1.0
+            means = (bucket.total / bucket.losses for bucket in self.history.buckets())
+            self.scale = SCALE * (median(means) or self.first_total / self.outcomes) or 1.0
+            self.history.cut(self.scale)
 
     def revise(self, previous: float, loss: float) -> None:
-        """Replace one loss in the figure; what the detector saw stays seen."""
+        """Replace one loss of the figure, both in its own unit; what the detector saw stays seen."""
         self.loss_total += loss - previous
+
+    def withdraw(self, loss: float) -> None:
+        """Take one loss out of the figure; what the detector saw stays seen."""
+        self.loss_total -= loss
+        self.outcomes -= 1
+        self.withdrawn += 1
 
     def shown(self, mean_loss: float) -> float:
         """Turn a mean loss into the figure's terms: accuracy is one minus the error rate; nan stays nan."""
         return 1.0 - mean_loss if self.task == "classification" else mean_loss
-
-    def fresh_mean(self) -> float:
-        """Mean loss of the detector's window, not cut at ``scale`` as the detector's own is; nan when empty."""
-        detector = self.detector
-        return detector.mean if self.task == "classification" else self.history.newest(detector.width).mean
 
     def rollout(self) -> float:
         """The figure since the version's first event; nan before the first outcome."""

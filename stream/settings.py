@@ -32,8 +32,21 @@ from pydantic_settings import (
 )
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """The settings can't be used; the message lists every fault. Mend them and start again."""
+
+
+def read_secret(name: str, path: Path) -> str:
+    """Return the secret in the file that the setting ``name`` names, without line ends after it.
+
+    Raises:
+        SettingsError: the file can't be read or is not UTF-8; never says what is in it.
+    """
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else "not UTF-8 text"
+        raise SettingsError(f"{name} {str(path)!r}: {reason}") from None
 
 
 def _split(value: object) -> object:
@@ -69,11 +82,15 @@ class KafkaSettings(_Section):
         return self
 
     def password(self) -> str | None:
-        """Return the SASL password from the value or its file, without a trailing newline."""
+        """Return the SASL password from the value or its file; ``None`` when neither is given.
+
+        Raises:
+            SettingsError: the file can't be read.
+        """
         if self.sasl_password is not None:
             return self.sasl_password.get_secret_value()
         if self.sasl_password_file is not None:
-            return self.sasl_password_file.read_text(encoding="utf-8").rstrip("\n")
+            return read_secret("sasl_password_file", self.sasl_password_file)
         return None
 
 
@@ -202,7 +219,7 @@ def load(path: Path | None = None) -> Settings:
         raise SettingsError(f"settings file {named}: no such file")
     try:
         return Settings()
-    except tomllib.TOMLDecodeError as fault:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as fault:
         raise SettingsError(f"settings file {named}: {fault}") from None
     except ValidationError as faults:
         raise SettingsError("\n".join(_describe(fault) for fault in faults.errors())) from None

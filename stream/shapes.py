@@ -1,17 +1,16 @@
-"""Core. What each topic must look like, and what is wrong with the ones that a cluster has."""
+"""Edge. What each topic must look like, and what is wrong with the ones that a cluster has."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
+from stream.dead_letter import LETTER_BYTES
 from stream.join import REBUILT_HORIZONS
 from stream.settings import Settings
 
 COMPACTED_RECORD_BYTES = 8 << 20
 """Largest state record: a busy model's state is far above Kafka's default of 1 MiB."""
-DEAD_LETTER_BYTES = 2 << 20
-"""A dead letter carries the whole refused record and its reason."""
 FINDINGS_RETENTION_S = 90 * 86_400.0
 """Findings are few, and the history that incidents are explained with."""
 RECORD_BYTES = 1_048_588
@@ -68,7 +67,7 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     many, copies = topics.partitions, topics.replication
     durable = {"min.insync.replicas": str(copies - 1)} if copies > 2 else {}
     compacted = durable | COMPACTED | {"max.message.bytes": str(COMPACTED_RECORD_BYTES)}
-    letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(DEAD_LETTER_BYTES)}
+    letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(LETTER_BYTES)}
     findings_s = max(FINDINGS_RETENTION_S, topics.retention_s)
     needed_s = rebuilt_s(settings)
     return (
@@ -114,7 +113,7 @@ def faults(
         if described is None:
             found.append(Fault(shape.name, "does not exist", "run: tidewatch topics create"))
             continue
-        found += _count_faults(shape, described, _target(settings, cluster), mender)
+        found += _count_faults(shape, described, _count_to_mend_to(settings, cluster), mender)
         found += _policy_faults(shape, described, mender)
         found += _retention_faults(shape, described, mender)
         found += _size_faults(shape, described, mender)
@@ -148,13 +147,13 @@ def _deleted(retention_s: float) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(round(retention_s * 1000))}
 
 
-def _target(settings: Settings, cluster: Mapping[str, Described]) -> int:
+def _count_to_mend_to(settings: Settings, cluster: Mapping[str, Described]) -> int:
     """Return the partition count to mend towards: partitions can be added, never taken away."""
     same = (*settings.topics.inputs(), settings.topics.checkpoints)
     return max([settings.topics.partitions, *(cluster[name].partitions for name in same if name in cluster)])
 
 
-def _count_faults(shape: Shape, described: Described, target: int, mender: _Mender) -> list[Fault]:
+def _count_faults(shape: Shape, described: Described, enough: int, mender: _Mender) -> list[Fault]:
     found = []
     have, want = described.partitions, shape.partitions
     if shape.counts == "one" and have != 1:
@@ -162,9 +161,9 @@ def _count_faults(shape: Shape, described: Described, target: int, mender: _Mend
             "give settings topics.findings or topics.incidents another name and run: tidewatch topics create"
         )
         found.append(Fault(shape.name, f"{have} partitions: want 1, for one order of all records", mend))
-    elif shape.counts == "as inputs" and have < target:
-        what = f"{have} partitions: want {target}; inputs and checkpoints must have the same number"
-        found.append(Fault(shape.name, what, mender.grow(shape.name, target)))
+    elif shape.counts == "as inputs" and have < enough:
+        what = f"{have} partitions: want {enough}; inputs and checkpoints must have the same number"
+        found.append(Fault(shape.name, what, mender.grow(shape.name, enough)))
     elif shape.counts == "as inputs" and have != want:
         what = f"{have} partitions: want {want} (topics.partitions)"
         found.append(Fault(shape.name, what, f"set TIDEWATCH_TOPICS_PARTITIONS={have}"))

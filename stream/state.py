@@ -32,7 +32,7 @@ _RIVER = {
 }
 
 
-class StateError(Exception):
+class MonitorStateError(Exception):
     """The state was not written by a release that this one can read; the message says which schema it has."""
 
 
@@ -40,7 +40,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _RIVER:
             return super().find_class(module, name)
-        raise StateError(f"state names {module}.{name}: want only River's ADWIN")
+        raise MonitorStateError(f"state names {module}.{name}: want only River's ADWIN")
 
 
 def _write(value: Any) -> Any:
@@ -87,17 +87,17 @@ def load(value: bytes) -> Monitor:
     """Return the monitor that ``dump`` wrote, of this release or of one that can be migrated.
 
     Raises:
-        StateError: another schema, or bytes that no release wrote.
+        MonitorStateError: another schema, or bytes that no release wrote.
     """
     schema, _, body = value.partition(b"\n")
     reader = SCHEMAS.get(schema)
     if reader is None:
         known = ", ".join(sorted(one.decode() for one in SCHEMAS))
-        raise StateError(f"state schema {schema[:20].decode(errors='replace')!r}: want one of {known}")
+        raise MonitorStateError(f"state schema {schema[:20].decode(errors='replace')!r}: want one of {known}")
     try:
         return reader(body)
     except (msgspec.DecodeError, ValueError, pickle.UnpicklingError, EOFError) as fault:
-        raise StateError(f"state of schema {schema.decode()} can't be read: {fault}") from fault
+        raise MonitorStateError(f"state of schema {schema.decode()} can't be read: {fault}") from fault
 
 
 def _unguarded(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]:

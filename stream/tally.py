@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stream.events import Finding
-from stream.join import Joined, Reason
+from stream.joined import Joined, Reason
 
 MATCHED = Reason.MATCHED  # in Python 3.11 a member costs more through its class than as a name
 
@@ -31,7 +31,7 @@ class Tally:
             self.delays.append(joined.outcome_at - joined.served.at)
 
 
-class Watch(Protocol):
+class Onlooker(Protocol):
     """Who is told what a fold did; it can't change it."""
 
     def folded(self, tally: Tally) -> None:

@@ -1,42 +1,25 @@
 """Shell. Every Prometheus metric of the stream worker, besides the engine's: name, help, unit, labels.
 
 Counters with fixed label values start at zero, so a rate exists before the first event. Figures of models are
-not kept here: ``ModelFigures`` is a view of live state, made at each scrape and cut at a budget, visibly.
+not kept here: see ``stream.model_figures``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from stream.joined import Reason
+from stream.monitor import FORGOTTEN, MISMATCHED
+from stream.refusal import Refusal
+
 EVENT_TYPES = ("prediction", "outcome", "rollout")
-JOIN_REASONS = (
-    "matched",
-    "late",
-    "corrected",
-    "duplicate_prediction",
-    "duplicate_outcome",
-    "unmatched_prediction",
-    "unmatched_outcome",
-    "mismatched",
-    "evicted",
-)
-DEAD_LETTER_REASONS = (
-    "null_value",
-    "oversize",
-    "bad_json",
-    "not_a_number",
-    "unknown_type",
-    "missing_field",
-    "wrong_type",
-    "out_of_range",
-    "absurd_time",
-)
+JOIN_REASONS = (*(one for one in Reason if one is not Reason.WAITING), MISMATCHED, FORGOTTEN)
 DELAYS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 86_400, 3 * 86_400, 7 * 86_400)
 
 
@@ -55,7 +38,7 @@ class Telemetry:
             "tidewatch_joined", "What became of events in the join.", "reason", JOIN_REASONS
         )
         self.dead_letters = counter(
-            "tidewatch_dead_letters", "Records refused, by reason.", "reason", DEAD_LETTER_REASONS
+            "tidewatch_dead_letters", "Records refused, by reason.", "reason", Refusal
         )
         self.misrouted = counter(
             "tidewatch_misrouted",
@@ -127,134 +110,31 @@ class PartitionFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield one sample per family and partition."""
-        watermark = GaugeMetricFamily(
-            "tidewatch_watermark_timestamp_seconds", "Newest event time folded.", labels=["partition"]
-        )
-        pending = GaugeMetricFamily(
-            "tidewatch_pending_predictions", "Predictions that wait for their outcome.", labels=["partition"]
-        )
-        models = GaugeMetricFamily("tidewatch_models", "Models seen.", labels=["partition"])
-        entries = GaugeMetricFamily(
-            "tidewatch_join_entries",
-            "Ids that the join remembers: all of them, and those in memory as objects.",
-            labels=["partition", "place"],
-        )
-        store = GaugeMetricFamily(
-            "tidewatch_join_store_bytes", "What the join's store takes.", labels=["partition", "place"]
-        )
+        families = {
+            name: GaugeMetricFamily(f"tidewatch_{name}", text, labels=["partition", *more])
+            for name, text, more in PARTITION_FAMILIES
+        }
         for row in self._rows():
-            labels = [str(row.number)]
-            if row.models:
-                watermark.add_metric(labels, row.watermark_at)
-            pending.add_metric(labels, row.pending)
-            models.add_metric(labels, row.models)
-            entries.add_metric([*labels, "all"], row.entries)
-            entries.add_metric([*labels, "memory"], row.memory_entries)
-            store.add_metric([*labels, "disk"], row.disk_bytes)
-            store.add_metric([*labels, "memory"], row.memory_bytes)
-        yield from (watermark, pending, models, entries, store)
+            for name, labels, value in _samples(row):
+                families[name].add_metric([str(row.number), *labels], value)
+        yield from families.values()
 
 
-class ModelRow(NamedTuple):
-    """One series as a scrape shows it. Undefined values are ``nan`` and make a gap."""
-
-    model: str
-    version: str
-    slice: str
-    metric: str
-    """``accuracy`` or ``mae``."""
-    rollout: float
-    """The metric since the version's first event."""
-    recent: float
-    """The metric over the newest events."""
-    predictions: int
-    outcomes: int
-    degraded: bool
-    newest_at: float
+PARTITION_FAMILIES: Final = (
+    ("watermark_timestamp_seconds", "Newest event time folded.", ()),
+    ("pending_predictions", "Predictions that wait for their outcome.", ()),
+    ("models", "Models seen.", ()),
+    ("join_entries", "Ids that the join remembers: all of them, and those in memory as objects.", ("place",)),
+    ("join_store_bytes", "What the join's store takes.", ("place",)),
+)
 
 
-class FeatureRow(NamedTuple):
-    """One watched input as a scrape shows it."""
-
-    model: str
-    version: str
-    feature: str
-    psi: float
-    """Of the newest whole window (at least a day) against the reference."""
-
-
-class FeatureFigures(Collector):
-    """How far inputs lie from their reference. ``rows`` yields the farthest first; ``budget`` cuts the others."""
-
-    def __init__(self, rows: Callable[[], Iterable[FeatureRow]], budget: int) -> None:
-        self._rows = rows
-        self._budget = budget
-
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the family, and how many inputs the budget cut."""
-        psi = GaugeMetricFamily(
-            "tidewatch_feature_psi",
-            "Population stability index of the newest window against the reference; 0 is no change.",
-            labels=["model", "version", "feature"],
-        )
-        dropped = 0
-        for number, row in enumerate(self._rows()):
-            if number < self._budget:
-                psi.add_metric([row.model, row.version, row.feature], row.psi)
-            else:
-                dropped += 1
-        yield psi
-        yield GaugeMetricFamily(
-            "tidewatch_features_dropped", "Features left out of this scrape by the budget.", value=dropped
-        )
-
-
-class ModelFigures(Collector):
-    """Model figures at scrape time. ``rows`` yields most important first; past ``budget`` rows are cut."""
-
-    def __init__(self, rows: Callable[[], Iterable[ModelRow]], budget: int) -> None:
-        self._rows = rows
-        self._budget = budget
-
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance: the families exist only while there are models."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families, and how many series the budget cut."""
-        names = ["model", "version", "slice"]
-        accuracy = GaugeMetricFamily(
-            "tidewatch_model_accuracy_ratio", "Share of right predictions.", labels=[*names, "window"]
-        )
-        mae = GaugeMetricFamily(
-            "tidewatch_model_mae", "Mean absolute error, in the prediction's unit.", labels=[*names, "window"]
-        )
-        predictions = CounterMetricFamily("tidewatch_model_predictions", "Predictions.", labels=names)
-        outcomes = CounterMetricFamily("tidewatch_model_outcomes", "Joined outcomes.", labels=names)
-        degraded = GaugeMetricFamily(
-            "tidewatch_model_degraded", "1 while a finding is open on this series.", labels=names
-        )
-        newest = GaugeMetricFamily(
-            "tidewatch_model_newest_event_timestamp_seconds", "Newest event time of the series.", labels=names
-        )
-        dropped = 0
-        for number, row in enumerate(self._rows()):
-            if number >= self._budget:
-                dropped += 1
-                continue
-            labels = [row.model, row.version, row.slice]
-            family = accuracy if row.metric == "accuracy" else mae
-            family.add_metric([*labels, "rollout"], row.rollout)
-            family.add_metric([*labels, "recent"], row.recent)
-            predictions.add_metric(labels, row.predictions)
-            outcomes.add_metric(labels, row.outcomes)
-            degraded.add_metric(labels, float(row.degraded))
-            newest.add_metric(labels, row.newest_at)
-        yield from (accuracy, mae, predictions, outcomes, degraded, newest)
-        yield GaugeMetricFamily(
-            "tidewatch_series_dropped", "Series left out of this scrape by the budget.", value=dropped
-        )
+def _samples(row: PartitionRow) -> Iterator[tuple[str, tuple[str, ...], float]]:
+    if row.models:
+        yield "watermark_timestamp_seconds", (), row.watermark_at
+    yield "pending_predictions", (), row.pending
+    yield "models", (), row.models
+    yield "join_entries", ("all",), row.entries
+    yield "join_entries", ("memory",), row.memory_entries
+    yield "join_store_bytes", ("disk",), row.disk_bytes
+    yield "join_store_bytes", ("memory",), row.memory_bytes

@@ -11,7 +11,7 @@ import msgspec
 from stream.bins import parts
 from stream.drift import DAY_S
 from stream.events import ALL, Finding, Metric, finding_id
-from stream.join import Served
+from stream.joined import Served
 from stream.reference import MISSING, SAID, UNKNOWN, WINDOW, Feature, Reference
 
 SHARE = 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan, sqrt
 
@@ -17,6 +17,10 @@ from stream.reference import Reference
 from stream.series import Series, new_series
 
 OTHER = "__other__"
+OTHERS = 16
+"""Slice names with an "other" of their own in one version; as many as a prediction may have."""
+SERIES = 800
+"""Series of a model in all its versions; see ``stream.room``."""
 MATURE, SPREADS = 2.0, 6.0
 """Mean label delays, and their standard deviations, that predictions span before labels are judged."""
 PATIENCE = 1.5
@@ -89,21 +93,43 @@ class Version(Struct, array_like=True, gc=False):
         for series in route:
             series.guard.aim(self.arl)
 
-    def route(self, slices: tuple[str, ...], judgement: Judgement) -> tuple[Series, ...]:
-        """Return the series of a combination of slices, the whole first; over budget, a dimension's "other"."""
+    def route(
+        self, slices: tuple[str, ...], judgement: Judgement, versions: Mapping[str, Version]
+    ) -> tuple[Series, ...]:
+        """Return the series of a combination of slices, each once, the whole first; ``versions`` are the model's.
+
+        Over budget a slice is in its name's "other"; with too many of those, in one for all names.
+        """
         known = self.routes.by_slices
         found = known.get(slices)
         if found is None:
             if len(known) >= ROUTES:
                 known.clear()
-            found = known[slices] = tuple(self._series(name, judgement) for name in slices)
+            names = dict.fromkeys(self._within(name, judgement.slice_budget, versions) for name in slices)
+            found = known[slices] = tuple(self._series(name, judgement) for name in names)
         return found
 
+    def _within(self, name: str, slice_budget: int, versions: Mapping[str, Version]) -> str:
+        """Return the name of the series that a slice is in."""
+        if name in self.series or name == ALL:
+            return name
+        is_full = series_of(versions) >= SERIES
+        if not is_full and len(self.series) < slice_budget:
+            return name
+        other = f"{name.partition('=')[0]}={OTHER}"
+        if other in self.series:
+            return other
+        others = sum(one.endswith(f"={OTHER}") for one in self.series)
+        return OTHER if is_full or others >= OTHERS else other
+
     def _series(self, name: str, judgement: Judgement) -> Series:
-        if name not in self.series and len(self.series) >= judgement.slice_budget:
-            name = f"{name.partition('=')[0]}={OTHER}"
         found = self.series.get(name)
         if found is None:
             found = self.series[name] = new_series(self.task, judgement.delta)
             found.guard = self.inherited.pop(name, found.guard)
         return found
+
+
+def series_of(versions: Mapping[str, Version]) -> int:
+    """Return how many series the versions have in all."""
+    return sum(len(one.series) for one in versions.values())

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
-from stream.fold import InputFold, importance, watermark
+from stream.feature_figures import FeatureRow
+from stream.fold import InputFold, watermark
+from stream.model_figures import Chunk
 from stream.tally import Tally
-from stream.telemetry import EVENT_TYPES, FeatureRow, ModelRow, PartitionRow, Telemetry
+from stream.telemetry import EVENT_TYPES, PartitionRow, Telemetry
 
 PRODUCER_BUDGET = 50
 """Producers named as a label; the rest are "other"."""
@@ -45,33 +47,29 @@ class FoldWatch:
         return producer
 
 
-def model_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[ModelRow]]:
-    """Return a view of all series of the folds, the most important first."""
+def model_chunks(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[Chunk]]:
+    """Return a view of all series of the folds, a version at a time."""
 
-    def rows() -> Iterator[ModelRow]:
-        series = [row for fold in folds().values() for row in fold.series()]
-        for model, version, name, one in sorted(series, key=importance):
-            yield ModelRow(
-                model,
-                version,
-                name,
-                one.metric,
-                one.rollout(),
-                one.recent(),
-                one.predictions,
-                one.outcomes,
-                one.finding is not None,
-                one.newest_at,
-            )
+    def chunks() -> Iterator[Chunk]:
+        for fold in [*folds().values()]:
+            for model, monitor in [*fold.monitors.items()]:
+                for name, version in [*monitor.versions.items()]:
+                    yield Chunk(model, name, [*version.series.items()])
 
-    return rows
+    return chunks
 
 
 def feature_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[FeatureRow]]:
     """Return a view of all watched inputs of the folds, the farthest from its reference first."""
 
     def rows() -> Iterator[FeatureRow]:
-        inputs = [FeatureRow(*row) for fold in folds().values() for row in fold.inputs()]
+        inputs = [
+            FeatureRow(model, name, *one)
+            for fold in folds().values()
+            for model, monitor in fold.monitors.items()
+            for name, version in monitor.versions.items()
+            for one in version.reference.indices()
+        ]
         yield from sorted(inputs, key=lambda row: (-row.psi, row))
 
     return rows

@@ -17,22 +17,7 @@ from msgspec import Struct
 
 from stream.events import Event, Finding, Instant, Outcome, Prediction, Rollout
 from stream.instant import read_instant
-from stream.refusal import DecodeError, dead_letter_headers, faults
-
-__all__ = [
-    "MAX_BYTES",
-    "CloudEvent",
-    "DecodeError",
-    "Tolerance",
-    "cloud_event",
-    "dead_letter_headers",
-    "decode_event",
-    "decode_finding",
-    "encode",
-    "event_faults",
-    "partition_for",
-    "unwrap",
-]
+from stream.refusal import DecodeError, Refusal, faults
 
 MAX_BYTES = 256 * 1024
 """A record of more bytes is refused unread."""
@@ -51,21 +36,9 @@ class Tolerance(NamedTuple):
     future_s: float
 
 
-class CloudEvent(NamedTuple):
-    """Where an event came from, as its CloudEvents attributes say; ``""`` for one that is not given."""
-
-    id: str
-    source: str
-    type: str
-    time: str
-
-
 class _Envelope(Struct):
     data: msgspec.Raw
-    id: str = ""
     source: str = ""
-    type: str = ""
-    time: str = ""
 
 
 class _At(Struct):
@@ -108,6 +81,8 @@ def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) 
         if type(event) is Prediction:
             if type(event.prediction) is int:
                 _narrow(event, "prediction", event.prediction)
+            if "=" in "".join(event.slices):
+                raise ValueError("slice names without =")
         elif type(event) is Outcome and type(event.outcome) is int:
             _narrow(event, "outcome", event.outcome)
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:
@@ -124,7 +99,7 @@ def event_faults(value: bytes | None, received_at: float, tolerance: Tolerance) 
     try:
         decode_event(value, received_at, tolerance)
     except DecodeError as first:
-        if value is None or first.reason in {"oversize", "absurd_time"}:
+        if value is None or first.reason in {Refusal.OVERSIZE, Refusal.ABSURD_TIME}:
             return [first]
         return [first, *faults(value, EVENTS, _read, first)[1:]]
     return []
@@ -155,33 +130,25 @@ def encode(fact: Event | Finding) -> bytes:
     return _encode(fact)
 
 
-def cloud_event(headers: Sequence[tuple[str, bytes]]) -> CloudEvent | None:
-    """Return the CloudEvents attributes of a record in binary mode, or ``None`` if there are none.
+def unwrap(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> tuple[bytes | None, str]:
+    """Return the event's own bytes, and its CloudEvents source in binary or structured mode; ``""`` without one.
 
-    Bytes that are not UTF-8 are shown with the replacement character; of a repeated header the last counts.
-    """
-    return _attributes(dict(headers))
-
-
-def unwrap(
-    value: bytes | None, headers: Sequence[tuple[str, bytes]]
-) -> tuple[bytes | None, CloudEvent | None]:
-    """Return the event's own bytes and its CloudEvents attributes, in binary, structured or neither mode.
+    A source that is not UTF-8 is shown with the replacement character; of a repeated header the last counts.
 
     Raises:
         DecodeError: the content type says CloudEvents in structured mode, but the value is no such envelope.
     """
     if not headers:
-        return value, None
+        return value, ""
     found = dict(headers)
     if not (found.get("content-type") or b"").startswith(_STRUCTURED):
-        return value, _attributes(found)
+        return value, (found.get("ce_source") or b"").decode("utf-8", "replace")
     raw = _sized(value)
     try:
         envelope = _decode_envelope(raw)
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:
         raise faults(raw, _Envelope, _read, fault)[0] from None
-    return bytes(envelope.data), CloudEvent(envelope.id, envelope.source, envelope.type, envelope.time)
+    return bytes(envelope.data), envelope.source
 
 
 @lru_cache(maxsize=65_536)
@@ -199,9 +166,11 @@ def partition_for(model: str, partitions: int) -> int:
 
 def _sized(value: bytes | None) -> bytes:
     if value is None:
-        raise DecodeError("null_value", "value", "null", "a JSON object; nothing is deleted by a null here")
+        raise DecodeError(
+            Refusal.NULL_VALUE, "value", "null", "a JSON object; nothing is deleted by a null here"
+        )
     if len(value) > MAX_BYTES:
-        raise DecodeError("oversize", "value", f"of {len(value)} bytes", f"at most {MAX_BYTES} bytes")
+        raise DecodeError(Refusal.OVERSIZE, "value", f"of {len(value)} bytes", f"at most {MAX_BYTES} bytes")
     return value
 
 
@@ -220,17 +189,8 @@ def _absurd(raw: bytes, received_at: float, tolerance: Tolerance) -> DecodeError
         f"a time within {_span(tolerance.past_s)} before and"
         f" {_span(tolerance.future_s)} after {received}, when the record reached Kafka"
     )
-    return DecodeError("absurd_time", "at", bytes(_decode_at(raw).at).decode(), wanted)
+    return DecodeError(Refusal.ABSURD_TIME, "at", bytes(_decode_at(raw).at).decode(), wanted)
 
 
 def _span(seconds: float) -> str:
     return f"{seconds / 86_400:g} days" if seconds >= 2 * 86_400 else f"{seconds:g} seconds"
-
-
-def _attributes(headers: Mapping[str, bytes]) -> CloudEvent | None:
-    found = [headers.get(name) for name in ("ce_id", "ce_source", "ce_type", "ce_time")]
-    return CloudEvent._make(map(_text, found)) if any(found) else None
-
-
-def _text(value: bytes | None) -> str:
-    return "" if value is None else value.decode("utf-8", "replace")

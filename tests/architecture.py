@@ -5,18 +5,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 IMPURE = frozenset(
-    ["faust", "mode", "aiokafka", "httpx", "prometheus_client", "asyncio", "time", "random", "os", "logging"],
+    (
+        *("faust", "mode", "aiokafka", "httpx", "prometheus_client", "asyncio", "socket", "subprocess"),
+        *("time", "random", "uuid", "secrets", "os", "logging"),
+    )
 )
 """What a Core module never imports: clocks, sockets, randomness, the environment, logs."""
+CLOCKS = frozenset(["now", "utcnow", "today"])
+"""Methods of datetime's classes that read the clock."""
 OPEN_TO_ALERTS = (
     "stream.events",
     "stream.wire",
     "stream.refusal",
+    "stream.dead_letter",
     "stream.settings",
     "stream.topics",
     "stream.engine",
 )
-HTTPX_ROOMS = ("alerts/http.py", "stream/demo/")
+HTTPX_ROOM = "alerts/http.py"
 BANNED_NAMES = frozenset(
     ["util", "utils", "helper", "helpers", "manager", "managers", "common", "data", "info", "misc"],
 )
@@ -35,7 +41,7 @@ def faults(path: str, source: str, tags: Mapping[str, str] | None = None) -> lis
     found = [
         *_form(path, source, tree, tag),
         *_rooms(path, imports),
-        *(_purity(imports, tags or {}) if tag == "Core." else ()),
+        *((*_purity(imports, tags or {}), *_clocks(tree)) if tag == "Core." else ()),
         *(f"import at line {node.lineno} is relative" for node in ast.walk(tree) if _is_relative(node)),
     ]
     return [f"{path}: {fault}" for fault in found]
@@ -96,16 +102,25 @@ def _rooms(path: str, imports: list[str]) -> Iterator[str]:
             yield f"imports {name}: stream knows nothing of alerts"
         if path.startswith("alerts/") and _within(name, ("stream",)) and not _within(name, OPEN_TO_ALERTS):
             yield f"imports {name}: alerts takes from stream only {', '.join(OPEN_TO_ALERTS)}"
-        if _within(name, ("httpx",)) and not path.startswith(HTTPX_ROOMS):
-            yield f"imports {name}: httpx is used only in {', '.join(HTTPX_ROOMS)}"
+        if _within(name, ("httpx",)) and path != HTTPX_ROOM:
+            yield f"imports {name}: httpx is used only in {HTTPX_ROOM}"
 
 
 def _purity(imports: list[str], tags: Mapping[str, str]) -> Iterator[str]:
     for name in imports:
         if name.split(".")[0] in IMPURE:
             yield f"is Core and imports {name}"
-        if (tags.get(name) or tags.get(name.rpartition(".")[0])) == "Shell.":
-            yield f"is Core and imports {name}, which is Shell"
+        room = tags.get(name) or tags.get(name.rpartition(".")[0])
+        if room in ("Edge.", "Shell."):
+            yield f"is Core and imports {name}, which is {room[:-1]}"
+
+
+def _clocks(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS:
+            owner = ast.unparse(node.value)
+            if owner.split(".")[-1] in ("datetime", "date"):
+                yield f"is Core and reads the clock: {owner}.{node.attr}"
 
 
 def _undocumented(tree: ast.Module) -> Iterator[str]:

@@ -51,6 +51,14 @@ def test_the_modules_of_both_rooms_are_looked_at():
     assert {"stream/events.py", "stream/settings.py", "stream/engine/partition.py"} <= set(MODULES)
 
 
+def test_the_map_names_every_module_of_stream():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names = {path.name for path in (ROOT / "stream").glob("[!_]*.py")}
+    assert [
+        name for name in sorted(names) if f"`{name}`" not in page and f"`stream/{name}`" not in page
+    ] == []
+
+
 def test_no_tracked_file_names_a_registry():
     named = {}
     for path in tracked():
@@ -79,6 +87,18 @@ PLANTED = [
         CORE + "from stream.app import run\n",
         "is Core and imports stream.app.run, which is Shell",
     ),
+    (
+        "stream/join.py",
+        CORE + "from stream.settings import load\n",
+        "is Core and imports stream.settings.load, which is Edge",
+    ),
+    ("stream/join.py", CORE + "import uuid\n", "is Core and imports uuid"),
+    ("stream/join.py", CORE + "from secrets import token_hex\n", "is Core and imports secrets.token_hex"),
+    ("stream/join.py", CORE + "import socket\n", "is Core and imports socket"),
+    ("stream/join.py", CORE + "import subprocess\n", "is Core and imports subprocess"),
+    ("stream/join.py", CORE + "from datetime import datetime\nx = datetime.now()\n", "reads the clock"),
+    ("stream/join.py", CORE + "import datetime\nx = datetime.date.today\n", "reads the clock"),
+    ("stream/demo/receiver.py", SHELL + "import httpx\n", "httpx is used only in"),
     ("stream/join.py", CORE + "from stream import app\n", "is Core and imports stream.app, which is Shell"),
     ("stream/app.py", SHELL + "import alerts\n", "stream knows nothing of alerts"),
     ("stream/app.py", SHELL + "from alerts.app import pager\n", "stream knows nothing of alerts"),
@@ -107,7 +127,7 @@ ALLOWED = [
     ("alerts/triage.py", CORE + "from stream.events import Finding\n"),
     ("alerts/app.py", SHELL + "from stream.engine.driver import x\nfrom stream import events\n"),
     ("alerts/http.py", SHELL + "import httpx\n"),
-    ("stream/demo/receiver.py", SHELL + "import httpx\n"),
+    ("stream/join.py", CORE + "from datetime import UTC, datetime\nx = datetime.fromtimestamp(0, UTC)\n"),
     ("stream/app.py", SHELL + LONG_FUNCTION.replace("    x = 1\n", "", 1)),
     ("stream/app.py", SHELL + "def _go():\n    return 1\nclass _A:\n    def go(self):\n        return 1\n"),
 ]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.events import Finding, Instant, Prediction
-from stream.join import Joined, Reason, Served
+from stream.joined import Joined, Reason, Served
 from stream.judge.budget import WEEK_S
 from stream.monitor import Monitor
 from stream.version import Judgement

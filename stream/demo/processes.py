@@ -29,6 +29,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def total(page: str | None, name: str) -> float:
+    """Return the sum of a metric's samples on a page; 0 when there are none, nan when there is no page."""
+    if page is None:
+        return float("nan")
+    heads = (f"{name}{{", f"{name} ")
+    return sum((float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(heads)), 0.0)
+
+
 class Child:
     """One ``tidewatch`` command in a process group of its own."""
 
@@ -69,10 +77,8 @@ class Child:
             return None
 
     async def figure(self, name: str) -> float:
-        """Return the sum of a metric's samples, or one with its labels; 0 when there are none, or no answer."""
-        text = await asyncio.to_thread(self.get, "/metrics") or ""
-        heads = (f"{name}{{", f"{name} ")
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(heads))
+        """Return the sum of a metric's samples, or one with its labels, as ``total`` does."""
+        return total(await asyncio.to_thread(self.get, "/metrics"), name)
 
     def check(self) -> None:
         """Raise ``Failed`` when the process has ended."""

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.events import ALL, Event, Outcome, Prediction, Rollout
+from stream.events import Event, Outcome, Prediction, Rollout
+from stream.joined import slice_names
 
 
 class Teams(NamedTuple):
@@ -80,7 +81,7 @@ class Recording:
             Loss(
                 float(one.at),
                 float(outcome.at),
-                frozenset((ALL, *(f"{name}={value}" for name, value in one.slices.items()))),
+                frozenset(slice_names(one.slices)),
                 float(one.prediction != outcome.outcome),
             )
             for one, outcome in self.served

@@ -48,13 +48,13 @@ class Stage:
         return time.monotonic() > self.ends_at
 
     async def folded(self, sent: int) -> None:
-        """Return when the worker has folded all that was sent.
+        """Return when the worker has folded all that was sent; no answer says nothing yet.
 
         Raises:
             Failed: time is up, or a process ended.
         """
         told_at = time.monotonic()
-        while (done := await self.worker.figure("tidewatch_events_total")) < sent:
+        while not (done := await self.worker.figure("tidewatch_events_total")) >= sent:
             if time.monotonic() - told_at > PROGRESS_S:
                 told_at = time.monotonic()
                 self.say(f"  {done:,.0f} of {sent:,} events folded")
@@ -66,6 +66,8 @@ class Stage:
     async def told(self) -> None:
         """Return when the pager knows every finding of the worker, and every receiver has what is due.
 
+        Both must have answered: a process that is busy or gone has settled nothing.
+
         Raises:
             Failed: time is up, or a process ended.
         """
@@ -73,7 +75,7 @@ class Stage:
             made = await self.worker.figure("tidewatch_findings_total")
             known = await self.pager.figure("tidewatch_findings_received_total")
             waiting = await self.pager.figure("tidewatch_notifications_pending")
-            if known >= made and not waiting:
+            if known >= made and waiting == 0:
                 return
             if self.time_is_up:
                 raise Failed(

@@ -8,14 +8,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import faust
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from stream.engine.connection import client_options, ssl_context
@@ -23,6 +23,7 @@ from stream.engine.driver import BatchSchema, Transport
 from stream.engine.keeper import Custody, Keeper
 from stream.engine.logs import library_logs, log_as_json
 from stream.engine.pace import Pace, Sight, Verdict, advice
+from stream.engine.pages import serve
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
 from stream.engine.telemetry import EngineTelemetry
@@ -42,16 +43,15 @@ PACE_S = 5.0
 GARBAGE = 50_000, 20, 1_000
 """Allocations before the young are looked through, then the middle-aged, then all: the state is large, long-lived
 and without cycles, and a look through all of it stops the process for longer than a heartbeat should wait."""
-STALL_S = 60.0
-"""Records waiting and none folded for this long means the process is not alive."""
-
-
 STOP_S = 20.0
 """The longest that a stop may take: below the 30 s that Kubernetes leaves a process by default."""
 
 
 class Fenced(Exception):
     """Another process took a partition over, and the group gave it back to nobody. Start this one again."""
+
+
+async def _nothing() -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,42 +70,52 @@ class Plan:
     restore_timeout_s: float
     batch_size: int = 1_000
     instance: str | None = None
+    before_scrape: Callable[[], Awaitable[None]] = _nothing
+    """Awaited before the metrics are collected; must give the event loop back every few milliseconds."""
 
 
 class EngineApp(faust.App):
-    """A Faust application that knows the keeper of its folds."""
+    """A Faust application that knows the keeper of its folds, and keeps nothing in folders of its own."""
 
     keeper: Keeper
     pace: Pace
 
+    def _create_directories(self) -> None:
+        """Leave the current folder alone: Faust's folders are for its tables, and there are none."""
+
 
 def build(plan: Plan) -> EngineApp:
     """Return the application; ``run`` starts it. Its ``keeper`` holds the live folds."""
-    app = EngineApp(
-        plan.group,
-        broker=[URL(f"aiokafka://{broker}") for broker in plan.kafka.brokers],
-        broker_credentials=_credentials(plan.kafka),
-        broker_commit_interval=plan.checkpoint_interval_s,
-        broker_max_poll_records=plan.batch_size,
-        stream_buffer_maxsize=AHEAD,
-        broker_session_timeout=SESSION_S,
-        consumer_group_instance_id=plan.instance,
-        broker_heartbeat_interval=SESSION_S / 5,
-        broker_request_timeout=max(90.0, plan.restore_timeout_s),
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        web_host=plan.host,
-        web_bind=plan.host,
-        web_port=plan.port,
-        web_tables_enabled=False,
-        web_router_enabled=False,
-        web_graph_enabled=False,
-        web_stats_enabled=False,
-        worker_redirect_stdouts=False,
-    )
+    app = EngineApp(plan.group, **_options(plan))
     app.transport = Transport(app.conf.broker, app)
     telemetry = EngineTelemetry(plan.registry)
-    custody = Custody(
+    app.keeper, app.pace = Keeper(_custody(plan), telemetry), Pace()
+    _feed(app, plan.inputs)
+    _tick(app)
+    _measure(app, telemetry)
+    serve(app, plan.registry, plan.before_scrape)
+    return app
+
+
+def _options(plan: Plan) -> dict[str, Any]:
+    connection = {
+        "broker": [URL(f"aiokafka://{broker}") for broker in plan.kafka.brokers],
+        "broker_credentials": _credentials(plan.kafka),
+        "broker_commit_interval": plan.checkpoint_interval_s,
+        "broker_max_poll_records": plan.batch_size,
+        "broker_session_timeout": SESSION_S,
+        "broker_heartbeat_interval": SESSION_S / 5,
+        "broker_request_timeout": max(90.0, plan.restore_timeout_s),
+        "consumer_group_instance_id": plan.instance,
+    }
+    web = {"web_host": plan.host, "web_bind": plan.host, "web_port": plan.port}
+    features = ("topic_allow_declare", "web_tables_enabled", "web_router_enabled", "web_graph_enabled")
+    off = dict.fromkeys((*features, "web_stats_enabled", "worker_redirect_stdouts"), False)
+    return {**connection, **web, **off, "stream_buffer_maxsize": AHEAD, "topic_disable_leader": True}
+
+
+def _custody(plan: Plan) -> Custody:
+    return Custody(
         options=client_options(plan.kafka),
         group=plan.group,
         inputs=tuple(plan.inputs),
@@ -114,11 +124,6 @@ def build(plan: Plan) -> EngineApp:
         interval_s=plan.checkpoint_interval_s,
         probe=probe(os.environ),
     )
-    app.keeper, app.pace = Keeper(custody, telemetry), Pace()
-    _feed(app, plan.inputs)
-    _tick(app, telemetry)
-    _serve(app, plan.registry)
-    return app
 
 
 def _credentials(kafka: KafkaSettings) -> Any:
@@ -150,7 +155,7 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
     app.agent(app.topic(*inputs, schema=BatchSchema()))(fold)
 
 
-def _tick(app: EngineApp, telemetry: EngineTelemetry) -> None:
+def _tick(app: EngineApp) -> None:
     keeper: Keeper = app.keeper
 
     async def checkpoint_when_due() -> None:
@@ -163,6 +168,10 @@ def _tick(app: EngineApp, telemetry: EngineTelemetry) -> None:
                 return
             await asyncio.sleep(URGENT_PAUSE_S)
 
+    app.task(checkpoint_when_due)
+
+
+def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
     async def measure_stalls() -> None:
         while not app.should_stop:
             slept_at = time.monotonic()
@@ -173,19 +182,24 @@ def _tick(app: EngineApp, telemetry: EngineTelemetry) -> None:
         epoch = -1
         while not app.should_stop:
             await asyncio.sleep(PACE_S)
-            if keeper.epoch != epoch or keeper.restoring:
-                epoch = keeper.epoch
-                app.pace.restart()
-            before = app.pace.verdict
-            waiting = keeper.measure_lag(app.consumer.highwater)
-            verdict = app.pace.look(Sight(time.monotonic(), waiting, keeper.folded))
-            telemetry.falls_behind.set(verdict is Verdict.FALLS_BEHIND)
-            if verdict is not before:
-                _tell(app, waiting)
+            epoch = _look(app, telemetry, epoch)
 
-    app.task(checkpoint_when_due)
     app.task(measure_stalls)
     app.task(watch_pace)
+
+
+def _look(app: EngineApp, telemetry: EngineTelemetry, epoch: int) -> int:
+    """Judge the pace anew, from the beginning if the assignment is not that of ``epoch``; return its epoch."""
+    keeper: Keeper = app.keeper
+    if keeper.epoch != epoch or keeper.restoring:
+        app.pace.restart()
+    before = app.pace.verdict
+    waiting = keeper.measure_lag(app.consumer.highwater)
+    verdict = app.pace.look(Sight(time.monotonic(), waiting, keeper.folded))
+    telemetry.falls_behind.set(verdict is Verdict.FALLS_BEHIND)
+    if verdict is not before:
+        _tell(app, waiting)
+    return keeper.epoch
 
 
 def _tell(app: EngineApp, waiting: int) -> None:
@@ -200,32 +214,6 @@ def _tell(app: EngineApp, waiting: int) -> None:
         growth_per_s=round(pace.growth),
         advice=advice(len(app.keeper.folds())),
     )
-
-
-def _serve(app: EngineApp, registry: CollectorRegistry) -> None:
-    keeper: Keeper = app.keeper
-
-    async def metrics(web: Any, _request: Any) -> Any:
-        keeper.measure_lag(app.consumer.highwater)
-        return web.bytes(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def health(web: Any, _request: Any) -> Any:
-        waiting = keeper.measure_lag(app.consumer.highwater)
-        idle_s = time.monotonic() - keeper.progressed_at
-        moving = keeper.restoring or app.rebalancing
-        stalled = bool(waiting) and idle_s > STALL_S and not moving
-        said: dict[str, Any] = {"stalled": stalled, "waiting": waiting, "pace": app.pace.verdict}
-        if app.pace.verdict is Verdict.FALLS_BEHIND:
-            said["advice"] = advice(len(keeper.folds()))
-        return web.json(said, status=503 if stalled else 200)
-
-    async def ready(web: Any, _request: Any) -> Any:
-        owned = sorted(keeper.folds())
-        return web.json({"partitions": owned}, status=200 if owned else 503)
-
-    app.page("/metrics")(metrics)
-    app.page("/healthz")(health)
-    app.page("/readyz")(ready)
 
 
 def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoReturn:

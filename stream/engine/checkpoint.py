@@ -82,7 +82,7 @@ async def read_checkpoint(consumer: AIOKafkaConsumer, tp: TopicPartition, into: 
     """Restore every state record of ``tp``; return the input offsets of its marker, empty when there is none.
 
     Raises:
-        CheckpointError: the marker's schema is not one that this release reads.
+        CheckpointError: the marker is not one that this release reads.
     """
     state: dict[bytes, bytes | None] = {}
     start = (await consumer.beginning_offsets([tp]))[tp]
@@ -90,7 +90,7 @@ async def read_checkpoint(consumer: AIOKafkaConsumer, tp: TopicPartition, into: 
     async for batch in read_range(consumer, tp, start, end):
         state.update((record.key, record.value) for record in batch)
     marker = state.pop(MARKER, None)
-    offsets = {} if marker is None else _offsets(tp, marker)
+    offsets = {} if marker is None else offsets_of(marker, tp)
     slices = Slices()
     for key, value in state.items():
         if value is not None:
@@ -99,8 +99,16 @@ async def read_checkpoint(consumer: AIOKafkaConsumer, tp: TopicPartition, into: 
     return offsets
 
 
-def _offsets(tp: TopicPartition, marker: bytes) -> dict[str, int]:
-    found = msgspec.json.decode(marker, type=Marker)
+def offsets_of(marker: bytes, tp: TopicPartition) -> dict[str, int]:
+    """Return the offsets that the marker of ``tp`` holds, by topic.
+
+    Raises:
+        CheckpointError: it has another schema, or is no marker.
+    """
+    try:
+        found = msgspec.json.decode(marker, type=Marker)
+    except msgspec.DecodeError as fault:
+        raise CheckpointError(f"{tp}: checkpoint marker can't be read: {fault}") from fault
     if found.schema != SCHEMA:
         raise CheckpointError(f"{tp}: checkpoint schema {found.schema}: want {SCHEMA}")
     return found.offsets

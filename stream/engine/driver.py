@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -18,43 +18,9 @@ from faust.types import TP, ConsumerMessage, Message
 from mode.utils.futures import notify
 
 from stream.engine.alignment import Place, ahead
-from stream.engine.keeper import Batch
+from stream.engine.keeper import Batch, Keeper
 
 FETCH_WAIT_MS = 20
-
-
-class Keeper(Protocol):
-    """Who keeps the state that the offsets belong to; ``epoch`` changes with the assignment."""
-
-    epoch: int
-
-    async def restore(self, assigned: set[TP]) -> Mapping[TP, int]:
-        """Take over the partitions; return the offset that each input is to be read from."""
-        ...
-
-    async def checkpoint(self) -> Mapping[TP, int]:
-        """Make all of the state durable; return the offsets to go on from. Nothing new: empty."""
-        ...
-
-    async def checkpoint_due(self) -> Mapping[TP, int]:
-        """Make durable what is due."""
-        ...
-
-    def next_offset(self, tp: TP) -> int | None:
-        """Return the offset that the state wants next of an input; ``None`` when it is not held."""
-        ...
-
-    def release(self) -> None:
-        """Forget all partitions: they are being taken away."""
-        ...
-
-    async def told(self) -> None:
-        """Learn that the group knows the durable offsets."""
-        ...
-
-    async def close(self) -> None:
-        """Give everything back."""
-        ...
 
 
 class BatchSchema(faust.Schema):  # type: ignore[type-arg]

@@ -229,9 +229,10 @@ class Keeper:
         self._held = {}
 
     async def close_parked(self) -> None:
-        """Give back what did not come back."""
-        for number, held in list(self._parked.items()):
-            await self._drop(number, held)
+        """Give back what did not come back; a checkpoint under way still needs its store and its producer."""
+        async with self._writing:
+            for number, held in list(self._parked.items()):
+                await self._drop(number, held)
 
     async def close(self) -> None:
         """Give everything back; call after the last checkpoint."""

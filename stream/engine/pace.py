@@ -38,7 +38,8 @@ class Pace:
 
     def restart(self) -> None:
         """Forget all looks: other partitions wait for this process now."""
-        self.__init__()  # type: ignore[misc]
+        self._seen.clear()
+        self.verdict, self.rate, self.growth = Verdict.KEEPS_UP, 0.0, 0.0
 
     def look(self, sight: Sight) -> Verdict:
         """Take one more look and judge anew. Without a whole window of looks nothing changes."""

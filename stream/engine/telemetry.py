@@ -8,24 +8,8 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 STALLS = (
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.02,
-    0.03,
-    0.04,
-    0.05,
-    0.06,
-    0.08,
-    0.1,
-    0.15,
-    0.2,
-    0.3,
-    0.5,
-    1,
-    2.5,
-    10,
+    *(0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08),
+    *(0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10),
 )
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -34,43 +18,46 @@ class EngineTelemetry:
     """The engine's metrics, registered in ``registry``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry)
+        self._registry = registry
+        self._count_checkpoints()
+        self._count_places()
+        self.falls_behind = self._gauge(
+            "falls_behind", "1 while records come in faster than they are folded, for a minute or more."
+        )
+        self.loop_stall = self._histogram(
+            "loop_stall_seconds", "How late a sleeper of 10 ms on the event loop woke up.", STALLS
+        )
 
-        def histogram(name: str, text: str, buckets: Sequence[float]) -> Histogram:
-            return Histogram(name, text, buckets=buckets, registry=registry)
-
-        self.checkpoint_seconds = histogram(
-            "tidewatch_checkpoint_duration_seconds", "Time to write one partition's checkpoint.", SECONDS
+    def _count_checkpoints(self) -> None:
+        self.checkpoint_seconds = self._histogram(
+            "checkpoint_duration_seconds", "Time to write one partition's checkpoint.", SECONDS
         )
         self.checkpoint_bytes = Counter(
-            "tidewatch_checkpoint_bytes", "State bytes written to checkpoints.", registry=registry
+            "tidewatch_checkpoint_bytes", "State bytes written to checkpoints.", registry=self._registry
         )
-        self.checkpoint_size = gauge(
-            "tidewatch_checkpoint_last_bytes", "State bytes of the partition's last checkpoint.", "partition"
+        self.checkpoint_size = self._gauge(
+            "checkpoint_last_bytes", "State bytes of the partition's last checkpoint.", "partition"
         )
-        self.checkpoint_at = gauge(
-            "tidewatch_checkpoint_timestamp_seconds",
+        self.checkpoint_at = self._gauge(
+            "checkpoint_timestamp_seconds",
             "When the partition's last checkpoint was acknowledged.",
             "partition",
         )
-        self.restore_seconds = gauge(
-            "tidewatch_restore_duration_seconds", "Time of the partition's last restore.", "partition"
+
+    def _count_places(self) -> None:
+        self.restore_seconds = self._gauge(
+            "restore_duration_seconds", "Time of the partition's last restore.", "partition"
         )
-        self.lag = gauge(
-            "tidewatch_consumer_lag_records",
-            "Records in Kafka that were not folded yet.",
-            "topic",
-            "partition",
+        self.lag = self._gauge(
+            "consumer_lag_records", "Records in Kafka that were not folded yet.", "topic", "partition"
         )
-        self.falls_behind = gauge(
-            "tidewatch_falls_behind",
-            "1 while records come in faster than they are folded, for a minute or more.",
-        )
-        self.loop_stall = histogram(
-            "tidewatch_loop_stall_seconds", "How late a sleeper of 10 ms on the event loop woke up.", STALLS
-        )
-        self.partitions = gauge("tidewatch_partitions_assigned", "Input partitions that this process owns.")
+        self.partitions = self._gauge("partitions_assigned", "Input partitions that this process owns.")
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"tidewatch_{name}", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"tidewatch_{name}", text, buckets=buckets, registry=self._registry)
 
     def checkpointed(self, number: int, took_s: float, size: int) -> None:
         """Note that a partition's checkpoint was acknowledged."""

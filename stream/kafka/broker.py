@@ -9,8 +9,8 @@ CLUSTER_ID = "TidewatchEmbeddedKafka"
 """Kafka wants 22 characters; the cluster is thrown away, so all of them may have the same id."""
 
 
-def properties(data: Path, port: int, controller_port: int) -> str:
-    """Return ``server.properties`` for a broker that keeps its files in ``data``."""
+def properties(folder: Path, port: int, controller_port: int) -> str:
+    """Return ``server.properties`` for a broker that keeps its files in ``folder``."""
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -20,7 +20,7 @@ def properties(data: Path, port: int, controller_port: int) -> str:
         "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "BROKER",
         "controller.listener.names": "CONTROLLER",
-        "log.dirs": data,
+        "log.dirs": folder,
         "log.segment.bytes": 16 << 20,
         "log.index.size.max.bytes": 1 << 20,
         "log.cleaner.dedupe.buffer.size": 8 << 20,

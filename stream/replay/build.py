@@ -6,12 +6,14 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from stream.events import Outcome, Prediction, Task
-from stream.join import Join, Joined, Reason
+from stream.join import Join
+from stream.joined import Joined, Reason
 from stream.judge.known import References, known_of
 from stream.pending import MemoryStore
+from stream.refusal import DecodeError
 from stream.replay.source import FOREVER, Line
 from stream.series import is_comparable, loss_of, task_of
-from stream.wire import DecodeError, decode_event
+from stream.wire import decode_event
 
 EXPIRED = 2_000
 

@@ -10,7 +10,8 @@ from typing import BinaryIO, NamedTuple, cast
 import click
 
 from stream.engine.partition import Header
-from stream.wire import DecodeError, Tolerance, decode_event
+from stream.refusal import DecodeError
+from stream.wire import Tolerance, decode_event
 
 BATCH = 2_000
 FOREVER = Tolerance(float("inf"), float("inf"))

@@ -74,6 +74,7 @@ def suite(chosen: Sequence[Storm], seed: int, events: int, per_s: float) -> list
                     verdicts.append(rounds.run(cluster, records, shape, CALM, seed, per_s))
                     calm[storm.load] = verdicts[-1].findings
                     verdicts[-1].expect_findings(shape.degraded)
+                    verdicts[-1].expect_names()
                     tell(verdicts[-1])
                 verdicts.append(
                     rounds.run(cluster, records, shape, storm, seed + zlib.crc32(storm.name.encode()), per_s)
@@ -96,6 +97,8 @@ def tell(verdict: Verdict) -> None:
         f" misrouted named {verdict.misrouted_named:.0f}, exits {verdict.exits or 'none'}",
         flush=True,
     )
+    if not verdict.shows_fencing:
+        print(f"       NOT SHOWN: that a zombie is fenced; {verdict.zombies} went on and none tried to write")
     for line in verdict.miscounted[:12]:
         print(f"       {line}", flush=True)
 
@@ -111,6 +114,7 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
         "findings_duplicated": sum(verdict.duplicated for verdict in verdicts),
         "zombie_writes_counted": sum(verdict.zombie_writes for verdict in verdicts),
         "zombies_fenced": sum(verdict.fenced for verdict in verdicts),
+        "zombie_rounds_not_shown": sum(not verdict.shows_fencing for verdict in verdicts),
         "input_repeated": sum(verdict.input_repeated for verdict in verdicts),
         "workers_that_ended_by_themselves": sum(len(verdict.exits) for verdict in verdicts),
     }

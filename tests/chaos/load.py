@@ -220,11 +220,9 @@ class _History:
         """Return what was predicted, what happened, and another outcome.
 
         Losses are dealt out evenly within each version x country x tier, not drawn: a healthy series is flat, and
-        a degraded model's v1 jumps (from 5 % to 35 % wrong, or from 0.5 to 1.0) for every second day. Detectors
+        a degraded model's v1 jumps (from 5 % to 80 % wrong, or from 0.5 to 3.5) for every second day. Detectors
         see losses in the order in which two topics were read, and that order is nobody's promise. A day begins
         when the one before is folded, so whatever the order, all of one level comes before any of the next.
-        Not larger: ADWIN with ``is_still_there`` misses a jump to 80 % in every seventh phase of its onset, so
-        which ones are found would hinge on the order. That is a fault of the judging, not of the counting.
         """
         model = self._model
         bad = model.degrades and version == "v1" and day % 2 == 1
@@ -232,9 +230,9 @@ class _History:
         if model.regression:
             step = self._credit[cell] = (self._credit.get(cell, 0.0) + 1) % 3
             predicted = self._rng.randrange(400) * 0.25
-            error = (0.5 if bad else 0.0) + 0.25 * (step + 1)
+            error = (3.0 if bad else 0.0) + 0.25 * (step + 1)
             return predicted, predicted + error, predicted + error + 0.5
-        credit = self._credit.get(cell, self._rng.random()) + (0.35 if bad else 0.05)
+        credit = self._credit.get(cell, self._rng.random()) + (0.8 if bad else 0.05)
         wrong = credit >= 1.0
         self._credit[cell] = credit - wrong
         predicted = self._rng.choice(("yes", "no"))

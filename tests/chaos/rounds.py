@@ -38,6 +38,8 @@ class Verdict:
     input_repeated: int = 0
     """Records that the load's own producer wrote twice; not the service's doing."""
     zombie_writes: int = 0
+    zombies: int = 0
+    """Workers that were continued after another had their partitions."""
     fenced: int = 0
     exits: list[str] = field(default_factory=list)
     misrouted: int = 0
@@ -48,6 +50,16 @@ class Verdict:
     def is_right(self) -> bool:
         """Whether everything is as it must be; a worker that ended by itself is told, not a fault."""
         return not (self.miscounted or self.lost or self.extra or self.duplicated or self.zombie_writes)
+
+    @property
+    def shows_fencing(self) -> bool:
+        """Whether a continued worker was seen to be fenced, if there was one: none may have tried to write."""
+        return self.fenced > 0 or not self.zombies
+
+    def expect_names(self) -> None:
+        """Note it when the producer of misrouted records was not named for each of them; for a calm run only."""
+        if self.misrouted_named != self.misrouted:
+            self.miscounted.append(f"misrouted named {self.misrouted_named:.0f}: want {self.misrouted}")
 
     def expect_findings(self, degraded: int) -> None:
         """Note it when not every degraded model, and nothing else, was found and is well again."""
@@ -85,6 +97,7 @@ def run(
         finally:
             fleet.end()
         verdict.exits = [f"{worker.name} {code}" for worker in fleet.workers for code in worker.exits]
+        verdict.zombies = len(ground.zombies)
         verdict.fenced = sum(worker.said("fenced") - said for worker, said in ground.zombies)
         if not verdict.is_right or verdict.exits:
             _keep_logs(fleet, prefix)

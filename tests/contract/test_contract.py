@@ -11,11 +11,11 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from stream import contract
 from stream.contract import RECORDS
-from stream.fields import DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES, FINDING_FIELDS
+from stream.fields import CUT_HEADERS, DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES, FINDING_FIELDS
 from stream.instant import PATTERN
+from stream.refusal import DecodeError, Refusal
 from stream.settings import TopicSettings
-from stream.telemetry import DEAD_LETTER_REASONS
-from stream.wire import DecodeError, Tolerance, decode_event, decode_finding
+from stream.wire import Tolerance, decode_event, decode_finding
 
 ANY_TIME = Tolerance(float("inf"), float("inf"))
 EVENT_NAMES = ("prediction", "outcome", "rollout")
@@ -66,7 +66,7 @@ def test_the_page_for_producers_has_a_table_for_each_event():
 
 def test_the_page_for_producers_names_every_reason():
     page = contract.documents()["producers.md"]
-    assert all(f"`{reason}`" in page for reason in (*DEAD_LETTER_REASONS, *DEAD_LETTER_HEADERS))
+    assert all(f"`{reason}`" in page for reason in (*Refusal, *DEAD_LETTER_HEADERS, *CUT_HEADERS))
 
 
 def test_check_passes_on_the_committed_documents():
@@ -117,7 +117,7 @@ FIELDS = {
     "prediction": SCALARS,
     "outcome": SCALARS,
     "scores": SHARES | st.dictionaries(st.text(max_size=2), SHARES, max_size=3),
-    "slices": st.dictionaries(NAMES, SLICE_VALUES, max_size=3)
+    "slices": st.dictionaries(NAMES | st.just("a=b"), SLICE_VALUES, max_size=3)
     | st.integers(15, 18).map(lambda count: dict.fromkeys(map(str, range(count)), 1)),
     "features": st.dictionaries(NAMES, SCALARS, max_size=3)
     | st.integers(499, 502).map(lambda count: dict.fromkeys(map(str, range(count)), None)),
@@ -227,4 +227,4 @@ def test_every_topic_has_a_channel_an_operation_and_a_key():
 
 def test_the_dead_letter_reasons_are_those_that_the_worker_counts():
     headers = contract.asyncapi()["components"]["messages"]["deadLetter"]["headers"]
-    assert headers["properties"]["tidewatch_reason"]["enum"] == list(DEAD_LETTER_REASONS)
+    assert headers["properties"]["tidewatch_reason"]["enum"] == list(Refusal)

@@ -10,14 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from alerts.telemetry import BookFigures
 from alerts.telemetry import Telemetry as PagerTelemetry
 from stream.engine.telemetry import EngineTelemetry
-from stream.telemetry import (
-    FeatureFigures,
-    FeatureRow,
-    ModelFigures,
-    ModelRow,
-    PartitionFigures,
-    PartitionRow,
-)
+from stream.feature_figures import FeatureFigures, FeatureRow
+from stream.model_figures import Families, ModelFigures, ModelRow
+from stream.telemetry import PartitionFigures, PartitionRow
 from stream.telemetry import Telemetry as WorkerTelemetry
 from tests.dashboards import ROOT, RULES, dashboard, queries, rules, substitute
 from tests.require import missing
@@ -48,7 +43,12 @@ def worker():
     rows = [
         ModelRow("eta", "v1", "all", metric, 0.9, 0.8, 10, 10, True, 1.0) for metric in ("accuracy", "mae")
     ]
-    registry.register(ModelFigures(lambda: rows, 10))
+    families = Families()
+    for row in rows:
+        families.add(row)
+    figures = ModelFigures(lambda: (), 10)
+    figures.shown = families.metrics(dropped=0)
+    registry.register(figures)
     registry.register(FeatureFigures(lambda: [FeatureRow("eta", "v1", "age", 0.2)], 10))
     registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1, 1, 1, 1, 1)]))
     return registry

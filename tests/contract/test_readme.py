@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from alerts.config import load
 from stream.check import check_events
 from stream.cli import SUMMARIES
+from stream.inspect import COUNTS
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,14 @@ def test_every_command_and_target_that_is_shown_exists():
     shown = "\n".join(re.findall(r"^```\w*\n.*?^```|`[^`\n]+`", README, re.DOTALL | re.MULTILINE))
     assert set(re.findall(r"(?:^|[`&] ?)tidewatch ([a-z-]+)", shown, re.MULTILINE)) <= SUMMARIES.keys()
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", shown, re.MULTILINE)) <= set(targets)
+
+
+def test_every_field_of_the_figures_is_described():
+    text = (ROOT / "docs/running.md").read_text(encoding="utf-8").partition("## Looking into it")[2]
+    source = (ROOT / "stream/inspect.py").read_text(encoding="utf-8")
+    named = {*COUNTS, *re.findall(r'"([a-z_]+)":', source)}
+    assert {"offsets", "degraded", "loss_total"} < named
+    assert named <= set(re.findall(r"`([a-z_]+)`", text))
 
 
 PAGES = ("README.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))

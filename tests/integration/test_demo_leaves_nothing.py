@@ -1,4 +1,4 @@
-"""However the demo ends, nothing that it started goes on: no broker, no guard, no worker, no pager."""
+"""However the demo ends, nothing that it started goes on, and the current folder is as it was."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.dashboards import ROOT
+
 MARK = "TIDEWATCH_TEST_MARK"
 UP = "worker and pager are up"
 GONE_WITHIN_S = 30.0
@@ -21,14 +23,16 @@ GONE_WITHIN_S = 30.0
 class Run:
     """A demo on an embedded Kafka; whatever it starts inherits a mark in its environment."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, cwd: Path) -> None:
         self.mark = f"{MARK}={uuid4().hex}"
         self.log = log
+        self.cwd = cwd
         name, _, value = self.mark.partition("=")
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stream", "demo", "--seed", "3"],
-                env=os.environ | {name: value},
+                cwd=cwd,
+                env=os.environ | {name: value, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -63,9 +67,12 @@ class Run:
 def run(tmp_path: Path) -> Iterator[Run]:
     if not Path("/proc/self/environ").exists():
         pytest.skip("NOT SHOWN without /proc: that no process of the demo is left")
-    started = Run(tmp_path / "demo.log")
+    cwd = tmp_path / "cwd"
+    cwd.mkdir()
+    started = Run(tmp_path / "demo.log", cwd)
     try:
         yield started
+        assert [*cwd.iterdir()] == []
     finally:
         for pid in started.living():
             os.kill(pid, signal.SIGKILL)

@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import strategies as st
 
 from stream.events import Prediction
-from stream.join import Join, Reason
+from stream.join import Join
+from stream.joined import Reason
 from stream.pending import MemoryStore
 
 HORIZON_S = 100.0

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream.events import Instant, Outcome, Prediction
-from stream.join import Join, Reason
+from stream.join import Join
+from stream.joined import Reason
 from stream.pending import MemoryStore, RocksStore
 from tests.laws.interleavings import HORIZON_S, histories, run, told_of
 

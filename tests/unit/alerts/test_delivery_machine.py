@@ -164,8 +164,10 @@ class Outbox(RuleBasedStateMachine):
                 if not said or (incident.id, name) in self.refused:
                     continue
                 assert all(one.action != later.action for one, later in pairwise(said))
-                assert said[-1].action == ("resolve" if incident.state == "resolved" else "trigger")
+                # a relapse that an upstream's incident keeps quiet was ended for them, and is not told again
+                over = incident.state == "resolved" or (incident.muted_by and name not in incident.told())
+                assert said[-1].action == ("resolve" if over else "trigger")
 
 
-Outbox.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Outbox.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 test_outbox = Outbox.TestCase

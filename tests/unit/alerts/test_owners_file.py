@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from alerts.app import configured
 from alerts.config import OwnersError, Roster, load
 from alerts.grouping import Grouping, Upstream
 from alerts.lane import Limit
+from stream.settings import SettingsError
 from tests.unit.alerts.samples import ROUTING_KEY, SECRET
 
 GOOD = f"""
@@ -148,6 +150,18 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_missing_secret_file_is_named(tmp_path: Path) -> None:
     text = GOOD.replace(f'secret = "{SECRET}"', 'secret_file = "/nowhere/secret"')
     assert any("secret_file '/nowhere/secret': No such file" in line for line in faults(tmp_path, text))
+
+
+def test_faults_of_the_settings_and_of_the_owners_file_are_told_at_once(tmp_path, monkeypatch):
+    missing = tmp_path / "none.toml"
+    monkeypatch.setenv("TIDEWATCH_PAGER_PORT", "many")
+    with pytest.raises(SettingsError) as faults:
+        configured(None, {"TIDEWATCH_PAGER_OWNERS": str(missing)})
+    assert "pager.port 'many'" in str(faults.value)
+    assert f"owners file {missing}: No such file or directory" in str(faults.value)
+    with pytest.raises(SettingsError) as alone:
+        configured(None, {})
+    assert "owners" not in str(alone.value)
 
 
 def test_fallback_limit_and_heartbeat_are_read(tmp_path: Path) -> None:

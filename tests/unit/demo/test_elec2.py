@@ -8,8 +8,9 @@ import pytest
 from stream.demo import elec2
 from stream.demo.replay import PAST_TOLERANCE_S, settings
 from stream.events import Outcome, Prediction, Rollout
+from stream.refusal import DecodeError
 from stream.settings import MonitorSettings
-from stream.wire import DecodeError, Tolerance, decode_event, encode
+from stream.wire import Tolerance, decode_event, encode
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from stream import state
 from stream.bins import evidence, parts, stability
 from stream.drift import Drift
 from stream.events import Instant, Prediction
-from stream.join import Served
+from stream.joined import Served
 from stream.monitor import Monitor
 from stream.version import Judgement
 

@@ -5,7 +5,7 @@ import pytest
 
 from stream.events import Instant, Prediction
 from stream.history import History
-from stream.join import Joined, Reason, Served
+from stream.joined import Joined, Reason, Served
 from stream.judge import budget
 from stream.judge.guard import HALF, Guard
 from stream.judge.known import guards, known_of

@@ -76,6 +76,26 @@ def test_a_file_that_is_not_there_or_not_toml_is_named(tmp_path):
         load(write(tmp_path / "t.toml", "[kafka\n"))
 
 
+def test_a_file_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / "t.toml").write_bytes(b'[kafka]\nbrokers = ["\xff"]\n')
+    with pytest.raises(SettingsError, match=r"t\.toml.*utf-8"):
+        load(tmp_path / "t.toml")
+
+
+def test_a_password_file_that_can_not_be_read_is_named_with_all_other_faults(tmp_path, monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SASL_USERNAME", "watcher")
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SASL_PASSWORD_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("TIDEWATCH_TOPICS_PARTITIONS", "0")
+    with pytest.raises(SettingsError, match=r"sasl_password_file '.*none': No such file") as faults:
+        load()
+    assert "topics.partitions '0'" in str(faults.value)
+    (tmp_path / "none").write_bytes(b"hush\xff")
+    with pytest.raises(SettingsError, match="not UTF-8 text") as faults:
+        load()
+    assert "hush" not in str(faults.value)
+
+
 def test_no_fault_shows_a_password(monkeypatch):
     monkeypatch.setenv("TIDEWATCH_KAFKA_SASL_PASSWORD", "hush")
     monkeypatch.setenv("TIDEWATCH_KAFKA_SECURITY_PROTOCOL", "NONSENSE")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stream import state
-from stream.fold import InputFold
+from stream.fold import CLOCKS, InputFold
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
 from tests.laws.lives import RULES, Life
@@ -16,13 +16,13 @@ WRITTEN = Path(__file__).parent / "data"
 
 
 def test_state_of_another_schema_is_refused_by_name():
-    with pytest.raises(state.StateError, match=r"schema '9': want one of 1, 2, 3, 4"):
+    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4"):
         state.load(b"9\nwhatever")
 
 
 @pytest.mark.parametrize("schema", ["1", "2", "3", "4"])
 def test_broken_state_is_refused_with_its_schema(schema):
-    with pytest.raises(state.StateError, match=f"schema {schema} can't be read"):
+    with pytest.raises(state.MonitorStateError, match=f"schema {schema} can't be read"):
         state.load(f"{schema}\nwhatever".encode())
 
 
@@ -78,14 +78,32 @@ class Call:
 
 
 def test_state_cannot_run_code():
-    with pytest.raises(state.StateError, match=r"builtins\.print"):
+    with pytest.raises(state.MonitorStateError, match=r"builtins\.print"):
         state.load(b"1\n" + pickle.dumps(Call()))
     hostile = state.dump(Monitor("m")).replace(b"m", pickle.dumps(Call()))
-    with pytest.raises(state.StateError):
+    with pytest.raises(state.MonitorStateError):
         state.load(hostile)
+
+
+def test_state_of_schema_1_cannot_reach_code_through_a_module_of_river(capfd):
+    """Pickle follows dots: ``os.system`` of a module that imports ``os`` is ``os.system``."""
+
+    def text(word):
+        return b"\x8c" + bytes([len(word)]) + word.encode()
+
+    call = text("river.datasets.base") + text("os.system") + b"\x93" + text("echo ran") + b"\x85R."
+    with pytest.raises(state.MonitorStateError, match=r"river\.datasets\.base\.os\.system"):
+        state.load(b"1\n\x80\x04" + call)
+    assert capfd.readouterr().out == ""
 
 
 def test_a_fold_names_the_partition_and_the_model_of_a_state_that_it_cannot_read():
     fold = InputFold(3, RULES, Life({}), MemoryStore())
-    with pytest.raises(state.StateError, match=r"partition 3, model 'm-1': state schema '987': want one of"):
+    with pytest.raises(state.MonitorStateError, match=r"partition 3, model 'm-1': state schema '987': want"):
         fold.restore(b"m-1", b"987\nwhatever")
+
+
+def test_a_fold_names_the_partition_whose_clocks_it_cannot_read():
+    fold = InputFold(3, RULES, Life({}), MemoryStore())
+    with pytest.raises(state.MonitorStateError, match=r"partition 3, model 'tidewatch.clocks'"):
+        fold.restore(CLOCKS, b'{"predicted_un')

@@ -1,0 +1,145 @@
+"""Shell. The figures of models for a scrape: those of the most important series, made in slices.
+
+A worker may hold more series than a scrape can show or the event loop can wait for. So ``refresh`` looks through
+them a little at a time between other work, and ``collect`` shows what the last ``refresh`` found.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stream.engine.slices import Slices
+from stream.events import ALL
+from stream.series import Series
+
+NAMES = ["model", "version", "slice"]
+ROWS = 50
+"""Rows made between two looks at the clock."""
+
+
+class Chunk(NamedTuple):
+    """The series of one version, by slice, as they were when asked."""
+
+    model: str
+    version: str
+    series: Sequence[tuple[str, Series]]
+
+
+class ModelRow(NamedTuple):
+    """One series as a scrape shows it. Undefined values are ``nan`` and make a gap."""
+
+    model: str
+    version: str
+    slice: str
+    metric: str
+    """``accuracy`` or ``mae``."""
+    rollout: float
+    """The metric since the version's first event."""
+    recent: float
+    """The metric over the newest events."""
+    predictions: int
+    outcomes: int
+    """Never fewer than before: one that was taken back stays counted."""
+    degraded: bool
+    newest_at: float
+
+
+class Families:
+    """The metric families that rows become."""
+
+    def __init__(self) -> None:
+        def gauge(name: str, text: str, *more: str) -> GaugeMetricFamily:
+            return GaugeMetricFamily(f"tidewatch_model_{name}", text, labels=[*NAMES, *more])
+
+        def counter(name: str, text: str) -> CounterMetricFamily:
+            return CounterMetricFamily(f"tidewatch_model_{name}", text, labels=NAMES)
+
+        self._accuracy = gauge("accuracy_ratio", "Share of right predictions.", "window")
+        self._mae = gauge("mae", "Mean absolute error, in the prediction's unit.", "window")
+        self._predictions = counter("predictions", "Predictions.")
+        self._outcomes = counter("outcomes", "Joined outcomes.")
+        self._degraded = gauge("degraded", "1 while a finding is open on this series.")
+        self._newest = gauge("newest_event_timestamp_seconds", "Newest event time of the series.")
+
+    def add(self, row: ModelRow) -> None:
+        """Add one series."""
+        labels = [row.model, row.version, row.slice]
+        figure = self._accuracy if row.metric == "accuracy" else self._mae
+        figure.add_metric([*labels, "rollout"], row.rollout)
+        figure.add_metric([*labels, "recent"], row.recent)
+        self._predictions.add_metric(labels, row.predictions)
+        self._outcomes.add_metric(labels, row.outcomes)
+        self._degraded.add_metric(labels, float(row.degraded))
+        self._newest.add_metric(labels, row.newest_at)
+
+    def metrics(self, dropped: int) -> list[Metric]:
+        """Return the families, and how many series are in none of them."""
+        text = "Series left out of this scrape by the budget."
+        left_out = GaugeMetricFamily("tidewatch_series_dropped", text, value=dropped)
+        figures = (self._accuracy, self._mae, self._predictions, self._outcomes)
+        return [*figures, self._degraded, self._newest, left_out]
+
+
+class ModelFigures(Collector):
+    """Shows at most ``budget`` series: those with an open finding, then whole versions, then by predictions.
+
+    ``chunks`` returns the live series; they may change between two of its steps.
+    """
+
+    def __init__(self, chunks: Callable[[], Iterable[Chunk]], budget: int) -> None:
+        self._chunks = chunks
+        self._budget = budget
+        self.shown = Families().metrics(dropped=0)
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance: the families exist only while there are models."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what the last ``refresh`` found; without one, empty families."""
+        return self.shown
+
+    async def refresh(self) -> None:
+        """Look through all series anew, and give the event loop back every few milliseconds."""
+        slices, best = Slices(), Best(self._budget)
+        for chunk in self._chunks():
+            best.look(chunk)
+            await slices.pause()
+        families = Families()
+        for number, row in enumerate(best.rows()):
+            families.add(row)
+            if not number % ROWS:
+                await slices.pause()
+        self.shown = families.metrics(best.seen - len(best.kept))
+
+
+class Best:
+    """Keeps the ``budget`` most important of all series seen; of equal ones the first."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self.seen = 0
+        self.kept: list[tuple[tuple[bool, bool, int, int], str, str, str, Series]] = []
+
+    def look(self, chunk: Chunk) -> None:
+        """See one version's series."""
+        kept, model, version = self.kept, chunk.model, chunk.version
+        for where, one in chunk.series:
+            self.seen += 1
+            worth = (one.finding is not None, where == ALL, one.predictions, -self.seen)
+            if len(kept) < self._budget:
+                heapq.heappush(kept, (worth, model, version, where, one))
+            elif worth > kept[0][0]:
+                heapq.heapreplace(kept, (worth, model, version, where, one))
+
+    def rows(self) -> Iterable[ModelRow]:
+        """Yield what was kept, the most important first."""
+        for _, model, version, where, one in sorted(self.kept, key=lambda row: row[0], reverse=True):
+            degraded, counts = one.finding is not None, (one.predictions, one.outcomes + one.withdrawn)
+            figures = (one.metric, one.rollout(), one.recent())
+            yield ModelRow(model, version, where, *figures, *counts, degraded, one.newest_at)

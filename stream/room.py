@@ -1,0 +1,56 @@
+"""Core. How much of one model is remembered: its state is one Kafka record, so all of it has a bound.
+
+A model's series are at most ``SERIES`` and two more for each of ``VERSIONS`` versions. A series is about 6 KB at
+most, so with rollouts, features and open findings the record stays below the 8 MiB that its topic takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from stream.events import ALL
+from stream.version import SERIES, Version, series_of
+
+VERSIONS: Final = 20
+"""Versions of a model that are remembered."""
+ROLLOUTS: Final = 100
+"""Versions of a model whose latest stage is remembered."""
+
+Stages = Mapping[str, tuple[float, str]]
+"""By version: since when it is in a stage, and which."""
+
+
+def make_room(versions: dict[str, Version], stages: Stages, wanted: int) -> int:
+    """Forget what must go before one more version with ``wanted`` series comes; return how many versions went.
+
+    Retired versions go as soon as their series are wanted. When there are ``VERSIONS``, the retired go first, then
+    those longest without a prediction; those with an open finding last, since nothing would ever close it.
+    """
+    gone = [*_surplus(versions, stages, wanted)]
+    if gone:
+        for version in versions.values():
+            version.routes.by_slices.clear()  # what had no room may have it now, also for who restores this state
+    return len(gone)
+
+
+def _surplus(versions: dict[str, Version], stages: Stages, wanted: int) -> Iterator[Version]:
+    while versions:
+        has_finding, is_in_use, _, name = min(_worth(name, one, stages) for name, one in versions.items())
+        is_short = series_of(versions) + wanted > SERIES
+        if len(versions) < VERSIONS and (has_finding or is_in_use or not is_short):
+            return
+        yield versions.pop(name)
+
+
+def _worth(name: str, version: Version, stages: Stages) -> tuple[bool, bool, float, str]:
+    whole = version.series.get(ALL)
+    has_finding = any(one.finding is not None for one in version.series.values())
+    is_in_use = stages.get(name, (0.0, ""))[1] != "retired"
+    return has_finding, is_in_use, whole.newest_at if whole is not None else float("-inf"), name
+
+
+def forget_oldest_stage(stages: dict[str, tuple[float, str]], versions: Mapping[str, Version]) -> None:
+    """Keep ``ROLLOUTS`` stages: the oldest goes, those of forgotten versions first."""
+    if len(stages) > ROLLOUTS:
+        del stages[min(stages, key=lambda name: (name in versions, stages[name], name))]

@@ -1,0 +1,69 @@
+"""What a keeper holds is given back only when nobody is writing it."""
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from stream.engine.checkpoint import CheckpointError, offsets_of
+from stream.engine.keeper import Custody, Held, Keeper
+from stream.engine.partition import Flush
+from stream.engine.probe import nothing
+from stream.engine.telemetry import EngineTelemetry
+
+
+class Slow:
+    """A fold and its writing, which waits until it is let go on; ``told`` is what happened, in order."""
+
+    def __init__(self):
+        self.told = []
+        self.writing, self.go_on = asyncio.Event(), asyncio.Event()
+
+    def freeze(self, offsets):
+        return Flush([], [])
+
+    def committed(self):
+        self.told.append("stored")
+
+    def close(self):
+        self.told.append("store closed")
+
+    async def write(self, flush, offsets):
+        self.writing.set()
+        await self.go_on.wait()
+        self.told.append("acknowledged")
+        return 0
+
+
+class Checkpoint:
+    def __init__(self, fold):
+        self.write, self.told = fold.write, fold.told
+
+    async def close(self):
+        self.told.append("producer closed")
+
+
+def test_a_checkpoint_under_way_is_finished_before_its_partition_is_given_back():
+    async def close_while_writing():
+        custody = Custody(
+            options={}, group="g", inputs=("i",), checkpoints="c", factory=None, interval_s=1.0, probe=nothing
+        )
+        keeper, fold = Keeper(custody, EngineTelemetry(CollectorRegistry())), Slow()
+        keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 1}, changed=True)
+        ticking = asyncio.create_task(keeper.checkpoint())
+        await fold.writing.wait()
+        closing = asyncio.create_task(keeper.close())
+        await asyncio.sleep(0.01)
+        fold.go_on.set()
+        await asyncio.gather(ticking, closing)
+        return fold.told
+
+    told = asyncio.run(close_while_writing())
+    assert told == ["acknowledged", "stored", "store closed", "producer closed"]
+
+
+@pytest.mark.parametrize("marker", [b'{"schema":1,"offs', b"{}", b"", b'{"schema":9,"offsets":{}}'])
+def test_a_marker_that_can_not_be_read_names_its_partition(marker):
+    with pytest.raises(CheckpointError, match=r"partition=3.*(schema 9|can't be read)"):
+        offsets_of(marker, TopicPartition("checkpoints", 3))

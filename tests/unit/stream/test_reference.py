@@ -1,0 +1,69 @@
+"""Features within the budget are watched; a surplus value is counted and costs next to nothing."""
+
+import time
+
+from stream.events import Instant, Prediction
+from stream.reference import (
+    FEATURES,
+    FIRST,
+    LETTERS,
+    PREDICTION,
+    REFERENCE,
+    UNKNOWN,
+    WORDS,
+    Feature,
+    Reference,
+)
+
+
+def prediction(features, said="yes"):
+    values = {f"f{number}": float(number) for number in range(features)}
+    return Prediction(
+        prediction_id="x", model="m", version="v", at=Instant(1_000), prediction=said, features=values
+    )
+
+
+def test_values_past_the_budget_are_counted_and_not_watched():
+    reference = Reference()
+    for _ in range(3):
+        reference.observe(prediction(FEATURES + 5))
+    assert len(reference.features) == FEATURES
+    assert reference.unwatched == 3 * (5 + 1)  # what it said, too
+
+
+def test_long_and_many_words_are_compared_by_what_is_kept_of_them():
+    feature, words = Feature(), [f"{'w' * 100}{number}" for number in range(REFERENCE)]
+    for word in (*words[:5] * 20, *words[: REFERENCE - 100]):
+        feature.add(word)
+    assert sum(feature.reference) == REFERENCE
+    assert len(feature.words) <= WORDS
+    assert all(len(word) <= LETTERS for word in feature.words)
+    feature.add(words[0])
+    feature.add("never seen")
+    assert sum(feature.counts[FIRST:]) == feature.counts[UNKNOWN] == 1
+
+
+def test_what_a_regression_says_is_watched_like_a_feature():
+    reference = Reference()
+    reference.observe(prediction(1, said=2.5))
+    assert list(reference.features) == ["f0", PREDICTION]
+    reference.observe(prediction(FEATURES - 1, said=2.5))
+    assert (len(reference.features), reference.unwatched) == (FEATURES, 0)
+
+
+def test_what_a_regression_says_is_counted_when_the_budget_is_spent():
+    reference = Reference()
+    reference.observe(prediction(FEATURES, said=2.5))
+    assert reference.unwatched == 1
+
+
+def test_a_model_with_many_features_is_not_much_dearer_than_one_within_the_budget():
+    def cost_s(event):
+        reference, times = Reference(), []
+        for _ in range(30):
+            began = time.perf_counter()
+            reference.observe(event)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert cost_s(prediction(10 * FEATURES)) < 25 * cost_s(prediction(FEATURES))
