@@ -51,7 +51,9 @@ class Upstream(Struct, frozen=True, kw_only=True):
 
 
 def harm(finding: Finding) -> float:
-    """Return how many times the loss got larger, at most ``WORST``; 0 when it is unknown."""
+    """Return how many times the loss got larger, at most ``WORST``; 0 when it is unknown, or a drift."""
+    if finding.feature is not None:
+        return 0.0
     before, after = finding.before, finding.after
     if finding.metric == "accuracy":
         before, after = 1.0 - before, 1.0 - after

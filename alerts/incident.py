@@ -129,6 +129,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     acknowledged_by: str = ""
     notifications: tuple[Notification, ...] = ()
     rollbacks: tuple[Rollback, ...] = ()
+    tickets: tuple[str, ...] = ()
+    """Those of ``findings`` that are tickets."""
 
     @property
     def dedup_key(self) -> str:
@@ -146,8 +148,9 @@ class Incident(Struct, frozen=True, kw_only=True):
 
     @property
     def open_findings(self) -> int:
-        """How many of the findings are still open."""
-        return sum(state == "open" for state in self.findings.values())
+        """How many of the findings are still open; tickets do not keep open what pages."""
+        passed_over = self.tickets if self.severity == "page" else ()
+        return sum(state == "open" and name not in passed_over for name, state in self.findings.items())
 
     @property
     def settled(self) -> bool:

@@ -58,6 +58,8 @@ def triage(incidents: Ledger, finding: Finding, owners: Owners, now: float) -> D
             return Decision((), (Reason.REPEAT,))
         return merged(_close(held, finding, owners, now) for held in closing)
     main, *others = places(finding.model, owners)
+    if finding.severity == "ticket":
+        others = []  # what harms nobody accuses no upstream
     if finding.state == "closed":
         return _note_unseen(incidents, finding, main, now)
     causes = [_arrive(incidents, finding, place, owners, now, None) for place in others]
@@ -143,6 +145,7 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
         children={finding.model: _child(finding)},
         parts=(_part(finding),),
         cause=place.cause,
+        tickets=(finding.id,) if finding.severity == "ticket" else (),
         opened_at=now,
         changed_at=now,
     )
@@ -192,11 +195,16 @@ def _noted(incident: Incident, finding: Finding) -> Incident:
     closed = [name for name, state in findings.items() if state == "closed" and name != finding.id]
     for name in closed[: max(0, len(findings) - FINDINGS_BUDGET)]:
         del findings[name]
+    tickets = tuple(name for name in incident.tickets if name in findings and name != finding.id)
+    if finding.severity == "ticket":
+        tickets = (*tickets, finding.id)
     known, now = incident.children.get(finding.model), _child(finding)
     children = incident.children
     if finding.state == "open" and (known is None or now.harm > known.harm):
         children = children | {finding.model: now}
-    return replace(incident, findings=findings, children=children, parts=_with_part(incident, finding))
+    return replace(
+        incident, findings=findings, children=children, tickets=tickets, parts=_with_part(incident, finding)
+    )
 
 
 def _with_part(incident: Incident, finding: Finding) -> tuple[Part, ...]:

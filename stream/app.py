@@ -37,11 +37,12 @@ def worker(config: Path | None) -> None:
 def build(settings: Settings) -> EngineApp:
     """Return the worker's Faust application."""
     from stream.engine import app as engine
+    from stream.feature_figures import FeatureFigures
     from stream.fold import InputFold
     from stream.model_figures import ModelFigures
     from stream.stores import Stores
     from stream.telemetry import PartitionFigures, Telemetry
-    from stream.watch import FoldWatch, model_chunks, partition_rows
+    from stream.watch import FoldWatch, feature_rows, model_chunks, partition_rows
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
@@ -56,6 +57,7 @@ def build(settings: Settings) -> EngineApp:
 
     figures = ModelFigures(model_chunks(folds), settings.worker.series_budget)
     registry.register(PartitionFigures(partition_rows(folds)))
+    registry.register(FeatureFigures(feature_rows(folds), settings.worker.series_budget))
     registry.register(figures)
     made = engine.build(_plan(settings, factory, registry, figures.refresh))
     return made

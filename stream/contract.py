@@ -30,7 +30,7 @@ from stream.refusal import WANTED, Refusal
 from stream.settings import TopicSettings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-CONTRACT_VERSION = "1.0.0"
+CONTRACT_VERSION = "1.1.0"
 """Rises in the middle when a field is added; the first number never rises."""
 
 RECORDS: Final[Mapping[str, type[Struct]]] = {

@@ -6,6 +6,7 @@ the documents in ``docs/contract/`` are generated from them. Fields are only eve
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -43,6 +44,16 @@ ClassScores = Annotated[dict[LabelText, Probability], Meta(max_length=1000)]
 
 Task = Literal["classification", "regression"]
 Stage = Literal["shadow", "canary", "live", "retired"]
+Metric = Literal[
+    "accuracy",
+    "mae",
+    "psi",
+    "missing_rate",
+    "new_category_rate",
+    "out_of_range_rate",
+    "constant_rate",
+]
+"""What a finding is about: a figure of the losses (the first two), or a drift of a feature or of what was said."""
 
 
 class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="prediction"):
@@ -103,6 +114,7 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     (replay of a file). ``detected_at`` is when the change was proved, also in a closed finding.
     ``rollouts`` are those of the model in the hour before the onset, as ``causes`` says them in words.
     ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
+    ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said), ``None`` when the loss rose.
     """
 
     id: str
@@ -111,8 +123,8 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     model: str
     version: str
     slice: str
-    metric: Literal["accuracy", "mae"]
-    direction: Literal["worse"]
+    metric: Metric
+    direction: Literal["worse", "changed"]
     before: float
     after: float
     before_count: int
@@ -129,3 +141,10 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     onset_after: float | None = None
     onset_before: float | None = None
     rollouts: tuple[RolledOut, ...] = ()
+    feature: str | None = None
+
+
+def finding_id(model: str, version: str, where: str, metric: str, episode: int) -> str:
+    """Return the id of one episode: the same events give the same id, whatever was restarted in between."""
+    content = "\0".join((model, version, where, metric, str(episode)))
+    return sha256(content.encode()).hexdigest()[:24]

@@ -31,17 +31,18 @@ FINDING_FIELDS: Final[Mapping[str, str]] = {
     "model": EVENT_FIELDS["model"],
     "version": "The version that changed.",
     "slice": 'The slice that changed; "all" is every prediction of the version.',
-    "metric": "What changed: accuracy within 0..1, or mae in the unit of the prediction.",
+    "metric": "What changed: accuracy within 0..1, or mae in the unit of the prediction; for a drift psi, the "
+    "population stability index (0 is no change), or a rate within 0..1.",
     "direction": "Which way it changed.",
     "before": "The metric before the onset.",
     "after": "The metric since the onset.",
-    "before_count": "How many joined predictions before is made of.",
-    "after_count": "How many joined predictions after is made of.",
+    "before_count": "How many joined predictions before is made of; for a drift, values.",
+    "after_count": "How many joined predictions after is made of; for a drift, values.",
     "onset_at": "When the change began, as estimated; epoch seconds of event time.",
     "onset_after": "From when on the change may have begun; epoch seconds of event time.",
     "onset_before": "Until when the change may have begun; epoch seconds of event time.",
     "detected_at": "Time of the event that proved the change; epoch seconds of event time.",
-    "events_since_onset": "How many joined predictions came between onset and proof.",
+    "events_since_onset": "How many joined predictions came between onset and proof; for a drift, values.",
     "episode": "The number of this episode among those of its series.",
     "examples": "Ids of predictions that went wrong since the onset.",
     "causes": "What else changed before the onset, in words.",
@@ -50,6 +51,7 @@ FINDING_FIELDS: Final[Mapping[str, str]] = {
     "proven_at": "Kafka timestamp of the record that proved the change, or once closed its end, in epoch "
     "seconds; null without Kafka.",
     "summary": "The finding in one sentence.",
+    "feature": "The feature that drifted; @score or @prediction for what the model said, null when the loss rose.",
 }
 
 CLOUD_EVENT_HEADERS: Final[Mapping[str, str]] = {
@@ -150,6 +152,27 @@ EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
             "proven_at": 1772354100.5,
             "summary": "cancel-risk version 2026-02-20 where country=pt: accuracy went from 0.91 to 0.55"
             " since 2026-03-01 08:30:00 UTC.",
-        }
+        },
+        {
+            "type": "finding",
+            "id": "cancel-risk/2026-02-20/driver_rating/1",
+            "state": "open",
+            "severity": "ticket",
+            "model": "cancel-risk",
+            "version": "2026-02-20",
+            "slice": "all",
+            "metric": "missing_rate",
+            "direction": "changed",
+            "before": 0.02,
+            "after": 0.31,
+            "before_count": 28_400,
+            "after_count": 4_100,
+            "onset_at": 1772353800.0,
+            "detected_at": 1772440200.0,
+            "events_since_onset": 4_100,
+            "episode": 1,
+            "summary": "cancel-risk version 2026-02-20, feature driver_rating: 0.31 of the values are missing.",
+            "feature": "driver_rating",
+        },
     ],
 }

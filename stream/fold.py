@@ -11,7 +11,7 @@ from stream import state
 from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Changes, Size, Store
-from stream.events import Event, Outcome, Prediction, Rollout
+from stream.events import Event, Finding, Outcome, Prediction, Rollout
 from stream.join import REBUILT_HORIZONS, Join
 from stream.joined import Joined, Reason
 from stream.monitor import Monitor
@@ -140,7 +140,7 @@ class InputFold:
         for event, timestamp in ours:
             if isinstance(event, Prediction):
                 tally.predictions += 1
-                joined = self._predicted(self._monitor(event.model), event)
+                joined = self._predicted(self._monitor(event.model), event, timestamp / 1000.0, tally)
             elif isinstance(event, Outcome):
                 tally.outcomes += 1
                 joined = self.join.know(event)
@@ -176,11 +176,13 @@ class InputFold:
         except DecodeError as fault:
             return fault
 
-    def _predicted(self, monitor: Monitor, event: Prediction) -> Sequence[Joined]:
+    def _predicted(
+        self, monitor: Monitor, event: Prediction, proven_at: float, tally: Tally
+    ) -> Sequence[Joined]:
         joined = self.join.predict(event)
         first = joined[0]
         if first.reason is not DUPLICATE and first.served is not None:
-            monitor.predicted(event, first.served, self._rules.judgement)
+            self._tell(monitor.predicted(event, first.served, self._rules.judgement, proven_at), tally)
         return joined
 
     def _judge(self, model: str, results: Sequence[Joined], proven_at: float | None, tally: Tally) -> None:
@@ -193,9 +195,12 @@ class InputFold:
         for joined in results:
             reason, findings = monitor.take(joined, self._rules.judgement, proven_at)
             tally.join(reason, joined)
-            for finding in findings:
-                tally.findings.append(finding)
-                self._outputs.append(Output(self._rules.findings, finding.model.encode(), encode(finding)))
+            self._tell(findings, tally)
+
+    def _tell(self, findings: Sequence[Finding], tally: Tally) -> None:
+        for finding in findings:
+            tally.findings.append(finding)
+            self._outputs.append(Output(self._rules.findings, finding.model.encode(), encode(finding)))
 
     def _monitor(self, model: str) -> Monitor:
         """Return the model's monitor to be changed; what a checkpoint still has to write of it is kept first."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from itertools import islice
 from typing import Final
 
@@ -16,13 +15,14 @@ import msgspec
 from msgspec import Struct
 
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
-from stream.events import ALL, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task
+from stream.events import ALL, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
-from stream.reference import moved
+from stream.reference import Reference, moved
 from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.series import Series, is_comparable, loss_of, task_of
+from stream.tickets import look
 from stream.version import Judgement, Version
 
 LATE = 2.0
@@ -61,14 +61,22 @@ class Monitor(Struct, array_like=True, gc=False):
             self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
             forget_oldest_stage(self.rollouts, self.versions)
 
-    def predicted(self, prediction: Prediction, served: Served, judgement: Judgement) -> None:
-        """Count a new prediction in each of its slices, and compare its features."""
+    def predicted(
+        self, prediction: Prediction, served: Served, judgement: Judgement, proven_at: float | None = None
+    ) -> Sequence[Finding]:
+        """Count a new prediction in each of its slices, and compare its features; return tickets for drifts."""
         version = self.versions.get(served.version) or self._begin(served, judgement)
         for series in version.route(served.slices, judgement, self.versions):
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
-        version.reference.observe(prediction)
+        reference = version.reference
+        looked = reference.observe(prediction)
+        if not looked:
+            return ()
+        limit = judgement.drift_limit(len(reference.features))
+        found = (look(reference, name, served, limit, proven_at) for name in looked)
+        return [one for one in found if one is not None]
 
     def take(
         self, joined: Joined, judgement: Judgement, proven_at: float | None
@@ -105,7 +113,8 @@ class Monitor(Struct, array_like=True, gc=False):
             return reason, self._learn(version, served, joined, judgement, proven_at)
         route = version.route(served.slices, judgement, self.versions)
         if is_sound:
-            _tally(reason, route)
+            for series in route:
+                series.count(reason)
         if reason is Reason.CORRECTED:
             assert joined.previous is not None
             if not _is_sound(version, served, joined.previous):
@@ -123,9 +132,11 @@ class Monitor(Struct, array_like=True, gc=False):
         inherited = self._references(task, judgement.slice_budget) or guards(
             judgement.references, self.model, task, judgement.minimum_increase
         )
+        elder = next(reversed(self.versions.values()), None)
+        reference = elder.reference.heir() if elder is not None else Reference()
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
             self._count(FORGOTTEN_VERSION)
-        version = self.versions[served.version] = Version(task, inherited=inherited)
+        version = self.versions[served.version] = Version(task, inherited=inherited, reference=reference)
         return version
 
     def _references(self, task: Task, most: int) -> dict[str, Guard]:
@@ -264,19 +275,6 @@ def _withdraw(task: Task, served: Served, previous: Label, route: Sequence[Serie
         series.withdraw(was)
 
 
-def _tally(reason: Reason, route: Sequence[Series]) -> None:
-    """Count in each slice what did not match."""
-    for series in route:
-        if reason is Reason.UNMATCHED_PREDICTION or reason is Reason.EVICTED:
-            series.unmatched += 1
-        elif reason is Reason.LATE:
-            series.late += 1
-        elif reason is Reason.CORRECTED:
-            series.corrected += 1
-        else:
-            series.duplicates += 1
-
-
 def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
     """Close the series' finding when the newest losses say that it is over, all of them from after the page.
 
@@ -292,9 +290,3 @@ def _close(series: Series, at: float, proven_at: float | None, increase: float) 
     series.guard.calm()
     series.finding = None
     return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
-
-
-def finding_id(model: str, version: str, where: str, metric: str, episode: int) -> str:
-    """Return the id of one episode: the same events give the same id, whatever was restarted in between."""
-    content = "\0".join((model, version, where, metric, str(episode)))
-    return sha256(content.encode()).hexdigest()[:24]

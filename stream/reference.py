@@ -1,11 +1,9 @@
 """Core. A model version's inputs against its own first ones: has the world moved, before any label tells?
 
-The first values of a feature are its reference: numbers are cut into intervals of about equal weight, words are
-counted, and then the reference is frozen. From there on each window of new values is compared with it by the
-population stability index (Siddiqi 2006, "Credit Risk Scorecards"): the sum over bins of (p - q) ln(p / q), with
-half a count added to each bin so that an empty one stays finite. 0 is no change; above 0.25 is commonly called a
-large one. A finding names the inputs that are far
-from their reference when it is made; nothing pages on that.
+The first values of a feature give its bins: numbers are cut into intervals of about equal weight, with a bin
+below the least and one above the greatest of them, words are counted. The values of the first week are then the
+reference (``stream.drift``). A ticket tells of a drift; a page names the inputs that are far from their reference
+when it is made. Nothing pages on either.
 """
 
 from __future__ import annotations
@@ -13,16 +11,20 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from math import log, sqrt
+from math import inf, isnan, nextafter, sqrt
 from typing import Any
 from zlib import crc32
 
-from stream.events import Prediction
+import msgspec
+
+from stream.bins import freedom, stability
+from stream.drift import Drift
+from stream.events import Label, Prediction
 
 REFERENCE = 200
-"""Values that make a reference."""
+"""Values that the bins are cut from; they begin the reference."""
 WINDOW = 500
-"""Values that are compared at once."""
+"""Values that are looked at together; a page's causes are among them."""
 INTERVALS = 10
 LETTERS, PREFIX = 40, 24
 """Of a longer word the beginning and a checksum are kept: the state has a bound."""
@@ -33,9 +35,12 @@ WORDS = 20
 FEATURES = 50
 """Features of a version that are watched; values of further ones are counted in ``Reference.unwatched``."""
 MISSING, UNKNOWN, FIRST = 0, 1, 2
-"""Bins: nulls; words that the reference hardly had; then one bin a word, then one an interval."""
+"""Bins: nulls; words that the first values hardly had; then one bin a word, one below all intervals, the
+intervals, one above them."""
+STRANGERS = 5
+"""Unknown words of a window that are remembered, to be named."""
 SCORE, PREDICTION = "@score", "@prediction"
-"""What the model said is watched like a feature."""
+"""What the model said is watched like a feature; a class without a lone score is a word."""
 
 SAID = {SCORE: "the score", PREDICTION: "the prediction"}
 LARGE = 0.1
@@ -46,42 +51,79 @@ CHANCE = 3.0
 MOVED = 3
 """Inputs that are named at most as having moved."""
 
+SCHEMA_3 = 7
+"""Fields of a feature then."""
+
 Value = float | bool | str | None
 
 
 class Feature:
-    """One feature's bins; ``psi`` is that of the last whole window, nan before there was one."""
+    """One feature's bins; ``psi`` is that of the last ``WINDOW`` values, nan before there were any."""
 
-    __slots__ = ("counts", "edges", "first", "intervals_from", "psi", "reference", "seen", "words")
+    __slots__ = (
+        "counts",
+        "drift",
+        "edges",
+        "first",
+        "intervals_from",
+        "psi",
+        "reference",
+        "seen",
+        "strangers",
+        "window",
+        "words",
+    )
 
     def __init__(self) -> None:
         self.first = array("d")
         self.words: dict[str, int] = {}
-        """While the reference is collected: how often; then: the word's bin."""
+        """While the bins are sought: how often; then: the word's bin."""
         self.edges = array("d")
         self.reference = array("I")
         self.counts = array("I")
+        self.window = array("I")
+        """Counts of the window that ``drift`` will take, but for the newest in ``counts``."""
         self.seen = 0
         self.psi = float("nan")
         self.intervals_from = FIRST
+        self.strangers: list[str] = []
+        self.drift = Drift()
 
-    def add(self, value: Value) -> None:
-        """Take one value."""
+    def add(self, value: Value) -> bool:
+        """Take one value; return whether it was the last of ``WINDOW`` values, now in ``window``."""
         counts = self.counts
         if not counts:
             self._collect(value)
-            return
+            return False
         if value is None:
             counts[MISSING] += 1
         elif type(value) is str:
             word = value if len(value) <= LETTERS else _short(value)
-            counts[self.words.get(word, UNKNOWN)] += 1
+            place = self.words.get(word)
+            if place is None:
+                self._meet(word)
+            else:
+                counts[place] += 1
         else:
             counts[self.intervals_from + bisect_right(self.edges, value)] += 1
         self.seen += 1
-        if self.seen == WINDOW:
-            self.psi = stability(self.reference, counts)
-            self._clear()
+        if self.seen < WINDOW:
+            return False
+        self.psi = stability(self.reference, counts)
+        for place, count in enumerate(counts):
+            self.window[place] += count
+        self._clear()
+        return True
+
+    def _meet(self, word: str) -> None:
+        self.counts[UNKNOWN] += 1
+        if len(self.strangers) < STRANGERS and word not in self.strangers:
+            self.strangers.append(word)
+
+    def begin(self) -> None:
+        """Begin a new window."""
+        self.window = self._zeros()
+        self.strangers = []
 
     def _collect(self, value: Value) -> None:
         if isinstance(value, str):
@@ -100,7 +142,9 @@ class Feature:
         numbers, words = sorted(self.first), self.words
         missing = REFERENCE - len(numbers) - sum(words.values())
         steps = [numbers[len(numbers) * step // INTERVALS] for step in range(1, INTERVALS) if numbers]
-        self.edges = array("d", sorted({edge for edge in steps if edge > numbers[0]}))
+        inner = {edge for edge in steps if edge > numbers[0]}
+        ends = (numbers[0], nextafter(numbers[-1], inf)) if numbers else ()
+        self.edges = array("d", sorted({*inner, *ends}))
         common = sorted(words.keys() - {REST}, key=lambda word: (-words[word], word))[:WORDS]
         unknown = sum(words.values()) - sum(words[word] for word in common)
         intervals = [0] * (len(self.edges) + 1)
@@ -111,10 +155,17 @@ class Feature:
         self.intervals_from = FIRST + len(common)
         self.first = array("d")
         self._clear()
+        self.begin()
 
     def _clear(self) -> None:
-        self.counts = array("I", bytes(self.reference.itemsize * len(self.reference)))
-        self.seen = 0
+        self.counts, self.seen = self._zeros(), 0
+
+    def _zeros(self) -> array[int]:
+        return array("I", bytes(self.reference.itemsize * len(self.reference)))
+
+    def outside(self) -> tuple[int, ...]:
+        """Return the bins below and above all intervals; empty when there were no numbers."""
+        return (self.intervals_from, self.intervals_from + len(self.edges)) if self.edges else ()
 
     def newest(self) -> tuple[float, int]:
         """Return the index of the window so far, or of the last whole one while it is short, and its values.
@@ -129,24 +180,42 @@ class Feature:
             if whole or not self.counts
             else (stability(self.reference, self.counts), self.seen)
         )
-        free = max(len(self.reference) - 1, 1)
-        chance = (free + CHANCE * sqrt(2.0 * free)) * (1.0 / count + 1.0 / REFERENCE)
-        return psi - chance, count
+        free, known = freedom(self.reference), sum(self.reference)
+        by_chance = (free + CHANCE * sqrt(2.0 * free)) * (1.0 / count + 1.0 / max(known, 1))
+        return psi - by_chance, count
+
+    def heir(self) -> Feature | None:
+        """Return what the next version's input is held against: the same bins; ``None`` before there are any."""
+        if not self.counts:
+            return None
+        made = Feature()
+        made.words, made.edges, made.intervals_from = self.words, self.edges, self.intervals_from
+        made.reference = array("I", self.reference)
+        made.drift = self.drift.heir()
+        made._clear()
+        made.begin()
+        return made
 
     def fields(self) -> tuple[Any, ...]:
         """Return what ``restored`` takes."""
-        arrays = (self.first, self.edges, self.reference, self.counts)
-        return (*(one.tobytes() for one in arrays), self.words, self.seen, self.psi)
+        arrays = (self.first, self.edges, self.reference, self.counts, self.window)
+        rest = (self.words, self.seen, self.psi, self.strangers, self.drift)
+        return (*(one.tobytes() for one in arrays), *rest)
 
 
 def restored(fields: Sequence[Any]) -> Feature:
-    """Return the feature that gave these fields."""
+    """Return the feature that gave these fields; without bins for those of schema 3, which had others."""
     feature = Feature()
-    first, edges, reference, counts, feature.words, feature.seen, psi = fields
+    if len(fields) == SCHEMA_3:
+        return feature
+    first, edges, reference, counts, window, feature.words, feature.seen, psi, strangers, drift = fields
     feature.first, feature.edges = array("d", first), array("d", edges)
-    feature.reference, feature.counts = array("I", reference), array("I", counts)
+    feature.reference, feature.counts, feature.window = (
+        array("I", one) for one in (reference, counts, window)
+    )
     feature.psi = float("nan") if psi is None else psi
     feature.intervals_from = FIRST + len(feature.words) if feature.counts else FIRST
+    feature.strangers, feature.drift = strangers, msgspec.convert(drift, Drift)
     return feature
 
 
@@ -155,30 +224,56 @@ def _short(word: str) -> str:
 
 
 class Reference:
-    """All watched features of one model version."""
+    """All watched features of one model version, and how often in a row it has said the same."""
 
-    __slots__ = ("features", "unwatched")
+    __slots__ = ("features", "repeats", "said", "unwatched")
 
-    def __init__(self, features: dict[str, Feature] | None = None, unwatched: int = 0) -> None:
+    def __init__(
+        self,
+        features: dict[str, Feature] | None = None,
+        unwatched: int = 0,
+        said: Label | None = None,
+        repeats: int = 0,
+    ) -> None:
         self.features = {} if features is None else features
         self.unwatched = unwatched
+        self.said = said
+        self.repeats = repeats
 
-    def observe(self, prediction: Prediction) -> None:
-        """Take one prediction's features, and what the model said if that is a number."""
+    def observe(self, prediction: Prediction) -> Sequence[str]:
+        """Take one prediction's features, and what the model said; return those with ``WINDOW`` more values."""
         features = self.features
+        looked: list[str] | None = None
         for name, value in prediction.features.items():
             feature = features.get(name) or self._begin(name)
-            if feature is not None:
-                feature.add(value)
+            if feature is not None and feature.add(value):
+                looked = [*(looked or ()), name]
         scores, said = prediction.scores, prediction.prediction
+        name, value = PREDICTION, said
         if type(scores) is float:
-            feature = features.get(SCORE) or self._begin(SCORE)
-            if feature is not None:
-                feature.add(scores)
-        elif type(said) is float and scores is None:
-            feature = features.get(PREDICTION) or self._begin(PREDICTION)
-            if feature is not None:
-                feature.add(said)
+            name = SCORE
+            value = said = scores
+        elif scores is not None or type(said) is not float:
+            value = str(said)
+        if said == self.said:
+            self.repeats += 1
+        else:
+            self.said, self.repeats = said, 1
+        feature = features.get(name) or self._begin(name)
+        if feature is not None and feature.add(value):
+            looked = [*(looked or ()), name]
+        return looked or ()
+
+    def indices(self) -> Iterator[tuple[str, float]]:
+        """Yield the features that had a whole window, and the index of the newest one."""
+        for name, one in self.features.items():
+            if not isnan(one.drift.psi):
+                yield name, one.drift.psi
+
+    def heir(self) -> Reference:
+        """Return what the next version begins with: the inputs' bins; what it says is its own."""
+        known = ((name, one.heir()) for name, one in self.features.items() if name not in SAID)
+        return Reference({name: one for name, one in known if one is not None})
 
     def _begin(self, name: str) -> Feature | None:
         """Watch one more feature; past the budget, count its value and return nothing."""
@@ -196,20 +291,3 @@ def moved(reference: Reference) -> Iterator[str]:
     for psi, count, name in sorted(far, key=lambda one: (-one[0], one[2]))[:MOVED]:
         what = SAID.get(name, f"feature {name}")
         yield f"{what} moved: population stability index {psi:.2f} over the newest {count} values"
-
-
-def stability(reference: Sequence[int], window: Sequence[int]) -> float:
-    """Return the population stability index of two rows of counts of equal length; 0 for equal shares.
-
-    Raises:
-        ValueError: the rows are of different length or empty.
-    """
-    if len(reference) != len(window) or not reference:
-        raise ValueError(f"bins {len(reference)} and {len(window)}: want the same number, at least 1")
-    half = 0.5
-    p_total, q_total = sum(window) + half * len(window), sum(reference) + half * len(reference)
-    total = 0.0
-    for seen, known in zip(window, reference, strict=True):
-        p, q = (seen + half) / p_total, (known + half) / q_total
-        total += (p - q) * log(p / q)
-    return total

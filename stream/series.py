@@ -17,7 +17,7 @@ from river.drift import ADWIN
 from stream.detectors import Detector
 from stream.events import Finding, Label, Task
 from stream.history import History
-from stream.joined import Served
+from stream.joined import Reason, Served
 from stream.judge.guard import HALF, Guard
 
 Metric = Literal["accuracy", "mae"]
@@ -140,6 +140,17 @@ class Series(Struct, array_like=True, gc=False):
             means = (bucket.total / bucket.losses for bucket in self.history.buckets())
             self.scale = SCALE * (median(means) or self.first_total / self.outcomes) or 1.0
             self.history.cut(self.scale)
+
+    def count(self, reason: Reason) -> None:
+        """Count an event that did not match."""
+        if reason is Reason.UNMATCHED_PREDICTION or reason is Reason.EVICTED:
+            self.unmatched += 1
+        elif reason is Reason.LATE:
+            self.late += 1
+        elif reason is Reason.CORRECTED:
+            self.corrected += 1
+        else:
+            self.duplicates += 1
 
     def revise(self, previous: float, loss: float) -> None:
         """Replace one loss of the figure, both in its own unit; what the detector saw stays seen."""

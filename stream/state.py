@@ -23,7 +23,7 @@ from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
 from stream.version import Routes
 
-SCHEMA: Final = b"3"
+SCHEMA: Final = b"4"
 
 _RIVER = {
     ("river.drift.adwin", "ADWIN"),
@@ -52,7 +52,8 @@ def _write(value: Any) -> Any:
     if kind is ADWIN:
         return pickle.dumps(value, protocol=5)
     if kind is Reference:
-        return [{name: one.fields() for name, one in value.features.items()}, value.unwatched]
+        features = {name: one.fields() for name, one in value.features.items()}
+        return [features, value.unwatched, value.said, value.repeats]
     if kind is Routes:
         return None
     raise NotImplementedError(f"no way to write {kind}")
@@ -67,7 +68,7 @@ def _read(kind: type, value: Any) -> Any:
         return _Unpickler(io.BytesIO(value)).load()
     if kind is Reference:
         features: dict[str, Feature] = {name: restored(fields) for name, fields in value[0].items()}
-        return Reference(features, value[1])
+        return Reference(features, *value[1:])
     if kind is Routes:
         return Routes()
     raise NotImplementedError(f"no way to read {kind}")
@@ -113,9 +114,10 @@ def _unguarded(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]
     return read
 
 
-# schema 3 appended fields to the records of schema 2
+# schemas 3 and 4 appended fields to the records of schema 2
 SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
     b"1": _unguarded(state_1.load),
     b"2": _unguarded(_decode),
+    b"3": _decode,
     SCHEMA: _decode,
 }

@@ -25,6 +25,7 @@ MATURE, SPREADS = 2.0, 6.0
 """Mean label delays, and their standard deviations, that predictions span before labels are judged."""
 PATIENCE = 1.5
 """Mean label delays without a prediction after which labels are not judged."""
+DAYS = 7
 ROUTES = 256
 """Combinations of slices that a version remembers the series of."""
 
@@ -40,6 +41,10 @@ class Judgement:
     false_pages_per_week: float = 1.0
     models_per_team: int = 50
     references: References = field(default_factory=dict)
+
+    def drift_limit(self, inputs: int) -> float:
+        """Return the evidence of a drift that is a ticket: a window a day of each input, in the pages' budget."""
+        return max(DAYS * inputs * self.models_per_team / self.false_pages_per_week, 1.0)
 
 
 class Routes:

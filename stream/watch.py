@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
+from stream.feature_figures import FeatureRow
 from stream.fold import InputFold, watermark
 from stream.model_figures import Chunk
 from stream.tally import Tally
@@ -56,6 +57,22 @@ def model_chunks(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
                     yield Chunk(model, name, [*version.series.items()])
 
     return chunks
+
+
+def feature_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[FeatureRow]]:
+    """Return a view of all watched inputs of the folds, the farthest from its reference first."""
+
+    def rows() -> Iterator[FeatureRow]:
+        inputs = [
+            FeatureRow(model, name, *one)
+            for fold in folds().values()
+            for model, monitor in fold.monitors.items()
+            for name, version in monitor.versions.items()
+            for one in version.reference.indices()
+        ]
+        yield from sorted(inputs, key=lambda row: (-row.psi, row))
+
+    return rows
 
 
 def partition_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[PartitionRow]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from math import isnan
 from typing import Any
 
 import click
 
-from bench.detection import figures, fleet, rivals
+from bench.detection import drifts, figures, fleet, rivals
 from bench.detection.figures import SHORT, WHOLE, Ratio
 from stream.version import Judgement
 
@@ -22,6 +23,16 @@ def _table(title: str, rows: Iterable[Ratio]) -> dict[str, float]:
     for row in rows:
         click.echo(str(row))
         found[row.key] = round(row.value, 4)
+    return found
+
+
+def _drifts(size: drifts.Size, seed: int) -> dict[str, float | None]:
+    click.echo("\ndrift without labels")
+    found: dict[str, float | None] = {}
+    for row in drifts.rows(size, seed):
+        click.echo(str(row))
+        value = row.found if row.psi else row.ratio
+        found[row.key] = None if isnan(value) else round(value, 4)
     return found
 
 
@@ -49,6 +60,7 @@ def main(short: bool, seed: int) -> None:
         "fleet": fleet.simulate(*(SHORT_FLEET if short else WHOLE_FLEET), seed).report(
             Judgement().false_pages_per_week
         ),
+        "drift": _drifts(drifts.SHORT if short else drifts.WHOLE, seed),
     }
     click.echo("\nRiver's detectors: false alarms per 1e6, mean delay after 10,000 clean losses (missed)")
     for row in rivals.rows(short, seed):

@@ -40,9 +40,10 @@ def panels() -> Iterable[Panel]:
 def _not_shown() -> Panel:
     return figure(
         "Series not shown",
-        "Series that a worker's budget keeps out of this page; they are judged and paged all the same.",
+        "Series and features that a worker's budget keeps out of this page; they are judged and paged all the "
+        "same.",
         "short",
-        "sum(tidewatch_series_dropped)",
+        "sum(tidewatch_series_dropped) + sum(tidewatch_features_dropped)",
         [Threshold(1, ORANGE)],
     )
 

