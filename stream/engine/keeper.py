@@ -124,12 +124,18 @@ class Keeper:
         return await self._checkpoint(lambda held: held.urgent or now >= held.due_at)
 
     async def _checkpoint(self, wanted: Callable[[Held], bool]) -> Mapping[Any, int]:
+        """Write the wanted ones in turn; what became urgent meanwhile goes before the next one."""
         durable: dict[Any, int] = {}
         async with self._writing:
-            for number, held in list(self._held.items()):
-                if held.changed and wanted(held) and self._held.get(number) is held:
-                    durable |= await self._write(number, held)
+            for number in [number for number, held in self._held.items() if wanted(held)]:
+                durable |= await self._write_changed(number)
+                for urgent in [number for number, held in self._held.items() if held.urgent]:
+                    durable |= await self._write_changed(urgent)
         return durable
+
+    async def _write_changed(self, number: int) -> Mapping[Any, int]:
+        held = self._held.get(number)
+        return {} if held is None or not held.changed else await self._write(number, held)
 
     async def _write(self, number: int, held: Held) -> Mapping[Any, int]:
         """Write one partition; nothing is durable when it has another owner by now."""

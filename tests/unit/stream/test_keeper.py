@@ -44,12 +44,37 @@ class Checkpoint:
         self.told.append("producer closed")
 
 
+def keeper_of_nothing():
+    custody = Custody(
+        options={}, group="g", inputs=("i",), checkpoints="c", factory=None, interval_s=1.0, probe=nothing
+    )
+    return Keeper(custody, EngineTelemetry(CollectorRegistry()))
+
+
+def test_what_becomes_urgent_is_written_before_the_others_that_are_due():
+    async def written():
+        keeper, order = keeper_of_nothing(), []
+        for number in range(4):
+            fold = Slow()
+            fold.go_on.set()
+            fold.committed = lambda number=number: order.append(number)
+            keeper._held[number] = Held(fold, Checkpoint(fold), {"i": 1}, changed=True)
+        first, last = keeper._held[0], keeper._held[3]
+        first.fold.go_on.clear()
+        ticking = asyncio.create_task(keeper.checkpoint_due())
+        await first.fold.writing.wait()
+        keeper._urge(last)
+        first.fold.go_on.set()
+        return order, await ticking
+
+    order, durable = asyncio.run(written())
+    assert order == [0, 3, 1, 2]
+    assert len(durable) == 4
+
+
 def test_a_checkpoint_under_way_is_finished_before_its_partition_is_given_back():
     async def close_while_writing():
-        custody = Custody(
-            options={}, group="g", inputs=("i",), checkpoints="c", factory=None, interval_s=1.0, probe=nothing
-        )
-        keeper, fold = Keeper(custody, EngineTelemetry(CollectorRegistry())), Slow()
+        keeper, fold = keeper_of_nothing(), Slow()
         keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 1}, changed=True)
         ticking = asyncio.create_task(keeper.checkpoint())
         await fold.writing.wait()
