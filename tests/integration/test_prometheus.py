@@ -26,7 +26,9 @@ from tests.unit.alerts.samples import ROUTING_KEY, SECRET, hook_server
 SCRAPE_S = 1
 READY_TIMEOUT_S = 60.0
 SHOWN_TIMEOUT_S = 90.0
-WARMUP, HARM = 700, 400
+WARMUP, HARM = 1_600, 400
+APART_S = 600.0
+"""Between two events of the warm-up: inputs are held against their first week, a day at least at a time."""
 COMMON = {"version": ".*", "__rate_interval": "20s", "__range": "5m"}
 CLASSIFIER, REGRESSION = COMMON | {"model": "fraud"}, COMMON | {"model": "eta"}
 
@@ -121,7 +123,7 @@ def facts(first: int, count: int, now: float, share_right: float) -> Iterator[tu
     """Yield events of a classifier and a regression; the classifier is right in ``share_right`` of the cases."""
     for number in range(first, first + count):
         right = (number * 7 % 20) / 20 < share_right
-        at = now - 60 + number / 100
+        at = now - 60 + number / 100 - max(0, WARMUP - number) * APART_S
         for model, said, was in (
             ("fraud", "yes", "yes" if right else "no"),
             ("eta", 10.0, 11.0 + number % 2),
@@ -197,9 +199,12 @@ def test_every_query_of_the_dashboard_has_an_answer(site):
     until(
         lambda: [job for job in ("worker", "pager") if ask(url, f'up{{job="tidewatch-{job}"}}', True) != [1]]
     )
-    feed.send_wrong(0)
     feed.send(0, WARMUP, share_right=0.95)
     until(lambda: ask(url, 'tidewatch_joined_total{reason="matched"}', True) != [2 * WARMUP] and "no warm-up")
+    feed.send_wrong(0)
+    until(
+        lambda: not ask(url, 'tidewatch_dead_letters_total{reason="bad_json"} > 0', True) and "no dead letter"
+    )
     feed.send_wrong(1)
     feed.send(WARMUP, HARM, share_right=0.3)
 
