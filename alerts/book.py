@@ -93,7 +93,7 @@ class IncidentBook:
         """
         try:
             incident = _incident.decode(value)
-        except msgspec.ValidationError as fault:
+        except msgspec.DecodeError as fault:
             raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
         self._ledger.put(incident)
         self._timers.set(incident.id, ripe_at(incident, self._owners))

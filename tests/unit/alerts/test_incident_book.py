@@ -277,6 +277,8 @@ def test_state_of_another_schema_is_refused_by_name() -> None:
     newer = msgspec.json.encode(msgspec.json.decode(value) | {"schema": 2})
     with pytest.raises(StateError, match=r"inc_.*want schema 1"):
         new_book().restore(key, newer)
+    with pytest.raises(StateError, match=r"inc_.*want schema 1"):
+        new_book().restore(key, value[:-20])
 
 
 def test_incident_that_the_first_release_wrote_is_taken_back_and_told() -> None:
