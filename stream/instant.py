@@ -1,9 +1,9 @@
-"""Core. How a point in time is written on the wire, and read from it."""
+"""Core. How a point in time is written on the wire, read from it, and said to people."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from stream.events import Instant
 
@@ -42,3 +42,8 @@ def read_instant(value: object) -> Instant:
     except OverflowError:
         raise ValueError(WANTED) from None
     return Instant(number if abs(number) < MILLISECONDS_FROM else number / 1000)
+
+
+def in_words(at: float) -> str:
+    """Return an instant (epoch seconds) for people: UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -7,7 +7,6 @@ finding when the loss rose enough, is still high, and no open finding explains i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
@@ -16,6 +15,7 @@ from msgspec import Struct
 
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
 from stream.events import ALL, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
+from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
@@ -212,7 +212,7 @@ class Monitor(Struct, array_like=True, gc=False):
         onset_at = found.onset_at
         before, after = series.shown(found.before.mean), series.shown(found.after.mean)
         where = "" if found.slice == ALL else f" where {found.slice}"
-        since = datetime.fromtimestamp(onset_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        since = in_words(onset_at)
         episode = series.episode + 1
         within = onset_of(series, 2 * found.after.losses)
         rollouts = tuple(self._rollouts_before(onset_at))

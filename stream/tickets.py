@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from stream.bins import parts
 from stream.drift import DAY_S
 from stream.events import ALL, Finding, Metric, finding_id
+from stream.instant import in_words
 from stream.joined import Served
 from stream.reference import MISSING, SAID, UNKNOWN, WINDOW, Feature, Reference
 
@@ -55,7 +55,7 @@ def _opened(reference: Reference, name: str, feature: Feature, served: Served) -
     drift, at = feature.drift, served.at
     change = _change(reference, name, feature)
     what = SAID.get(name, f"feature {name}")
-    since = datetime.fromtimestamp(drift.onset_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    since = in_words(drift.onset_at)
     return Finding(
         id=finding_id(served.model, served.version, ALL, f"drift {name}", drift.episode),
         state="open",

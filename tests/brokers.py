@@ -2,7 +2,6 @@
 
 import gc
 import os
-import socket
 import time
 import warnings
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from stream.demo.processes import free_port
 from stream.kafka import embedded, jars
 from stream.kafka.errors import EmbeddedKafkaError
 
@@ -87,13 +87,6 @@ def start(stack: ExitStack, choice: str) -> Broker:
         except Unavailable as reason:
             reasons.append(str(reason))
     raise Unavailable("; ".join(reasons))
-
-
-def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _docker_fault(image: str) -> str:

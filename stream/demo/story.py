@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 
 from stream.demo.sender import Sender
 from stream.demo.stage import PROGRESS_S, Stage
 from stream.demo.verdict import Received
+from stream.instant import in_words
 
 SHOWN = (
     "tidewatch_models",
@@ -69,19 +69,15 @@ def lines(one: Received) -> list[str]:
     """Return a webhook as a person reads it."""
     told = one.body["data"]
     if one.body["type"] == "incident.resolved":
-        return [f"RESOLVED, told to {one.team}: {told['model']} at {_clock(told['resolved_at'])}"]
+        return [f"RESOLVED, told to {one.team}: {told['model']} at {in_words(told['resolved_at'])}"]
     latency = "-" if told["proven_at"] is None else f"{one.at - told['proven_at']:.2f} s"
     return [
         f"PAGE, told to {one.team}: {told['summary']}",
         f"  model {told['model']}   version {told['version']}   slice {told['slice']}",
         f"  {told['metric']} {told['before']:.3f} before, {told['after']:.3f} after,"
-        f" since {_clock(told['onset_at'])}",
+        f" since {in_words(told['onset_at'])}",
         f"  from the proving event to the accepted webhook: {latency}",
     ]
-
-
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _span(seconds: float) -> str:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from stream.demo.processes import free_port
 from stream.kafka.guard import die_with_parent
-from tests.brokers import free_port
 from tests.chaos import service
 
 RESTART_S = 0.3

@@ -18,10 +18,10 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from stream.demo.processes import free_port
 from stream.kafka import jars, java
 from stream.kafka.broker import commands, properties
 from stream.kafka.guard import die_with_parent
-from tests.brokers import free_port
 
 START_TIMEOUT_S = 90.0
 HEAP = "384m"

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stream.demo.processes import free_port
 from stream.settings import WorkerSettings
-from tests.brokers import free_port
 from tests.chaos.load import HORIZON_S
 from tests.chaos.oracle import Expected, Series
 

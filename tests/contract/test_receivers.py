@@ -6,7 +6,6 @@ import asyncio
 import email
 import email.policy
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ from alerts.receivers.teams import TeamsReceiver
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.smtp import Smtp
 from alerts.tables import RECEIVERS
+from stream.demo.processes import free_port
 from stream.events import Finding
 from tests.unit.alerts.samples import LOOPBACK, HookServer, finding, hook_server, incident_of, notice
 
@@ -386,12 +386,6 @@ def test_mail_server_that_is_not_there_or_speaks_no_tls_is_not_the_end(box: Box)
         ]
     assert answers == [RetryLater("network"), RetryLater("network")]
     assert box.mails == []
-
-
-def free_port() -> int:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        return int(reserved.getsockname()[1])
 
 
 def test_every_kind_of_finding_has_its_runbook() -> None:

@@ -9,7 +9,7 @@ import uuid
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from tests.brokers import free_port
+from stream.demo.processes import free_port
 from tests.dashboards import ask
 from tests.docker.engine import compose, docker, inspect, run
 from tests.docker.images import COMPOSE, ROOT

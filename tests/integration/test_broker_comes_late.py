@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from stream.demo.processes import free_port
 from stream.kafka.errors import EmbeddedKafkaError
-from tests.brokers import free_port
 from tests.chaos import service
 from tests.chaos.nodes import Cluster
 from tests.require import missing

@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 
 from stream import topics
 from stream.dead_letter import LETTER_BYTES
-from tests.brokers import free_port
+from stream.demo.processes import free_port
 from tests.conftest import Kafka
 from tests.integration.test_prometheus import process
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from standardwebhooks import Webhook
 
 from stream import topics
+from stream.demo.processes import free_port
 from stream.engine.probe import Step
 from stream.events import Finding
 from stream.wire import encode
@@ -322,12 +322,6 @@ def test_second_pager_stands_by_and_takes_over(site: Site) -> None:
             until(lambda: len(site.hook.got) == 2, site)
     assert [json.loads(got.body)["type"] for got in site.hook.got] == ["incident.opened", "incident.resolved"]
     assert [json.loads(got.body)["event_action"] for got in site.pagerduty.got] == ["trigger", "resolve"]
-
-
-def free_port() -> int:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        return int(reserved.getsockname()[1])
 
 
 def ready(port: int) -> bool:

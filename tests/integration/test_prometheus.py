@@ -17,7 +17,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream import topics
-from tests.brokers import free_port
+from stream.demo.processes import free_port
 from tests.conftest import Kafka
 from tests.dashboards import ROOT, RULES, ask, get, run_every_query
 from tests.require import missing

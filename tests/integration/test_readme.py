@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.brokers import free_port
+from stream.demo.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from stream.demo.processes import free_port
 from stream.topics import create
-from tests.brokers import free_port
 
 ROOT = Path(__file__).parents[2]
 
