@@ -17,14 +17,14 @@ _STAMPED: list[Processor] = [structlog.stdlib.add_log_level, structlog.processor
 
 
 def log_as_json() -> None:
-    """Write structured logs to stderr, one JSON object a line."""
+    """Write structured logs to stderr, one JSON object a line, each in one write: processes may share a file."""
     structlog.configure(
         processors=[
             *_STAMPED,
             structlog.processors.dict_tracebacks,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
 
 

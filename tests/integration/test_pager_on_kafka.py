@@ -104,7 +104,8 @@ class Site:
         return any(process.poll() is None for process in self._running)
 
     def log(self) -> list[dict[str, object]]:
-        lines = (self.folder / "pager.log").read_text(encoding="utf-8").splitlines()
+        written, _, _ = (self.folder / "pager.log").read_text(encoding="utf-8").rpartition("\n")
+        lines = written.splitlines()
         return [json.loads(line) if line.startswith("{") else {"event": line} for line in lines]
 
     def api_ports(self) -> list[object]:

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
+import tempfile
 
 from stream.engine.logs import PATIENT_S, Patience
 
@@ -31,6 +33,26 @@ def test_every_line_is_a_json_object_with_its_level_and_time():
     assert (library["event"], library["level"], library["logger"]) == ("broken", "error", "aiokafka.consumer")
     assert library["exception"][0]["exc_type"] == "ZeroDivisionError"
     assert own["timestamp"] <= library["timestamp"]
+
+
+def test_processes_that_share_a_log_never_mix_their_lines():
+    program = """
+import structlog
+from stream.engine.logs import log_as_json
+log_as_json()
+log = structlog.get_logger()
+for turn in range(2000):
+    log.info("turn", number=turn)
+"""
+    with tempfile.TemporaryFile() as shared:
+        environ = os.environ | {"PYTHONUNBUFFERED": "1"}
+        writers = [
+            subprocess.Popen([sys.executable, "-c", program], stderr=shared, env=environ) for _ in range(2)
+        ]
+        assert [writer.wait(60) for writer in writers] == [0, 0]
+        shared.seek(0)
+        numbers = [json.loads(line)["number"] for line in shared]
+    assert sorted(numbers) == sorted([*range(2000)] * 2)
 
 
 def test_a_coordinator_that_stays_away_is_told():
