@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from math import nan
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from stream.correction import is_sound, revise, withdraw
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
-from stream.events import ALL, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
+from stream.events import ALL, Finding, Prediction, RolledOut, Rollout, Stage, Task, finding_id
+from stream.health import Health
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
 from stream.reference import Reference, moved
 from stream.room import VERSIONS, forget_oldest_stage, make_room
-from stream.series import Series, is_comparable, loss_of, task_of
+from stream.series import Series, loss_of, task_of
 from stream.tickets import look
 from stream.version import Judgement, Version
 
@@ -53,6 +57,14 @@ class Monitor(Struct, array_like=True, gc=False):
     versions: dict[str, Version] = {}
     counts: dict[str, int] = {}
     rollouts: dict[str, tuple[float, Stage]] = {}
+    health: Health = msgspec.field(default_factory=Health)
+
+    def newest(self) -> tuple[str, bool]:
+        """Return the newest version, empty before one, and whether the model is served: not all have retired."""
+        is_served = any(
+            name not in self.rollouts or self.rollouts[name][1] != "retired" for name in self.versions
+        )
+        return next(reversed(self.versions), ""), is_served
 
     def rolled_out(self, rollout: Rollout) -> None:
         """Remember a version's latest stage, whatever the order of arrival; of one instant the last counts."""
@@ -79,9 +91,12 @@ class Monitor(Struct, array_like=True, gc=False):
         return [one for one in found if one is not None]
 
     def take(
-        self, joined: Joined, judgement: Judgement, proven_at: float | None
+        self, joined: Joined, judgement: Judgement, proven_at: float | None, now: float = nan
     ) -> tuple[str, Sequence[Finding]]:
-        """Fold one result of the join; return what it counts as, and the findings that it opened or closed."""
+        """Fold one result of the join; return what it counts as, and the findings that it opened or closed.
+
+        ``now`` is the partition's clock, for when labels came.
+        """
         reason, served = joined.reason, joined.served
         counted: str = reason
         findings: Sequence[Finding] = ()
@@ -91,7 +106,7 @@ class Monitor(Struct, array_like=True, gc=False):
                 counted = FORGOTTEN
             else:
                 version = version or self._begin(served, judgement)
-                counted, findings = self._note(version, served, joined, judgement, proven_at)
+                counted, findings = self._note(version, served, joined, judgement, proven_at, now)
         self._count(counted)
         return counted, findings
 
@@ -105,26 +120,31 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
+        now: float,
     ) -> tuple[str, Sequence[Finding]]:
         """Put what the join found into the figures: these hold the newest outcome of each prediction, if sound."""
         reason = joined.reason
-        is_sound = joined.outcome is None or _is_sound(version, served, joined.outcome)
-        if is_sound and reason is MATCHED:
-            return reason, self._learn(version, served, joined, judgement, proven_at)
+        is_right = joined.outcome is None or is_sound(version.task, served, joined.outcome)
+        if is_right and reason is MATCHED:
+            return reason, self._learn(version, served, joined, judgement, proven_at, now)
         route = version.route(served.slices, judgement, self.versions)
-        if is_sound:
+        if is_right:
             for series in route:
                 series.count(reason)
+        found: list[Finding] = []
         if reason is Reason.CORRECTED:
             assert joined.previous is not None
-            if not _is_sound(version, served, joined.previous):
-                if is_sound:
-                    return reason, self._learn(version, served, joined, judgement, proven_at)
-            elif is_sound:
-                _revise(version.task, served, joined, route)
+            if not is_sound(version.task, served, joined.previous):
+                if is_right:
+                    return reason, self._learn(version, served, joined, judgement, proven_at, now)
+            elif is_right:
+                more, found = revise(version.task, served, joined, route, judgement.minimum_increase)
+                self.health.maturity.revised(served.at, more, 0)
             else:
-                _withdraw(version.task, served, joined.previous, route)
-        return reason if is_sound else MISMATCHED, ()
+                gone = withdraw(version.task, served, joined.previous, route)
+                self.health.maturity.revised(served.at, -gone, -1)
+        findings = tuple(replace(one, proven_at=proven_at) for one in found)
+        return reason if is_right else MISMATCHED, findings
 
     def _begin(self, served: Served, judgement: Judgement) -> Version:
         """Return a new version, with the references that it is held against; what has no room beside it goes."""
@@ -156,6 +176,7 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
+        now: float,
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
@@ -163,6 +184,7 @@ class Monitor(Struct, array_like=True, gc=False):
         findings: list[Finding] | None = None
         arl, increase = version.arl, judgement.minimum_increase
         delay_s = joined.outcome_at - at
+        self.health.labelled(at, joined.outcome_at, loss, now, proven_at)
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
         route = version.route(served.slices, judgement, self.versions)
@@ -204,7 +226,7 @@ class Monitor(Struct, array_like=True, gc=False):
         series.opened = series.outcomes
         series.guard.calm()
         series.guard.freeze()
-        series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
+        series.finding = replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
     def _finding(self, version: str, found: Harm, series: Series, of: Version) -> Finding:
@@ -253,28 +275,6 @@ def _in_words(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
         yield f"rollout of {one.version} to {one.stage}, {onset_at - one.at:.0f} s before the onset"
 
 
-def _is_sound(version: Version, served: Served, outcome: Label) -> bool:
-    task = version.task
-    return task_of(served) == task and is_comparable(task, served.prediction, outcome)
-
-
-def _revise(task: Task, served: Served, joined: Joined, route: Sequence[Series]) -> None:
-    """Put a correction into the figures in the place of what it corrects."""
-    previous, outcome = joined.previous, joined.outcome
-    assert previous is not None
-    assert outcome is not None
-    was, now = loss_of(task, served.prediction, previous), loss_of(task, served.prediction, outcome)
-    for series in route:
-        series.revise(was, now)
-
-
-def _withdraw(task: Task, served: Served, previous: Label, route: Sequence[Series]) -> None:
-    """Take an outcome out of the figures: its correction can't be held against the prediction."""
-    was = loss_of(task, served.prediction, previous)
-    for series in route:
-        series.withdraw(was)
-
-
 def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
     """Close the series' finding when the newest losses say that it is over, all of them from after the page.
 
@@ -289,4 +289,5 @@ def _close(series: Series, at: float, proven_at: float | None, increase: float) 
         return None
     series.guard.calm()
     series.finding = None
-    return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
+    series.rest(finding, newest)
+    return replace(finding, state="closed", closed_at=at, proven_at=proven_at)

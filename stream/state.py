@@ -19,11 +19,13 @@ from stream.history import History
 from stream.judge import harm
 from stream.judge.guard import HALF
 from stream.judge.harm import HarmDetector
+from stream.maturity import Cohorts
 from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
+from stream.traffic import Hours
 from stream.version import Routes
 
-SCHEMA: Final = b"4"
+SCHEMA: Final = b"5"
 
 _RIVER = {
     ("river.drift.adwin", "ADWIN"),
@@ -49,6 +51,10 @@ def _write(value: Any) -> Any:
         return value.cells.tobytes()
     if kind is HarmDetector:
         return value.state()
+    if kind is Hours:
+        return value.cells.tobytes()
+    if kind is Cohorts:
+        return value.fields()
     if kind is ADWIN:
         return pickle.dumps(value, protocol=5)
     if kind is Reference:
@@ -64,6 +70,10 @@ def _read(kind: type, value: Any) -> Any:
         return History(value)
     if kind is HarmDetector:
         return harm.restored(value)
+    if kind is Hours:
+        return Hours(value)
+    if kind is Cohorts:
+        return Cohorts(value)
     if kind is ADWIN:
         return _Unpickler(io.BytesIO(value)).load()
     if kind is Reference:
@@ -114,10 +124,11 @@ def _unguarded(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]
     return read
 
 
-# schemas 3 and 4 appended fields to the records of schema 2
+# schemas 3 to 5 appended fields to the records of schema 2
 SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
     b"1": _unguarded(state_1.load),
     b"2": _unguarded(_decode),
     b"3": _decode,
+    b"4": _decode,
     SCHEMA: _decode,
 }

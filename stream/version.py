@@ -46,6 +46,10 @@ class Judgement:
         """Return the evidence of a drift that is a ticket: a window a day of each input, in the pages' budget."""
         return max(DAYS * inputs * self.models_per_team / self.false_pages_per_week, 1.0)
 
+    def silence_odds(self, kinds: int) -> float:
+        """Return the chance of a false ticket of one of so many kinds, a day and model, in the pages' budget."""
+        return min(self.false_pages_per_week / (DAYS * kinds * self.models_per_team), 0.5)
+
 
 class Routes:
     """Which series a combination of slices leads to; derived, so never saved."""

@@ -1,0 +1,199 @@
+"""Core. How much of a model's predictions is labelled by now, and how much usually is at their age.
+
+Predictions are counted in cohorts by event time, their labels in the same cohorts, label delays by powers of two
+seconds. From the delays and from what was labelled in the end follows the usual share at any age: the chain ladder
+of insurers (Mack 1993), with one pattern of development for all cohorts.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from math import inf, nan
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from stream.events import Finding
+from stream.gaps import SHORTEST_S, Gaps
+from stream.traffic import DAY_S
+
+COHORTS = 96
+AGES = 72
+"""Cohorts within the label horizon; the others are past it, and are what was labelled in the end."""
+WIDTH_S = 3_600.0
+"""Of a cohort at least: an hour, for a horizon of up to ``AGES`` hours."""
+DELAYS = 33
+"""Counts of label delays below 1, 2, 4, ... seconds."""
+LONGEST_S = 2.0 ** (DELAYS - 1)
+"""Delays from 136 years on are counted as none."""
+MANY = 65_536
+"""Counts beyond which the past counts half."""
+RIPE = 0.9
+"""Of the usual share in the end, that is labelled usually at its age and really, for a cohort to be mature."""
+
+
+class Share(NamedTuple):
+    """One cohort: labelled predictions of all, the usual share at its age, and the sum of the losses."""
+
+    began_at: float
+    predictions: int
+    labelled: int
+    usual: float
+    loss_total: float
+
+
+class Cohorts:
+    """A ring of cohorts in flat arrays; ``marks`` are their numbers plus one since the epoch, 0: empty."""
+
+    __slots__ = ("labelled", "losses", "marks", "predictions")
+
+    def __init__(self, cells: tuple[bytes, bytes, bytes, bytes] | None = None) -> None:
+        zeros = bytes(4 * COHORTS)
+        marks, predictions, labelled, losses = cells or (zeros, zeros, zeros, bytes(8 * COHORTS))
+        self.marks, self.predictions = array("I", marks), array("I", predictions)
+        self.labelled, self.losses = array("I", labelled), array("d", losses)
+
+    def fields(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """Return what the constructor takes."""
+        marks, predictions = self.marks.tobytes(), self.predictions.tobytes()
+        return marks, predictions, self.labelled.tobytes(), self.losses.tobytes()
+
+
+class Maturity(Struct, array_like=True, gc=False):
+    """The cohorts and label delays of one model. ``width_s``: event time of a cohort."""
+
+    width_s: float = WIDTH_S
+    cohorts: Cohorts = field(default_factory=Cohorts)
+    delays: list[int] = field(default_factory=lambda: [0] * DELAYS)
+    ripe_predictions: int = 0
+    """Of cohorts that have left the ring, and how many of them were labelled; what is long past counts less."""
+    ripe_labelled: int = 0
+    seen_at: float = nan
+    """The partition's clock at the newest label; nan before the first."""
+    gaps: Gaps = field(default_factory=Gaps)
+    limit: float = inf
+    """In labels, when it was reckoned last."""
+    episode: int = 0
+    finding: Finding | None = None
+
+    def predicted(self, at: float) -> None:
+        """Count a prediction of this event time (epoch seconds, >= 0); one before the ring counts nowhere."""
+        mark = int(at / self.width_s) + 1
+        place = mark % COHORTS
+        cohorts = self.cohorts
+        if cohorts.marks[place] == mark:
+            cohorts.predictions[place] += 1
+        elif mark > cohorts.marks[place]:
+            self._replace(place, mark)
+
+    def _replace(self, place: int, mark: int) -> None:
+        cohorts = self.cohorts
+        self.ripe_predictions += cohorts.predictions[place]
+        self.ripe_labelled += cohorts.labelled[place]
+        if self.ripe_predictions > MANY:
+            self.ripe_predictions //= 2
+            self.ripe_labelled //= 2
+        cohorts.marks[place], cohorts.predictions[place] = mark, 1
+        cohorts.labelled[place], cohorts.losses[place] = 0, 0.0
+
+    def labelled(self, at: float, delay_s: float, loss: float, now: float) -> None:
+        """Take a label of a prediction of event time ``at``; the partition's clock stands at ``now``."""
+        if now - self.seen_at > SHORTEST_S and self.ripe_labelled:
+            self.gaps.turn(int(now // DAY_S))
+            self.gaps.note(min(self.missed(now), self.limit))
+        self.seen_at = now
+        delays = self.delays
+        age = int(delay_s).bit_length() if 0.0 < delay_s < LONGEST_S else 0
+        delays[age] += 1
+        if delays[age] > MANY:
+            self.delays = [one // 2 for one in delays]
+        mark, cohorts = int(at / self.width_s) + 1, self.cohorts
+        place = mark % COHORTS
+        if cohorts.marks[place] == mark:
+            cohorts.labelled[place] += 1
+            cohorts.losses[place] += loss
+
+    def revised(self, at: float, loss: float, labels: int) -> None:
+        """Add to the losses of the cohort of this event time, and to its labels; nowhere once it has left."""
+        mark, cohorts = int(at / self.width_s) + 1, self.cohorts
+        place = mark % COHORTS
+        if cohorts.marks[place] == mark:
+            cohorts.labelled[place] += labels
+            cohorts.losses[place] += loss
+
+    def final(self) -> float:
+        """Return the share that is labelled in the end; nan before a cohort has left the ring."""
+        return self.ripe_labelled / self.ripe_predictions if self.ripe_predictions else nan
+
+    def usual(self, age_s: float) -> float:
+        """Return the share of predictions of this age that is usually labelled; nan before one is known."""
+        return self.final() * self._arrived(age_s)
+
+    def _arrived(self, age_s: float) -> float:
+        """Return the share of labels that have come by this age, even within a power of two; nan without any."""
+        total = sum(self.delays)
+        if not total:
+            return nan
+        if age_s <= 0.0:
+            return 0.0
+        place = min(int(age_s).bit_length(), DELAYS - 1)
+        low = 2.0 ** (place - 1) if place else 0.0
+        within = min((age_s - low) / (low or 1.0), 1.0)
+        return (sum(self.delays[:place]) + within * self.delays[place]) / total
+
+    def missed(self, now: float) -> float:
+        """Return how many labels would have come since the newest one; nan before a share is known.
+
+        A cohort's predictions are taken to lie at the quarters of its time.
+        """
+        return sum(
+            count * (self.usual(now - at) - self.usual(self.seen_at - at)) / 2
+            for began_at, count in self._counts()
+            for at in (began_at + self.width_s / 4, began_at + self.width_s * 3 / 4)
+        )
+
+    def _counts(self) -> Iterator[tuple[float, int]]:
+        cohorts = self.cohorts
+        for mark, count in zip(cohorts.marks, cohorts.predictions, strict=True):
+            if mark:
+                yield (mark - 1) * self.width_s, count
+
+    def is_starved(self, now: float, odds: float, labels_a_day: float) -> bool:
+        """Return whether no label came for longer than on any usual day though predictions wait for theirs.
+
+        Days count from when the usual share in the end is known.
+        """
+        if self.seen_at >= 0.0 and self.ripe_labelled:
+            self.gaps.turn(int(self.seen_at // DAY_S))
+        if not now - self.seen_at >= SHORTEST_S:
+            return False
+        self.limit = self.gaps.limit(odds, labels_a_day)
+        return self.limit < inf and self.missed(now) >= self.limit
+
+    def shares(self, now: float) -> Iterator[Share]:
+        """Yield the cohorts, oldest first; the usual share is that of the age of a cohort's middle."""
+        cohorts = self.cohorts
+        rows = zip(cohorts.marks, cohorts.predictions, cohorts.labelled, cohorts.losses, strict=True)
+        for mark, count, labelled, loss in sorted(row for row in rows if row[0]):
+            began_at = (mark - 1) * self.width_s
+            usual = self.usual(now - began_at - self.width_s / 2)
+            yield Share(began_at, count, labelled, usual, loss)
+
+    def mature(self, now: float) -> tuple[int, float]:
+        """Return labels and losses of the mature cohorts: those that are labelled as far as they will be.
+
+        What is in of a younger one is a biased sample: its quick labels.
+        """
+        final = self.final()
+        ripe = [
+            one
+            for one in self.shares(now)
+            if min(one.usual, one.labelled / max(one.predictions, 1)) >= RIPE * final
+        ]
+        return sum(one.labelled for one in ripe), sum(one.loss_total for one in ripe)
+
+
+def width(label_horizon_s: float) -> float:
+    """Return the width of a cohort (seconds) for a label horizon."""
+    return max(WIDTH_S, label_horizon_s / AGES)
