@@ -198,9 +198,9 @@ class InputFold:
             for joined in results:
                 tally.join(joined.reason, joined)
             return
-        monitor = self._monitor(model)
+        monitor, now = self._monitor(model), (self._clock.at, self._clock.lost_s)
         for joined in results:
-            reason, findings = monitor.take(joined, self._rules.judgement, proven_at, self._clock.at)
+            reason, findings = monitor.take(joined, self._rules.judgement, proven_at, now)
             tally.join(reason, joined)
             self._tell(findings, tally)
 

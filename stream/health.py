@@ -1,14 +1,14 @@
 """Core. What is wrong around a model, not in it: no events, no labels, trouble in the join or with clocks.
 
-All of it is a ticket, one for each kind and model. The partition's clock says when to look; a silence is over when
-something came within ``SHORTEST_S`` before a look, a trouble of the join with the first window that is as usual.
+All of it is a ticket, one for each kind and model. The partition's clock says when to look; a silence is over at
+the first look after something came, a trouble of the join with the first window that is as usual.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from math import inf, isnan
+from math import inf, isnan, nan
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -28,6 +28,11 @@ LOOKED_S = 6 * HOUR_S
 """Between two looks at most."""
 KINDS = 4
 """Of tickets that share the budget."""
+
+
+Now = tuple[float, float]
+"""The partition's clock, and what it has lost."""
+UNTIMED: Now = (nan, 0.0)
 
 
 class Health(Struct, array_like=True, gc=False):
@@ -57,11 +62,9 @@ class Health(Struct, array_like=True, gc=False):
         else:
             self._strayed(at, proven_at)
 
-    def labelled(
-        self, at: float, outcome_at: float, loss: float, now: float, proven_at: float | None
-    ) -> None:
-        """Take the outcome of a prediction of event time ``at`` when the partition's clock stood at ``now``."""
-        self.maturity.labelled(at, outcome_at - at, loss, now)
+    def labelled(self, at: float, outcome_at: float, loss: float, now: Now, proven_at: float | None) -> None:
+        """Take the outcome of a prediction of event time ``at``."""
+        self.maturity.labelled(at, outcome_at - at, loss, *now)
         if proven_at is not None and -BEHIND_S <= outcome_at - proven_at <= AHEAD_S:
             self.events += 1
         else:
@@ -118,7 +121,7 @@ def look(health: Health, seen: Look, counts: Mapping[str, int], judgement: Judge
     odds, final = judgement.silence_odds(KINDS), maturity.final()
     a_day = 0.0 if isnan(final) else traffic.hours.a_day() * final
     is_silent = seen.is_served and traffic.is_silent(now, seen.lost_s, odds)
-    is_starved = maturity.is_starved(now, odds, a_day)
+    is_starved = maturity.is_starved(now, seen.lost_s, odds, a_day)
     limit = judgement.drift_limit(KINDS)
     found = (
         _silence(traffic, is_silent, seen, "traffic", partial(_traffic, traffic, seen)),
@@ -142,7 +145,7 @@ def _silence(
         of.episode += 1
         of.finding = _opened(seen, f"@{metric}", metric, of.episode, words())
         return of.finding
-    is_back = seen.now - of.seen_at < SHORTEST_S
+    is_back = of.seen_at > of.finding.onset_at
     if not is_back and (seen.is_served or metric != "traffic"):
         return None
     closed, of.finding = _closed(of.finding, seen), None
@@ -155,7 +158,9 @@ def _traffic(traffic: Traffic, seen: Look) -> Words:
 
 
 def _labels(maturity: Maturity, seen: Look) -> Words:
-    return _words(maturity.seen_at, seen.now, maturity.missed(seen.now), "label", "with their usual delay")
+    return _words(
+        maturity.seen_at, seen.now, maturity.missed(seen.now, seen.lost_s), "label", "with their usual delay"
+    )
 
 
 def _words(seen_at: float, now: float, missed: float, what: str, usually: str) -> Words:

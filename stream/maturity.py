@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from itertools import accumulate
 from math import inf, nan
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from msgspec import Struct, field
 
 from stream.events import Finding
 from stream.gaps import SHORTEST_S, Gaps
-from stream.traffic import DAY_S
+from stream.traffic import DAY_S, heard
 
 COHORTS = 96
 AGES = 72
@@ -41,6 +42,28 @@ class Share(NamedTuple):
     labelled: int
     usual: float
     loss_total: float
+
+
+class Pattern(NamedTuple):
+    """How predictions are labelled: the share in the end, and how many delays are below 0, 1, 2, 4, ... s."""
+
+    final: float
+    arrived: list[int]
+
+    def usual(self, age_s: float) -> float:
+        """Return the share labelled at this age, evenly within a power of two; nan when nothing is known."""
+        if age_s <= 0.0:
+            return 0.0
+        arrived, age = self.arrived, int(age_s)
+        place = min(age.bit_length(), DELAYS - 1)
+        low = 1 << place >> 1
+        within = min((age_s - low) / (low or 1), 1.0)
+        came = arrived[place] + within * (arrived[place + 1] - arrived[place])
+        return self.final * came / arrived[-1] if arrived[-1] else nan
+
+    def is_open(self, age_s: float) -> bool:
+        """Return whether predictions of this age may still get labels."""
+        return age_s <= 0.0 or self.arrived[min(int(age_s).bit_length() + 1, DELAYS)] < self.arrived[-1]
 
 
 class Cohorts:
@@ -70,7 +93,8 @@ class Maturity(Struct, array_like=True, gc=False):
     """Of cohorts that have left the ring, and how many of them were labelled; what is long past counts less."""
     ripe_labelled: int = 0
     seen_at: float = nan
-    """The partition's clock at the newest label; nan before the first."""
+    """The partition's clock at the newest label; nan before the first. Then what it had lost by then."""
+    lost_s: float = 0.0
     gaps: Gaps = field(default_factory=Gaps)
     limit: float = inf
     """In labels, when it was reckoned last."""
@@ -97,12 +121,12 @@ class Maturity(Struct, array_like=True, gc=False):
         cohorts.marks[place], cohorts.predictions[place] = mark, 1
         cohorts.labelled[place], cohorts.losses[place] = 0, 0.0
 
-    def labelled(self, at: float, delay_s: float, loss: float, now: float) -> None:
+    def labelled(self, at: float, delay_s: float, loss: float, now: float, lost_s: float) -> None:
         """Take a label of a prediction of event time ``at``; the partition's clock stands at ``now``."""
         if now - self.seen_at > SHORTEST_S and self.ripe_labelled:
             self.gaps.turn(int(now // DAY_S))
-            self.gaps.note(min(self.missed(now), self.limit))
-        self.seen_at = now
+            self.gaps.note(min(self.missed(now, lost_s), self.limit))
+        self.seen_at, self.lost_s = now, lost_s
         delays = self.delays
         age = int(delay_s).bit_length() if 0.0 < delay_s < LONGEST_S else 0
         delays[age] += 1
@@ -128,38 +152,27 @@ class Maturity(Struct, array_like=True, gc=False):
 
     def usual(self, age_s: float) -> float:
         """Return the share of predictions of this age that is usually labelled; nan before one is known."""
-        return self.final() * self._arrived(age_s)
+        return self._pattern().usual(age_s)
 
-    def _arrived(self, age_s: float) -> float:
-        """Return the share of labels that have come by this age, even within a power of two; nan without any."""
-        total = sum(self.delays)
-        if not total:
-            return nan
-        if age_s <= 0.0:
-            return 0.0
-        place = min(int(age_s).bit_length(), DELAYS - 1)
-        low = 2.0 ** (place - 1) if place else 0.0
-        within = min((age_s - low) / (low or 1.0), 1.0)
-        return (sum(self.delays[:place]) + within * self.delays[place]) / total
+    def _pattern(self) -> Pattern:
+        arrived = [*accumulate(self.delays, initial=0)]
+        return Pattern(self.final(), arrived)
 
-    def missed(self, now: float) -> float:
-        """Return how many labels would have come since the newest one; nan before a share is known.
+    def missed(self, now: float, lost_s: float) -> float:
+        """Return how many labels would have come since the newest one, in the time that was heard; nan if unknown.
 
         A cohort's predictions are taken to lie at the quarters of its time.
         """
-        return sum(
-            count * (self.usual(now - at) - self.usual(self.seen_at - at)) / 2
-            for began_at, count in self._counts()
-            for at in (began_at + self.width_s / 4, began_at + self.width_s * 3 / 4)
-        )
-
-    def _counts(self) -> Iterator[tuple[float, int]]:
-        cohorts = self.cohorts
+        pattern, seen_at, cohorts, quarter_s = self._pattern(), self.seen_at, self.cohorts, self.width_s / 4
+        total = 0.0
         for mark, count in zip(cohorts.marks, cohorts.predictions, strict=True):
-            if mark:
-                yield (mark - 1) * self.width_s, count
+            at = (4 * mark - 3) * quarter_s
+            if count and pattern.is_open(seen_at - at):
+                for one in (at, at + 2 * quarter_s):
+                    total += count / 2 * (pattern.usual(now - one) - pattern.usual(seen_at - one))
+        return total * heard(self.seen_at, now, lost_s - self.lost_s)
 
-    def is_starved(self, now: float, odds: float, labels_a_day: float) -> bool:
+    def is_starved(self, now: float, lost_s: float, odds: float, labels_a_day: float) -> bool:
         """Return whether no label came for longer than on any usual day though predictions wait for theirs.
 
         Days count from when the usual share in the end is known.
@@ -169,15 +182,15 @@ class Maturity(Struct, array_like=True, gc=False):
         if not now - self.seen_at >= SHORTEST_S:
             return False
         self.limit = self.gaps.limit(odds, labels_a_day)
-        return self.limit < inf and self.missed(now) >= self.limit
+        return self.limit < inf and self.missed(now, lost_s) >= self.limit
 
     def shares(self, now: float) -> Iterator[Share]:
         """Yield the cohorts, oldest first; the usual share is that of the age of a cohort's middle."""
-        cohorts = self.cohorts
+        cohorts, pattern = self.cohorts, self._pattern()
         rows = zip(cohorts.marks, cohorts.predictions, cohorts.labelled, cohorts.losses, strict=True)
         for mark, count, labelled, loss in sorted(row for row in rows if row[0]):
             began_at = (mark - 1) * self.width_s
-            usual = self.usual(now - began_at - self.width_s / 2)
+            usual = pattern.usual(now - began_at - self.width_s / 2)
             yield Share(began_at, count, labelled, usual, loss)
 
     def mature(self, now: float) -> tuple[int, float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from math import nan
 from typing import Final
 
 import msgspec
@@ -18,7 +17,7 @@ from msgspec.structs import replace
 from stream.correction import is_sound, revise, withdraw
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
 from stream.events import ALL, Finding, Prediction, RolledOut, Rollout, Stage, Task, finding_id
-from stream.health import Health
+from stream.health import UNTIMED, Health, Now
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
@@ -91,7 +90,7 @@ class Monitor(Struct, array_like=True, gc=False):
         return [one for one in found if one is not None]
 
     def take(
-        self, joined: Joined, judgement: Judgement, proven_at: float | None, now: float = nan
+        self, joined: Joined, judgement: Judgement, proven_at: float | None, now: Now = UNTIMED
     ) -> tuple[str, Sequence[Finding]]:
         """Fold one result of the join; return what it counts as, and the findings that it opened or closed.
 
@@ -120,7 +119,7 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
-        now: float,
+        now: Now,
     ) -> tuple[str, Sequence[Finding]]:
         """Put what the join found into the figures: these hold the newest outcome of each prediction, if sound."""
         reason = joined.reason
@@ -176,7 +175,7 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
-        now: float,
+        now: Now,
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)

@@ -16,6 +16,8 @@ from stream.drift import Drift, Verdict
 from stream.events import Metric
 from stream.joined import Reason
 
+SHARE = 0.5
+"""Of the greatest change, for an earlier kind to be told in its place: it brings the later one about."""
 FEWEST = 500
 """Events of a window at least."""
 AHEAD, BEHIND, ON_TIME = "ahead", "behind", "on_time"
@@ -31,6 +33,7 @@ class Kind(NamedTuple):
     words: str
 
 
+# outcomes that come late or with other ids leave their predictions unlabelled
 JOIN: Final = (
     Kind((Reason.MATCHED,), None, ""),
     Kind((Reason.LATE,), "late_rate", "labels that come after the label horizon"),
@@ -86,7 +89,7 @@ class Rates(Struct, array_like=True, gc=False):
         if not self.drift.is_whole(now) or sum(window) < FEWEST:
             return None
         self.taken, before = totals, self.reference
-        kind = max(range(1, len(kinds)), key=lambda place: parts(before, window)[place])
+        kind = _told(parts(before, window))
         shares = before[kind] / sum(before), window[kind] / sum(window)
         told = Trouble("quiet", kinds[kind], *shares, sum(before), sum(window))
         verdict = self.drift.take(before, window, now, limit)
@@ -94,3 +97,9 @@ class Rates(Struct, array_like=True, gc=False):
             self.drift, self.reference = Drift(episode=self.drift.episode), [1] * len(kinds)
             return told
         return told._replace(verdict=verdict)
+
+
+def _told(changes: Sequence[float]) -> int:
+    """Return which kind a ticket is about; the first stands for nothing wrong and is never told."""
+    most = max(changes[1:])
+    return next(place for place, change in enumerate(changes) if place and change >= SHARE * most)

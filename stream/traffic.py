@@ -18,6 +18,8 @@ HOUR_S, DAY_H, WEEK_H = 3_600.0, 24, 168
 DAY_S = 86_400.0
 NEWEST = 1 / 3
 """Weight of the newest week in the mean of its hours."""
+KEPT = 0.8
+"""What an hour keeps of the hours before it in the level of today."""
 HEARD = 0.5
 """Of a gap's time the partition must have been heard, for the hours in it to count as empty."""
 LONGEST_H = 3 * WEEK_H
@@ -80,6 +82,9 @@ class Traffic(Struct, array_like=True, gc=False):
     gaps: Gaps = field(default_factory=Gaps)
     limit: float = inf
     """In predictions, when it was reckoned last."""
+    came: float = 0.0
+    usual: float = 0.0
+    """Predictions of about the last five hours, and those that were usual in them: today's level."""
     episode: int = 0
     finding: Finding | None = None
 
@@ -97,23 +102,27 @@ class Traffic(Struct, array_like=True, gc=False):
         """Begin an hour. The first one is not whole, and of an outage nothing is learned."""
         hour = int(now // HOUR_S)
         if self.hour >= 0:
-            self.hours.learn(self.hour, self.count)
-            is_usual = self.finding is None and self._heard(now, lost_s) >= HEARD
+            self._learn(self.hour, self.count)
+            is_usual = self.finding is None and heard(self.seen_at, now, lost_s - self.lost_s) >= HEARD
             if is_usual and hour - self.hour <= WEEK_H:
                 for empty in range(self.hour + 1, hour):
-                    self.hours.learn(empty, 0.0)
+                    self._learn(empty, 0.0)
         is_first = self.until == -inf
         self.hour, self.until, self.count = -1 if is_first else hour, (hour + 1) * HOUR_S, 0
         self.gaps.turn(int(now // DAY_S))
 
-    def _heard(self, now: float, lost_s: float) -> float:
-        """Return in which share of the time since the newest prediction the partition was heard."""
-        gap_s = now - self.seen_at
-        return 1.0 - (lost_s - self.lost_s) / gap_s if gap_s > 0.0 else 1.0
+    def _learn(self, hour: int, count: float) -> None:
+        self.came = KEPT * self.came + count
+        self.usual = KEPT * self.usual + self.hours.rate(hour)
+        self.hours.learn(hour, count)
 
     def missed(self, now: float, lost_s: float) -> float:
-        """Return how many predictions would have come since the newest one, in the time that was heard."""
-        return self.hours.expected(self.seen_at, now) * self._heard(now, lost_s)
+        """Return how many predictions would have come since the newest one, in the time that was heard.
+
+        On a day slower than usual (a holiday) that is so much less; a busy one proves nothing sooner.
+        """
+        level = min((self.came + 1.0) / (self.usual + 1.0), 1.0)
+        return self.hours.expected(self.seen_at, now) * heard(self.seen_at, now, lost_s - self.lost_s) * level
 
     def is_silent(self, now: float, lost_s: float, odds: float) -> bool:
         """Return whether nothing came for longer than usual; ``odds`` are those of a false "yes" a day."""
@@ -127,3 +136,8 @@ class Traffic(Struct, array_like=True, gc=False):
         highest = self.hours.highest() / HOUR_S
         short = self.limit - self.missed(now, lost_s) if now - self.seen_at >= SHORTEST_S else 0.0
         return now + (short / highest if short < inf and highest > 0.0 else 0.0)
+
+
+def heard(since: float, until: float, lost_s: float) -> float:
+    """Return in which share of the time between two instants the partition was heard; 1 for no time."""
+    return 1.0 - lost_s / (until - since) if until > since else 1.0
