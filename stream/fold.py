@@ -179,6 +179,8 @@ class InputFold:
                 clock.move(first.served.at)
             monitor.health.predicted(first.served.at, clock.at, clock.lost_s, proven_at)
             self._tell(monitor.predicted(event, first.served, self._rules.judgement, proven_at), tally)
+            if first.reason is WAITING and (bins := monitor.versions[event.version].bins(event)):
+                self.join.remember(first.served, bins)
             if clock.at >= clock.due_at:
                 self._look(proven_at, tally)
         return joined
@@ -293,8 +295,3 @@ class InputFold:
             for name, version in monitor.versions.items():
                 for where, one in version.series.items():
                     yield model, name, where, one
-
-
-def watermark(fold: InputFold) -> float:
-    """Return the newest event time folded; minus infinity before the first event."""
-    return max(fold.join.predicted_until, fold.join.known_until)

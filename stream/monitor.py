@@ -6,7 +6,7 @@ finding when the loss rose enough, is still high, and no open finding explains i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
@@ -15,14 +15,24 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.correction import is_sound, revise, withdraw
-from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
-from stream.events import ALL, Finding, Prediction, RolledOut, Rollout, Stage, Task, finding_id
+from stream.diagnosis import (
+    Harm,
+    culprit,
+    harm,
+    has_recovered,
+    is_explained,
+    is_still_there,
+    is_worse,
+    onset_of,
+)
+from stream.events import ALL, Finding, Prediction, Rollout, Stage, Task, finding_id
+from stream.explanation import causes, rolled_out, rollouts_before
 from stream.health import UNTIMED, Health, Now
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
-from stream.reference import Reference, moved
+from stream.reference import Reference
 from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.series import Series, loss_of, task_of
 from stream.tickets import look
@@ -34,8 +44,6 @@ LOOKED_AT = 8
 """Losses between two looks whether a harm is over."""
 RECOVERED = 100
 """Losses after a page, at least, that may say that a model has recovered."""
-SUSPECT_S = 3_600.0
-"""A rollout this long before the onset, or less, is named as a possible cause."""
 RECKONED = 50
 """Labels of a version between two looks at how many come in a week."""
 EASED = 0.5
@@ -190,6 +198,8 @@ class Monitor(Struct, array_like=True, gc=False):
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
+        if served.bins:
+            version.rows.add(at, min(loss, route[0].scale or loss), served.slices, served.bins)
         for series in route:
             suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
             made: Finding | None = None
@@ -236,7 +246,8 @@ class Monitor(Struct, array_like=True, gc=False):
         since = in_words(onset_at)
         episode = series.episode + 1
         within = onset_of(series, 2 * found.after.losses)
-        rollouts = tuple(self._rollouts_before(onset_at))
+        rollouts = rollouts_before(self.rollouts, onset_at)
+        usual = harm(ALL, of.series[ALL], onset_at).before.mean
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -257,21 +268,14 @@ class Monitor(Struct, array_like=True, gc=False):
             events_since_onset=found.after.losses,
             episode=episode,
             examples=series.examples,
-            causes=(*_in_words(rollouts, onset_at), *moved(of.reference)),
+            causes=(
+                *rolled_out(rollouts, onset_at),
+                *causes(of.reference, of.rows, found, usual),
+            ),
             rollouts=rollouts,
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
             f"to {after:.3g} since {since}.",
         )
-
-    def _rollouts_before(self, onset_at: float) -> Iterator[RolledOut]:
-        for version, (at, stage) in sorted(self.rollouts.items()):
-            if 0 <= onset_at - at <= SUSPECT_S:
-                yield RolledOut(version=version, stage=stage, at=at)
-
-
-def _in_words(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
-    for one in rollouts:
-        yield f"rollout of {one.version} to {one.stage}, {onset_at - one.at:.0f} s before the onset"
 
 
 def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:

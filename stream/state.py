@@ -22,6 +22,7 @@ from stream.judge.harm import HarmDetector
 from stream.maturity import Cohorts
 from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
+from stream.rows import Rows
 from stream.traffic import Hours
 from stream.version import Routes
 
@@ -53,7 +54,7 @@ def _write(value: Any) -> Any:
         return value.state()
     if kind is Hours:
         return value.cells.tobytes()
-    if kind is Cohorts:
+    if kind is Cohorts or kind is Rows:
         return value.fields()
     if kind is ADWIN:
         return pickle.dumps(value, protocol=5)
@@ -74,6 +75,8 @@ def _read(kind: type, value: Any) -> Any:
         return Hours(value)
     if kind is Cohorts:
         return Cohorts(value)
+    if kind is Rows:
+        return Rows(value)
     if kind is ADWIN:
         return _Unpickler(io.BytesIO(value)).load()
     if kind is Reference:
