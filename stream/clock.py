@@ -78,3 +78,7 @@ class Clock:
             _, model = heappop(self._due)
             self.due_at = self._due[0][0] if self._due else FOREVER
             yield model
+
+
+UNTIMED = Clock()
+"""A clock that never begins."""

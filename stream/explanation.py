@@ -12,10 +12,11 @@ from itertools import combinations
 from math import nan, sqrt
 from typing import NamedTuple
 
-from stream.diagnosis import Harm
+from stream.diagnosis import Harm, harm
 from stream.events import ALL, RolledOut, Stage
 from stream.reference import SAID, Feature, Reference
 from stream.rows import ABSENT, Row, Rows
+from stream.series import Series
 
 SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
@@ -60,10 +61,10 @@ class Moved(NamedTuple):
     explained: float
 
 
-def causes(reference: Reference, rows: Rows, found: Harm, usual: float) -> Iterator[str]:
+def causes(reference: Reference, rows: Rows, found: Harm, whole: Series) -> Iterator[str]:
     """Yield in words the pair of slices that carries the harm, then moved inputs, those that explain most first.
 
-    ``usual`` is the mean loss of all predictions before the onset.
+    ``whole`` is the series of all slices.
     """
     here = rows.since(found.onset_at, found.slice)
     pair = pair_of(here, found.before.mean, found.slice)
@@ -72,6 +73,7 @@ def causes(reference: Reference, rows: Rows, found: Harm, usual: float) -> Itera
     if len(here) >= ENOUGH:
         moves = [*moved(reference, here, found.before.mean)]
     else:
+        usual = harm(ALL, whole, found.onset_at).before.mean
         moves = [*moved(reference, rows.since(found.onset_at, ALL), usual)]
     guilty = [one for one in moves if not one.explained < HARMLESS]
     harmless = [one for one in moves if one.explained < HARMLESS]

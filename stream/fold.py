@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from stream import state
-from stream.clock import Clock, Clocks
+from stream.clock import STEP_S, Clock, Clocks
 from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Changes, Size, Store
@@ -172,15 +172,17 @@ class InputFold:
             return fault
 
     def _predicted(self, event: Prediction, proven_at: float, tally: Tally) -> Sequence[Joined]:
-        joined, monitor = self.join.predict(event), self._monitor(event.model)
-        first, clock = joined[0], self._clock
-        if first.reason is not DUPLICATE and first.served is not None:
-            if first.served.at > clock.at:
-                clock.move(first.served.at)
-            monitor.health.predicted(first.served.at, clock.at, clock.lost_s, proven_at)
-            self._tell(monitor.predicted(event, first.served, self._rules.judgement, proven_at), tally)
-            if first.reason is WAITING and (bins := monitor.versions[event.version].bins(event)):
-                self.join.remember(first.served, bins)
+        joined, monitor, clock = self.join.predict(event), self._monitor(event.model), self._clock
+        reason, _, served = joined[0][:3]
+        if reason is not DUPLICATE and served is not None:
+            if 0.0 < (step := served.at - clock.at) <= STEP_S:
+                clock.at = served.at
+            elif step > 0.0:
+                clock.move(served.at)
+            wants_row = monitor.health.predicted(served.at, clock, proven_at)
+            self._tell(monitor.predicted(event, served, self._rules.judgement, proven_at), tally)
+            if wants_row and reason is WAITING:
+                self.join.remember(served, monitor.bins(event))
             if clock.at >= clock.due_at:
                 self._look(proven_at, tally)
         return joined
@@ -200,9 +202,9 @@ class InputFold:
             for joined in results:
                 tally.join(joined.reason, joined)
             return
-        monitor, now = self._monitor(model), (self._clock.at, self._clock.lost_s)
+        monitor = self._monitor(model)
         for joined in results:
-            reason, findings = monitor.take(joined, self._rules.judgement, proven_at, now)
+            reason, findings = monitor.take(joined, self._rules.judgement, proven_at, self._clock)
             tally.join(reason, joined)
             self._tell(findings, tally)
 

@@ -19,13 +19,15 @@ SHY = 6.5
 """With ``d`` days the deviation is taken ``1 + SHY / d`` times."""
 ALIKE = 0.1
 """The least deviation, of the mean: no seven days are so alike."""
+NONE = -(2**62)
+"""No day, or no hour."""
 EULER = 0.5772156649015329
 
 
 class Gaps(Struct, array_like=True, gc=False):
     """The longest gap (events) of each of the newest ``DAYS`` days that had any; 0: none beyond ``SHORTEST_S``."""
 
-    day: int = -1
+    day: int = NONE
     longest: float = 0.0
     days: list[float] = []
 
@@ -33,7 +35,7 @@ class Gaps(Struct, array_like=True, gc=False):
         """Begin the day of this number, if it is another."""
         if day == self.day:
             return
-        if self.day >= 0:
+        if self.day != NONE:
             self.days = [*self.days[1 - DAYS :], self.longest]
         self.day, self.longest = day, 0.0
 

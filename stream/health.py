@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from math import inf, isnan, nan
+from math import inf, isnan
 from typing import NamedTuple
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from stream.clock import Clock
 from stream.events import ALL, Finding, Metric, finding_id
 from stream.gaps import SHORTEST_S
 from stream.instant import in_words
 from stream.maturity import Maturity, width
 from stream.rates import AHEAD, AHEAD_S, BEHIND, BEHIND_S, CLOCKS, JOIN, ON_TIME, Rates, Trouble
+from stream.rows import DENSE, SPARSE
 from stream.traffic import DAY_S, HOUR_S, Traffic
 from stream.version import Judgement
 
@@ -28,11 +30,6 @@ LOOKED_S = 6 * HOUR_S
 """Between two looks at most."""
 KINDS = 4
 """Of tickets that share the budget."""
-
-
-Now = tuple[float, float]
-"""The partition's clock, and what it has lost."""
-UNTIMED: Now = (nan, 0.0)
 
 
 class Health(Struct, array_like=True, gc=False):
@@ -47,24 +44,46 @@ class Health(Struct, array_like=True, gc=False):
     """New predictions, and joined outcomes, with a Kafka time; then those from the future and from the past."""
     ahead: int = 0
     behind: int = 0
+    rest: int = 0
+    """Predictions until the next that has a row."""
 
-    def predicted(self, at: float, now: float, lost_s: float, proven_at: float) -> None:
-        """Take a new prediction of event time ``at``, in Kafka at ``proven_at``, not above 0 without Kafka."""
-        traffic = self.traffic
+    def predicted(self, at: float, clock: Clock, proven_at: float) -> bool:
+        """Take a new prediction of event time ``at``, in Kafka at ``proven_at``, not above 0 without Kafka.
+
+        Return whether it is to have a row (``stream.rows``): the more come in an hour, the fewer of them.
+        """
+        traffic, maturity, now = self.traffic, self.maturity, clock.at
         if now - traffic.seen_at <= SHORTEST_S and now < traffic.until:
-            traffic.seen_at, traffic.lost_s = now, lost_s
+            traffic.seen_at, traffic.lost_s = now, clock.lost_s
             traffic.count += 1
         else:
-            traffic.seen(now, lost_s)
-        self.maturity.predicted(at)
+            traffic.seen(now, clock.lost_s)
+        if maturity.began_at <= at < maturity.ends_at:  # a call more costs as much as all of this
+            maturity.predictions += 1
+        else:
+            maturity.predicted(at)
         if -BEHIND_S <= at - proven_at <= AHEAD_S:
             self.events += 1
         else:
             self._strayed(at, proven_at)
+        if self.rest:
+            self.rest -= 1
+            return False
+        self.rest = min(traffic.count // DENSE, SPARSE)
+        return True
 
-    def labelled(self, at: float, outcome_at: float, loss: float, now: Now, proven_at: float | None) -> None:
+    def labelled(
+        self, at: float, outcome_at: float, loss: float, clock: Clock, proven_at: float | None
+    ) -> None:
         """Take the outcome of a prediction of event time ``at``."""
-        self.maturity.labelled(at, outcome_at - at, loss, *now)
+        maturity, now = self.maturity, clock.at
+        if now - maturity.seen_at <= SHORTEST_S and maturity.began_at <= at < maturity.ends_at:
+            maturity.seen_at, maturity.lost_s = now, clock.lost_s
+            maturity.labels += 1
+            maturity.loss_total += loss
+            maturity.delays[int(outcome_at - at).bit_length() if outcome_at > at else 0] += 1
+        else:
+            maturity.labelled(at, outcome_at - at, loss, now, clock.lost_s)
         if proven_at is not None and -BEHIND_S <= outcome_at - proven_at <= AHEAD_S:
             self.events += 1
         else:

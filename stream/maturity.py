@@ -8,9 +8,9 @@ of insurers (Mack 1993), with one pattern of development for all cohorts.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from math import inf, nan
+from math import floor, inf, nan
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -24,10 +24,9 @@ AGES = 72
 """Cohorts within the label horizon; the others are past it, and are what was labelled in the end."""
 WIDTH_S = 3_600.0
 """Of a cohort at least: an hour, for a horizon of up to ``AGES`` hours."""
-DELAYS = 33
-"""Counts of label delays below 1, 2, 4, ... seconds."""
-LONGEST_S = 2.0 ** (DELAYS - 1)
-"""Delays from 136 years on are counted as none."""
+DELAYS = 40
+"""Counts of label delays below 1, 2, 4, ... seconds; no two event times lie further apart."""
+EMPTY, HALF = -(2**62), 0.5
 MANY = 65_536
 """Counts beyond which the past counts half."""
 RIPE = 0.9
@@ -67,20 +66,20 @@ class Pattern(NamedTuple):
 
 
 class Cohorts:
-    """A ring of cohorts in flat arrays; ``marks`` are their numbers plus one since the epoch, 0: empty."""
+    """A ring of cohorts in flat arrays; ``marks`` are their numbers since the epoch, ``EMPTY`` without one."""
 
     __slots__ = ("labelled", "losses", "marks", "predictions")
 
-    def __init__(self, cells: tuple[bytes, bytes, bytes, bytes] | None = None) -> None:
+    def __init__(self, cells: Sequence[bytes] | None = None) -> None:
         zeros = bytes(4 * COHORTS)
-        marks, predictions, labelled, losses = cells or (zeros, zeros, zeros, bytes(8 * COHORTS))
-        self.marks, self.predictions = array("I", marks), array("I", predictions)
+        empty = array("q", [EMPTY] * COHORTS).tobytes()
+        marks, predictions, labelled, losses = cells or (empty, zeros, zeros, bytes(8 * COHORTS))
+        self.marks, self.predictions = array("q", marks), array("I", predictions)
         self.labelled, self.losses = array("I", labelled), array("d", losses)
 
-    def fields(self) -> tuple[bytes, bytes, bytes, bytes]:
+    def fields(self) -> tuple[bytes, ...]:
         """Return what the constructor takes."""
-        marks, predictions = self.marks.tobytes(), self.predictions.tobytes()
-        return marks, predictions, self.labelled.tobytes(), self.losses.tobytes()
+        return tuple(one.tobytes() for one in (self.marks, self.predictions, self.labelled, self.losses))
 
 
 class Maturity(Struct, array_like=True, gc=False):
@@ -88,6 +87,12 @@ class Maturity(Struct, array_like=True, gc=False):
 
     width_s: float = WIDTH_S
     cohorts: Cohorts = field(default_factory=Cohorts)
+    """All but the newest, which is in the five fields that follow: nearly all predictions are in it."""
+    began_at: float = inf
+    ends_at: float = -inf
+    predictions: int = 0
+    labels: int = 0
+    loss_total: float = 0.0
     delays: list[int] = field(default_factory=lambda: [0] * DELAYS)
     ripe_predictions: int = 0
     """Of cohorts that have left the ring, and how many of them were labelled; what is long past counts less."""
@@ -102,24 +107,42 @@ class Maturity(Struct, array_like=True, gc=False):
     finding: Finding | None = None
 
     def predicted(self, at: float) -> None:
-        """Count a prediction of this event time (epoch seconds, >= 0); one before the ring counts nowhere."""
-        mark = int(at / self.width_s) + 1
-        place = mark % COHORTS
-        cohorts = self.cohorts
-        if cohorts.marks[place] == mark:
-            cohorts.predictions[place] += 1
-        elif mark > cohorts.marks[place]:
-            self._replace(place, mark)
+        """Count a prediction of this event time (epoch seconds); one before the ring counts nowhere."""
+        if self.began_at <= at < self.ends_at:
+            self.predictions += 1
+            return
+        mark = floor(at / self.width_s)
+        if at >= self.ends_at:
+            if self.predictions:
+                self._file()
+            self.began_at, self.ends_at = mark * self.width_s, (mark + 1) * self.width_s
+            self.predictions, self.labels, self.loss_total = 1, 0, 0.0
+        elif (place := self._place(mark)) >= 0:
+            self.cohorts.predictions[place] += 1
 
-    def _replace(self, place: int, mark: int) -> None:
-        cohorts = self.cohorts
+    def _file(self) -> None:
+        """Put the newest cohort into the ring."""
+        cohorts, place = self.cohorts, self._place(floor(self.began_at / self.width_s + HALF))
+        if place >= 0:
+            cohorts.predictions[place] += self.predictions
+            cohorts.labelled[place] += self.labels
+            cohorts.losses[place] += self.loss_total
+
+    def _place(self, mark: int) -> int:
+        """Return where the cohort of this number is, made if there is none; -1 when it has left the ring."""
+        cohorts, place = self.cohorts, mark % COHORTS
+        if cohorts.marks[place] == mark:
+            return place
+        if cohorts.marks[place] > mark:
+            return -1
         self.ripe_predictions += cohorts.predictions[place]
         self.ripe_labelled += cohorts.labelled[place]
         if self.ripe_predictions > MANY:
             self.ripe_predictions //= 2
             self.ripe_labelled //= 2
-        cohorts.marks[place], cohorts.predictions[place] = mark, 1
+        cohorts.marks[place], cohorts.predictions[place] = mark, 0
         cohorts.labelled[place], cohorts.losses[place] = 0, 0.0
+        return place
 
     def labelled(self, at: float, delay_s: float, loss: float, now: float, lost_s: float) -> None:
         """Take a label of a prediction of event time ``at``; the partition's clock stands at ``now``."""
@@ -127,20 +150,20 @@ class Maturity(Struct, array_like=True, gc=False):
             self.gaps.turn(int(now // DAY_S))
             self.gaps.note(min(self.missed(now, lost_s), self.limit))
         self.seen_at, self.lost_s = now, lost_s
-        delays = self.delays
-        age = int(delay_s).bit_length() if 0.0 < delay_s < LONGEST_S else 0
-        delays[age] += 1
-        if delays[age] > MANY:
-            self.delays = [one // 2 for one in delays]
-        mark, cohorts = int(at / self.width_s) + 1, self.cohorts
-        place = mark % COHORTS
-        if cohorts.marks[place] == mark:
-            cohorts.labelled[place] += 1
-            cohorts.losses[place] += loss
+        self.delays[int(delay_s).bit_length() if delay_s > 0.0 else 0] += 1
+        if self.began_at <= at < self.ends_at:
+            self.labels += 1
+            self.loss_total += loss
+        else:
+            self.revised(at, loss, 1)
 
     def revised(self, at: float, loss: float, labels: int) -> None:
         """Add to the losses of the cohort of this event time, and to its labels; nowhere once it has left."""
-        mark, cohorts = int(at / self.width_s) + 1, self.cohorts
+        if self.began_at <= at < self.ends_at:
+            self.labels += labels
+            self.loss_total += loss
+            return
+        mark, cohorts = floor(at / self.width_s), self.cohorts
         place = mark % COHORTS
         if cohorts.marks[place] == mark:
             cohorts.labelled[place] += labels
@@ -163,11 +186,10 @@ class Maturity(Struct, array_like=True, gc=False):
 
         A cohort's predictions are taken to lie at the quarters of its time.
         """
-        pattern, seen_at, cohorts, quarter_s = self._pattern(), self.seen_at, self.cohorts, self.width_s / 4
-        total = 0.0
-        for mark, count in zip(cohorts.marks, cohorts.predictions, strict=True):
-            at = (4 * mark - 3) * quarter_s
-            if count and pattern.is_open(seen_at - at):
+        pattern, seen_at, quarter_s, total = self._pattern(), self.seen_at, self.width_s / 4, 0.0
+        for began_at, count, *_ in self._rows():
+            at = began_at + quarter_s
+            if pattern.is_open(seen_at - at):
                 for one in (at, at + 2 * quarter_s):
                     total += count / 2 * (pattern.usual(now - one) - pattern.usual(seen_at - one))
         return total * heard(self.seen_at, now, lost_s - self.lost_s)
@@ -177,8 +199,10 @@ class Maturity(Struct, array_like=True, gc=False):
 
         Days count from when the usual share in the end is known.
         """
-        if self.seen_at >= 0.0 and self.ripe_labelled:
+        if self.seen_at == self.seen_at and self.ripe_labelled:
             self.gaps.turn(int(self.seen_at // DAY_S))
+        if max(self.delays) > MANY:
+            self.delays = [one // 2 for one in self.delays]
         if not now - self.seen_at >= SHORTEST_S:
             return False
         self.limit = self.gaps.limit(odds, labels_a_day)
@@ -186,12 +210,19 @@ class Maturity(Struct, array_like=True, gc=False):
 
     def shares(self, now: float) -> Iterator[Share]:
         """Yield the cohorts, oldest first; the usual share is that of the age of a cohort's middle."""
-        cohorts, pattern = self.cohorts, self._pattern()
-        rows = zip(cohorts.marks, cohorts.predictions, cohorts.labelled, cohorts.losses, strict=True)
-        for mark, count, labelled, loss in sorted(row for row in rows if row[0]):
-            began_at = (mark - 1) * self.width_s
+        pattern = self._pattern()
+        for began_at, count, labelled, loss in sorted(self._rows()):
             usual = pattern.usual(now - began_at - self.width_s / 2)
             yield Share(began_at, count, labelled, usual, loss)
+
+    def _rows(self) -> Iterator[tuple[float, int, int, float]]:
+        cohorts = self.cohorts
+        rows = zip(cohorts.marks, cohorts.predictions, cohorts.labelled, cohorts.losses, strict=True)
+        for mark, count, labelled, loss in rows:
+            if mark != EMPTY:
+                yield mark * self.width_s, count, labelled, loss
+        if self.predictions:
+            yield self.began_at, self.predictions, self.labels, self.loss_total
 
     def mature(self, now: float) -> tuple[int, float]:
         """Return labels and losses of the mature cohorts: those that are labelled as far as they will be.

@@ -14,26 +14,19 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stream.clock import UNTIMED, Clock
 from stream.correction import is_sound, revise, withdraw
-from stream.diagnosis import (
-    Harm,
-    culprit,
-    harm,
-    has_recovered,
-    is_explained,
-    is_still_there,
-    is_worse,
-    onset_of,
-)
+from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
 from stream.events import ALL, Finding, Prediction, Rollout, Stage, Task, finding_id
 from stream.explanation import causes, rolled_out, rollouts_before
-from stream.health import UNTIMED, Health, Now
+from stream.health import Health
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
 from stream.reference import Reference
 from stream.room import VERSIONS, forget_oldest_stage, make_room
+from stream.rows import row_of
 from stream.series import Series, loss_of, task_of
 from stream.tickets import look
 from stream.version import Judgement, Version
@@ -97,12 +90,16 @@ class Monitor(Struct, array_like=True, gc=False):
         found = (look(reference, name, served, limit, proven_at) for name in looked)
         return [one for one in found if one is not None]
 
+    def bins(self, prediction: Prediction) -> bytes:
+        """Return the bins of a prediction's inputs, for its row; empty while there are none."""
+        return row_of(self.versions[prediction.version].reference, prediction)
+
     def take(
-        self, joined: Joined, judgement: Judgement, proven_at: float | None, now: Now = UNTIMED
+        self, joined: Joined, judgement: Judgement, proven_at: float | None, clock: Clock = UNTIMED
     ) -> tuple[str, Sequence[Finding]]:
         """Fold one result of the join; return what it counts as, and the findings that it opened or closed.
 
-        ``now`` is the partition's clock, for when labels came.
+        ``clock`` is the partition's, for when labels came.
         """
         reason, served = joined.reason, joined.served
         counted: str = reason
@@ -113,7 +110,7 @@ class Monitor(Struct, array_like=True, gc=False):
                 counted = FORGOTTEN
             else:
                 version = version or self._begin(served, judgement)
-                counted, findings = self._note(version, served, joined, judgement, proven_at, now)
+                counted, findings = self._note(version, served, joined, judgement, proven_at, clock)
         self._count(counted)
         return counted, findings
 
@@ -127,13 +124,13 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
-        now: Now,
+        clock: Clock,
     ) -> tuple[str, Sequence[Finding]]:
         """Put what the join found into the figures: these hold the newest outcome of each prediction, if sound."""
         reason = joined.reason
         is_right = joined.outcome is None or is_sound(version.task, served, joined.outcome)
         if is_right and reason is MATCHED:
-            return reason, self._learn(version, served, joined, judgement, proven_at, now)
+            return reason, self._learn(version, served, joined, judgement, proven_at, clock)
         route = version.route(served.slices, judgement, self.versions)
         if is_right:
             for series in route:
@@ -143,7 +140,7 @@ class Monitor(Struct, array_like=True, gc=False):
             assert joined.previous is not None
             if not is_sound(version.task, served, joined.previous):
                 if is_right:
-                    return reason, self._learn(version, served, joined, judgement, proven_at, now)
+                    return reason, self._learn(version, served, joined, judgement, proven_at, clock)
             elif is_right:
                 more, found = revise(version.task, served, joined, route, judgement.minimum_increase)
                 self.health.maturity.revised(served.at, more, 0)
@@ -183,7 +180,7 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
-        now: Now,
+        clock: Clock,
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
@@ -191,7 +188,7 @@ class Monitor(Struct, array_like=True, gc=False):
         findings: list[Finding] | None = None
         arl, increase = version.arl, judgement.minimum_increase
         delay_s = joined.outcome_at - at
-        self.health.labelled(at, joined.outcome_at, loss, now, proven_at)
+        self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
         route = version.route(served.slices, judgement, self.versions)
@@ -247,7 +244,6 @@ class Monitor(Struct, array_like=True, gc=False):
         episode = series.episode + 1
         within = onset_of(series, 2 * found.after.losses)
         rollouts = rollouts_before(self.rollouts, onset_at)
-        usual = harm(ALL, of.series[ALL], onset_at).before.mean
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -270,7 +266,7 @@ class Monitor(Struct, array_like=True, gc=False):
             examples=series.examples,
             causes=(
                 *rolled_out(rollouts, onset_at),
-                *causes(of.reference, of.rows, found, usual),
+                *causes(of.reference, of.rows, found, of.series[ALL]),
             ),
             rollouts=rollouts,
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "

@@ -1,7 +1,7 @@
 """Core. The newest labelled predictions of one version with the bins of their inputs, to say what carries a harm.
 
 A prediction's row is made when it is served, travels through the join with it, and is kept with its loss once the
-label is there: a ring of ``ROWS``, so its memory has a bound. Of a busy version every n-th prediction has a row.
+label is there: a ring of ``ROWS``, so its memory has a bound. In a busy hour not every prediction has a row.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from stream.reference import LETTERS, MISSING, UNKNOWN, Feature, Reference, Valu
 ROWS = 128
 ABSENT = 255
 """Stands for an input that the prediction did not have, or that has no bins yet."""
-DENSE = 2_500.0
-"""Rows a day at most, about."""
+DENSE, SPARSE = 50, 15
+"""All of the first so many predictions of an hour have rows, half of the next ones, and so on; then one in 16."""
 
 
 class Row(NamedTuple):

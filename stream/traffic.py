@@ -12,7 +12,7 @@ from math import inf, isnan, nan
 from msgspec import Struct, field
 
 from stream.events import Finding
-from stream.gaps import SHORTEST_S, Gaps
+from stream.gaps import NONE, SHORTEST_S, Gaps
 
 HOUR_S, DAY_H, WEEK_H = 3_600.0, 24, 168
 DAY_S = 86_400.0
@@ -74,7 +74,7 @@ class Traffic(Struct, array_like=True, gc=False):
     """When the newest prediction came; nan before the first."""
     lost_s: float = 0.0
     """What the clock had lost by then."""
-    hour: int = -1
+    hour: int = NONE
     until: float = -inf
     """The running hour's number and end."""
     count: int = 0
@@ -101,14 +101,14 @@ class Traffic(Struct, array_like=True, gc=False):
     def _turn(self, now: float, lost_s: float) -> None:
         """Begin an hour. The first one is not whole, and of an outage nothing is learned."""
         hour = int(now // HOUR_S)
-        if self.hour >= 0:
+        if self.hour != NONE:
             self._learn(self.hour, self.count)
             is_usual = self.finding is None and heard(self.seen_at, now, lost_s - self.lost_s) >= HEARD
             if is_usual and hour - self.hour <= WEEK_H:
                 for empty in range(self.hour + 1, hour):
                     self._learn(empty, 0.0)
         is_first = self.until == -inf
-        self.hour, self.until, self.count = -1 if is_first else hour, (hour + 1) * HOUR_S, 0
+        self.hour, self.until, self.count = NONE if is_first else hour, (hour + 1) * HOUR_S, 0
         self.gaps.turn(int(now // DAY_S))
 
     def _learn(self, hour: int, count: float) -> None:

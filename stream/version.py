@@ -9,12 +9,12 @@ from math import isnan, sqrt
 import msgspec
 from msgspec import Struct
 
-from stream.events import ALL, Prediction, Task
+from stream.events import ALL, Task
 from stream.judge import budget
 from stream.judge.guard import Guard
 from stream.judge.known import References
 from stream.reference import Reference
-from stream.rows import DENSE, Rows, row_of
+from stream.rows import Rows
 from stream.series import Series, new_series
 
 OTHER = "__other__"
@@ -26,7 +26,7 @@ MATURE, SPREADS = 2.0, 6.0
 """Mean label delays, and their standard deviations, that predictions span before labels are judged."""
 PATIENCE = 1.5
 """Mean label delays without a prediction after which labels are not judged."""
-DAYS, DAY_S = 7, 86_400.0
+DAYS = 7
 ROUTES = 256
 """Combinations of slices that a version remembers the series of."""
 
@@ -81,8 +81,6 @@ class Version(Struct, array_like=True, gc=False):
     inherited: dict[str, Guard] = {}
     """References of the version before, by slice, until a series of that name begins."""
     rows: Rows = msgspec.field(default_factory=Rows)
-    every: int = 1
-    """Of how many predictions one has a row."""
 
     def reckon(self, at: float, route: Sequence[Series], judgement: Judgement) -> None:
         """Set the run length anew from the labels so far; ``route`` are the series of such a label."""
@@ -96,17 +94,10 @@ class Version(Struct, array_like=True, gc=False):
         spread = sqrt(max(self.delay_squares / whole.outcomes - mean * mean, 0.0))
         self.is_mature = self.is_mature or elapsed_s >= MATURE * mean + SPREADS * spread
         self.patience_s = PATIENCE * mean
-        self.every = max(int(whole.outcomes * DAY_S / (elapsed_s or DAY_S) / DENSE), 1)
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
         self.arl = budget.run_length(whole.outcomes, elapsed_s, len(route), team, pages)
         for series in route:
             series.guard.aim(self.arl)
-
-    def bins(self, prediction: Prediction) -> bytes:
-        """Return the bins of a prediction's inputs if it is to have a row, else nothing."""
-        if self.series[ALL].predictions % self.every:
-            return b""
-        return row_of(self.reference, prediction)
 
     def route(
         self, slices: tuple[str, ...], judgement: Judgement, versions: Mapping[str, Version]

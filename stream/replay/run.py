@@ -79,6 +79,7 @@ class Replay:
             "weeks": weeks,
             "pages_per_week": self._pages / weeks if weeks else None,
             "models": self._models(),
+            "labels": self._labels(),
         }
 
     def _weeks(self) -> float | None:
@@ -86,6 +87,20 @@ class Replay:
         began = [one.began_at for one in versions if not isnan(one.began_at)]
         newest = [one.series[ALL].newest_at for one in versions if ALL in one.series]
         return (max(newest) - min(began)) / WEEK_S if began else None
+
+    def _labels(self) -> Mapping[str, Any]:
+        """Return by model what is labelled in the end, and the mean loss of what is labelled as far as it will be."""
+        found: dict[str, Any] = {}
+        for model, monitor in sorted(self._fold.monitors.items()):
+            maturity = monitor.health.maturity
+            labels, loss = maturity.mature(self._fold.join.watermark)
+            final = maturity.final()
+            found[model] = {
+                "labelled_in_the_end": None if isnan(final) else final,
+                "mature_labels": labels,
+                "mature_loss": loss / labels if labels else None,
+            }
+        return found
 
     def _models(self) -> Mapping[str, Any]:
         found: dict[str, Any] = {}

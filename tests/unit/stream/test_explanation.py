@@ -36,8 +36,7 @@ def play(features, wrong, *, events=5_500, seed=1):
         )
         served = join.predict(one)[0].served
         monitor.predicted(one, served, judgement)
-        if bins := monitor.versions["v"].bins(one):
-            join.remember(served, bins)
+        join.remember(served, monitor.bins(one))
         known = Outcome(prediction_id=str(i), model="m", at=Instant(60.0 * i + 30), outcome=outcome)
         found += monitor.take(join.know(known)[0], judgement, None)[1]
     return [one for one in found if one.state == "open" and one.severity == "page"], monitor
