@@ -94,13 +94,14 @@ def fitting(incident: Incident, action: Action, links: Links, limit: int) -> dic
 def summary(incident: Incident) -> str:
     """Return one sentence for a phone's screen: what broke, and how much of it when it is more than one model."""
     lead = incident.lead
-    change = f"{lead.metric} got worse, {lead.before:.4g} to {lead.after:.4g}"
+    verb = "got worse" if lead.direction == "worse" else "changed"
+    change = f"{lead.metric} {verb}, {lead.before:.4g} to {lead.after:.4g}"
     said = lead.summary or f"{lead.model} {lead.version} [{lead.slice}]: {change}"
     count = len(incident.children)
     if count < 2 and not incident.cause:
         return cut(said, SUMMARY)
     below = f" that depend on {cut(incident.cause)}" if incident.cause else ""
-    return cut(f"{count} models{below} got worse. {cut(said, TEXT)} Worst: {worst(incident)[0]}", SUMMARY)
+    return cut(f"{count} models{below} {verb}. {cut(said, TEXT)} Worst: {worst(incident)[0]}", SUMMARY)
 
 
 def worst(incident: Incident) -> list[str]:
