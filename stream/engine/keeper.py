@@ -20,11 +20,14 @@ from stream.engine.restore import Restore
 from stream.engine.telemetry import EngineTelemetry
 
 LOG = structlog.get_logger()
-DUTY = 0.1
-"""The share of its time that a partition may spend on checkpoints: large ones come less often."""
+DUTY = 0.4
+"""The share of a process's time that checkpoints may be under way: those of a large state come less often."""
 
-LONGEST_S = 10.0
+LONGEST_S = 30.0
 """The longest pause between two checkpoints of a partition: a crash folds no more than this again."""
+
+MOST = 30_000
+"""Records of a partition that end the pause: what waits is memory, and a stall when it is written."""
 
 
 class Batch(NamedTuple):
@@ -44,6 +47,7 @@ class Held:
     changed: bool = False
     urgent: bool = False
     due_at: float = 0.0
+    unwritten: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,7 @@ class Keeper:
             self._urge(held)
         held.offsets[topic] = records[-1].offset + 1
         held.changed = True
+        held.unwritten += len(records)
         self.folded += len(records)
         self.progressed_at = time.monotonic()
 
@@ -121,7 +126,9 @@ class Keeper:
         """Write the partitions that are urgent or whose interval is over; return the offsets durable now."""
         self.urgent.clear()
         now = time.monotonic()
-        return await self._checkpoint(lambda held: held.urgent or now >= held.due_at)
+        return await self._checkpoint(
+            lambda held: held.urgent or now >= held.due_at or held.unwritten >= MOST
+        )
 
     async def _checkpoint(self, wanted: Callable[[Held], bool]) -> Mapping[Any, int]:
         """Write the wanted ones in turn; what became urgent meanwhile goes before the next one."""
@@ -141,6 +148,7 @@ class Keeper:
         """Write one partition; nothing is durable when it has another owner by now."""
         began = time.monotonic()
         held.changed = held.urgent = False
+        held.unwritten = 0
         offsets = dict(held.offsets)
         try:
             flush = held.fold.freeze(offsets)
@@ -160,7 +168,8 @@ class Keeper:
         held.fold.committed()
         await self._custody.probe(Step.STORED)
         took_s = time.monotonic() - began
-        held.due_at = time.monotonic() + max(self._custody.interval_s, min(LONGEST_S, took_s / DUTY))
+        pause_s = min(LONGEST_S, took_s * len(self._held) / DUTY)
+        held.due_at = time.monotonic() + max(self._custody.interval_s, pause_s)
         self._telemetry.checkpointed(number, took_s, size)
         return {TopicPartition(topic, number): at for topic, at in offsets.items()}
 
