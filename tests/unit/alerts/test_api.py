@@ -18,14 +18,13 @@ from msgspec.structs import replace
 
 from alerts.api import Api
 from alerts.badge import Badges, Failures, Token
-from alerts.command import Command, obey
 from alerts.incident import Incident
-from alerts.ledger import Ledger
 from alerts.links import Links
 from alerts.openapi import document
 from alerts.page import interval, render
 from stream.events import RolledOut
-from tests.unit.alerts.samples import HOOKED, OWNERS, finding, incident_of
+from tests.unit.alerts.samples import HOOKED, finding, incident_of
+from tests.unit.alerts.store import Store
 
 KEY = "k" * 32
 ADMIN = Token("admin", "", "admin-admin-admin-admin-admin")
@@ -33,34 +32,6 @@ MAPS = Token("maps-bot", "maps", "maps-maps-maps-maps-maps-maps")
 RISK = Token("risk-bot", "risk", "risk-risk-risk-risk-risk-risk")
 EVIL = "<script>alert(1)</script>\"'&\u202e"
 Story = Callable[["Visit"], Awaitable[None]]
-
-
-class Store:
-    """Incidents in memory; commands are folded at once, as the active pager does."""
-
-    def __init__(self, *incidents: Incident) -> None:
-        self.ledger = Ledger()
-        for incident in incidents:
-            self.ledger.put(incident)
-        self.owners = OWNERS
-        self.is_whole = True
-        self.is_folding = True
-        self.commands: list[Command] = []
-
-    def get(self, incident_id: str) -> Incident | None:
-        return self.ledger.get(incident_id)
-
-    def listed(self) -> list[Incident]:
-        return [*self.ledger]
-
-    async def order(self, command: Command, done: Callable[[Incident], bool]) -> Incident | None:
-        self.commands.append(command)
-        if not self.is_folding:
-            return None
-        for incident in obey(self.ledger, command, self.owners, time.time()).changed:
-            self.ledger.put(incident)
-        held = self.ledger.get(command.incident)
-        return held if held is not None and done(held) else None
 
 
 class Visit:
@@ -172,6 +143,7 @@ def test_command_that_shows_later_is_accepted() -> None:
         ("/api/incidents?state=closed", "state: want one of open, acknowledged, resolved"),
         ("/api/incidents?limit=0", "limit: want a number within 1..1000"),
         ("/api/incidents?limit=1e9", "limit: want a number within 1..1000"),
+        ("/api/incidents?onwer=maps", "onwer: want only state, owner, limit"),
     ],
 )
 def test_wrong_question_is_named(path: str, said: str) -> None:
@@ -190,6 +162,7 @@ def test_wrong_question_is_named(path: str, said: str) -> None:
         (b'{"text":1}', 400),
         (b'{"text":" "}', 400),
         (b"{}", 400),
+        (b'{"text":"x","bye":"ada"}', 400),
         (b"x" * 20_000, 413),
     ],
 )
@@ -253,7 +226,7 @@ def test_form_rolls_the_blamed_version_back_once() -> None:
         form = {"pass": ticket, "by": "ada", "model": "eta.city", "version": "7"}
         for wrong in ({"pass": acknowledge}, {"pass": "1.x"}):
             assert (await visit.client.post(path, data=form | wrong)).status == 403
-        assert (await visit.client.post(path, data=form | {"version": "6"})).status == 400
+        assert (await visit.client.post(path, data=form | {"version": "6"})).status == 409
         shown = await (await visit.client.post(path, data=form)).text()
         assert "Rollback asked for by ada: <strong>under way</strong>" in shown
         assert 'action="/incidents/' + incident.id + '/rollback"' not in shown
@@ -271,9 +244,11 @@ def test_call_rolls_back_what_the_incident_blames_and_nothing_else() -> None:
 
     async def story(visit: Visit) -> None:
         path = f"/api/incidents/{blaming().id}/rollback"
-        for asked in ({}, {"version": "6"}, {"version": "7", "model": "eta.other"}):
+        answer = await visit.post(path, MAPS)
+        assert (answer.status, await answer.json()) == (400, {"error": "version: want a text"})
+        for asked in ({"version": "6"}, {"version": "7", "model": "eta.other"}):
             answer = await visit.post(path, MAPS, **asked)
-            assert answer.status == 400
+            assert answer.status == 409
             assert "eta.city 7" in (await answer.json())["error"]
         assert (await visit.post(path, RISK, version="7")).status == 404
         told = await (await visit.post(path, MAPS, version="7")).json()
