@@ -66,9 +66,8 @@ class Http:
         except NotAllowed:
             return Refused("address_not_allowed")
         except httpx.HTTPError as fault:
-            return RetryLater(
-                failure(fault) or "network"
-            )  # without the message: it may quote the URL, and that holds secrets
+            # without the message: it may quote the URL, and that holds secrets
+            return RetryLater(failure(fault) or "network")
         except httpx.InvalidURL:
             return Refused("bad_url")
 
