@@ -53,8 +53,8 @@ class Delivery:
         self.wake()
 
     def book(self) -> IncidentBook | None:
-        """Return the book that is delivered from, ``None`` while another pager has the findings."""
-        return None if self._book is None or self._book.closed else self._book
+        """Return the book that is delivered from, ``None`` while another pager has the findings, or may have."""
+        return self._book if self._book is not None and self._book.is_live else None
 
     def wake(self) -> None:
         """Look again for what is due."""
@@ -86,10 +86,12 @@ class Delivery:
         if book is None:
             return None
         for due in list(book.due(name)):
-            if not book.closed and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
+            if book.is_live and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
                 answer = await self._attempt(name, book, due)
                 lane.note(due.notification.id, due.notification.attempts + 1, answer, time.monotonic())
                 self._telemetry.circuit.labels(name).set(lane.is_open)
+        if not book.is_live:
+            return None
         left = [due.notification.id for due in book.due(name)]
         lane.keep(frozenset(left))
         now = time.monotonic()
@@ -127,6 +129,8 @@ class Delivery:
             book = self.book()
             told = [] if book is None else list(book.told(name, time.time() - RESOLVED_REFRESH_S))
             for due in told:
+                if self.book() is not book:
+                    break
                 answer = await self._send(
                     self._receivers[name].message(due.incident, due.notification, time.time())
                 )

@@ -80,10 +80,14 @@ class Keeper:
         return {number: held.fold for number, held in self._held.items()}
 
     def apply(self, batch: Batch) -> None:
-        """Fold one fetched batch; records that the state includes already are skipped."""
+        """Fold one fetched batch; records that the state includes already are skipped.
+
+        While partitions are restored nothing is: a batch that came before its state was there is passed over, and to
+        fold the next one would leave a hole.
+        """
         records = batch.records
         topic, held = records[0].topic, self._held.get(records[0].partition)
-        if held is None or batch.epoch != self.epoch:
+        if held is None or self.restoring or batch.epoch != self.epoch:
             return
         start = held.offsets.get(topic, 0)
         if records[0].offset < start:
@@ -158,6 +162,8 @@ class Keeper:
             await self._drop(number, held)
             raise
         held.fold.committed()
+        if self._held.get(number) is not held:  # parked while it was written
+            held.fold.suspend()
         await self._custody.probe(Step.STORED)
         took_s = time.monotonic() - began
         held.due_at = time.monotonic() + max(self._custody.interval_s, min(LONGEST_S, took_s / DUTY))
@@ -176,7 +182,10 @@ class Keeper:
         await self._custody.probe(Step.TOLD)
 
     async def restore(self, assigned: set[Any]) -> Mapping[Any, int]:
-        """Take over the assigned input partitions; return where to read each of their topics."""
+        """Take over the assigned input partitions; return where to read each of their topics.
+
+        Nothing is folded before ``resume``, which is to be called once that is where they are read.
+        """
         inputs = self._custody.inputs
         numbers = sorted({tp.partition for tp in assigned if tp.topic in inputs})
         self.restoring = True
@@ -190,10 +199,15 @@ class Keeper:
         self._telemetry.partitions.set(len(numbers))
         gc.collect()
         gc.freeze()  # the garbage collector need not look through what was restored again
-        self.restoring, self.fenced_at = False, None
-        self.progressed_at = time.monotonic()
+        self.fenced_at = None
         LOG.info("assigned", partitions=numbers)
         return {tp: held.offsets[tp.topic] for tp, held in self._assigned(assigned)}
+
+    def resume(self) -> None:
+        """Fold again; what was fetched until now was read from other places."""
+        self.epoch += 1
+        self.restoring = False
+        self.progressed_at = time.monotonic()
 
     def _assigned(self, assigned: set[Any]) -> Iterator[tuple[Any, Held]]:
         for tp in assigned:
@@ -231,6 +245,8 @@ class Keeper:
 
     def _park(self) -> None:
         """Keep the state for the case that the partition comes back."""
+        for held in self._held.values():
+            held.fold.suspend()
         self._parked |= self._held
         self._held = {}
 

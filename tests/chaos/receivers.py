@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -106,6 +106,10 @@ def listening(seed: int) -> Iterator[Receivers]:
             self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a killed pager's connections
+                super().handle()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

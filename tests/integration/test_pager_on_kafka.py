@@ -83,7 +83,10 @@ class Site:
     @contextmanager
     def pager(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         self.port = free_port()
-        overrides = {"pager": {"owners": self.folder / "owners.toml", "port": self.port}}
+        overrides = {
+            "pager": {"owners": self.folder / "owners.toml", "port": self.port},
+            "kafka": {"session_timeout_s": self.kafka.short_session_s},
+        }
         environ = os.environ | self.kafka.environment(**overrides)
         environ |= {"PYTHONPATH": str(ROOT), "MAPS_SECRET": SECRET, "MAPS_PD": ROUTING_KEY}
         environ |= variables

@@ -271,6 +271,46 @@ def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
     run(lambda: Pager(hook, pagerduty), story)
 
 
+def test_suspended_book_sends_nothing_more_until_a_commit_proves_that_it_is_still_ours(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) >= 1)
+        pager.book.suspend()
+        await asyncio.sleep(0.1)
+        before = len(hook.got)
+        hook.answer = lambda got: (204, {})
+        await asyncio.sleep(0.3)
+        assert len(hook.got) == before
+        pager.book.committed()
+        await until(lambda: len(hook.got) > before)
+        assert len({got.headers["webhook-id"] for got in hook.got}) == 1
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_acceptance_that_arrives_while_the_book_is_suspended_is_recorded(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.before_answer = lambda: time.sleep(0.2)
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await asyncio.sleep(0.1)
+        pager.book.suspend()
+        await until(lambda: len(hook.got) == 1)
+        await asyncio.sleep(0.1)
+        pager.book.committed()
+        await asyncio.sleep(0.3)
+        assert len(hook.got) == 1
+        assert ("maps-hook", "trigger", "sent") in states(pager.book)
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
 def test_receiver_that_is_gone_is_asked_once_and_its_fallback_hears_everything(
     hook: HookServer, pagerduty: HookServer
 ) -> None:
