@@ -114,8 +114,7 @@ class IncidentBook:
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold findings in; return whether somebody is to be told, which is urgent."""
-        news = [self._take(record) for record in records]
-        return any(news)
+        return True in [self._take(record) for record in records]
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return dead letters and changed incidents since the last call."""
@@ -140,8 +139,9 @@ class IncidentBook:
         self._announce()
 
     def suspend(self) -> None:
-        """Let nothing leave until the next ``committed``: another pager may have the findings by now."""
+        """Let nothing leave until the next ``committed``, and ask for it: another pager may have the findings."""
         self.is_live = False
+        self._urge()
 
     def close(self) -> None:
         """Hand out nothing from here on: another pager has the findings now."""

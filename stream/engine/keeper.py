@@ -82,8 +82,8 @@ class Keeper:
     def apply(self, batch: Batch) -> None:
         """Fold one fetched batch; records that the state includes already are skipped.
 
-        While partitions are restored nothing is: a batch that came before its state was there is passed over, and to
-        fold the next one would leave a hole.
+        While partitions are restored nothing is: a batch that came before its state was passed over, and to fold
+        the next one would leave a hole.
         """
         records = batch.records
         topic, held = records[0].topic, self._held.get(records[0].partition)
@@ -245,10 +245,10 @@ class Keeper:
 
     def _park(self) -> None:
         """Keep the state for the case that the partition comes back."""
-        for held in self._held.values():
+        parked, self._held = self._held, {}
+        self._parked |= parked
+        for held in parked.values():
             held.fold.suspend()
-        self._parked |= self._held
-        self._held = {}
 
     async def close_parked(self) -> None:
         """Give back what did not come back; a checkpoint under way still needs its store and its producer."""
