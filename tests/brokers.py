@@ -28,7 +28,7 @@ class Broker:
 
     brokers: str
     source: str
-    short_session_s: float = 3.0
+    short_session_s: float = 2.0
 
 
 @contextmanager

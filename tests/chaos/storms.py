@@ -162,5 +162,5 @@ PAGER_STORMS = (
     ),
 )
 PAGER_SHORT = Storm(
-    "pagers: kill -9, a third one, SIGTERM, a crash", 2, _spread(kill, resize(3), ask), "kill:sent:9"
+    "pagers: a zombie, a third one, kill -9, SIGTERM", 2, _spread(pause, resize(3), kill, ask)
 )

@@ -323,7 +323,7 @@ def test_second_pager_stands_by_and_takes_over(site: Site) -> None:
             first.send_signal(signal.SIGTERM)
             first.wait(30)
             site.send(finding("a", "closed"))
-            until(lambda: len(site.hook.got) == 2, site)
+            until(lambda: len(site.hook.got) == 2 and len(site.pagerduty.got) == 2, site)
     assert [json.loads(got.body)["type"] for got in site.hook.got] == ["incident.opened", "incident.resolved"]
     assert [json.loads(got.body)["event_action"] for got in site.pagerduty.got] == ["trigger", "resolve"]
 
