@@ -21,6 +21,8 @@ from tests.chaos.receivers import Receivers
 from tests.chaos.storms import Field, Storm
 
 SETTLE_S = 90.0
+SESSION_S = 3.0
+"""Shorter than a pager's own, so that the next blow finds one at work again."""
 OPEN_FOR = 40
 """So many findings of other models come between a model's opening and closing one."""
 OWNERS = """
@@ -121,6 +123,7 @@ def run(cluster: Cluster, storm: Storm, seed: int, incidents: int, per_s: float)
         variables = service.environment(cluster.brokers, prefix, 1, len(cluster.nodes)) | {
             "TIDEWATCH_PAGER_OWNERS": str(owners),
             "TIDEWATCH_PAGER_GROUP": f"{prefix}pager",
+            "TIDEWATCH_KAFKA_SESSION_TIMEOUT_S": str(SESSION_S),
         }
         service.create_topics(variables)
         fleet = Fleet(variables, Path(folder), "pager")

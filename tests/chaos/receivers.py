@@ -101,7 +101,11 @@ def listening(seed: int) -> Iterator[Receivers]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            length = int(self.headers["content-length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # its sender was killed in the middle of it
+                self.close_connection = True
+                return
             status = receivers.take(self.path, self.headers.get("webhook-id", ""), body)
             self.send_response(status)
             self.send_header("content-length", "0")

@@ -161,6 +161,4 @@ PAGER_STORMS = (
         for number, step in enumerate(STEPS)
     ),
 )
-PAGER_SHORT = Storm(
-    "pagers: a zombie, a third one, kill -9, SIGTERM", 2, _spread(pause, resize(3), kill, ask)
-)
+PAGER_SHORT = Storm("pagers: kill -9, a zombie, a third, SIGTERM", 2, _spread(kill, pause, resize(3), ask))
