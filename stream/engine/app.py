@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import faust
 import structlog
@@ -107,6 +108,8 @@ def _options(plan: Plan) -> dict[str, Any]:
         "broker_request_timeout": max(90.0, plan.restore_timeout_s),
         "consumer_group_instance_id": plan.instance,
     }
+    # Kafka gives a static member that starts again the assignment it had, and Faust wants its own address in there
+    connection["canonical_url"] = URL("http://worker") / (plan.instance or uuid4().hex)
     web = {"web_host": plan.host, "web_bind": plan.host, "web_port": plan.port}
     features = ("topic_allow_declare", "web_tables_enabled", "web_router_enabled", "web_graph_enabled")
     off = dict.fromkeys((*features, "web_stats_enabled", "worker_redirect_stdouts"), False)
