@@ -148,7 +148,7 @@ class Consumer(stock.Consumer):
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
         self._places = {}
-        self._keeper.epoch += 1  # what was fetched until now was read from other places
+        self._keeper.resume()
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Checkpoint what is due. Faust asks for it in its own time; nothing is ever committed without."""
@@ -173,6 +173,13 @@ class Consumer(stock.Consumer):
         await super().on_partitions_revoked(revoked)
         await self.force_commit()
         self._keeper.release()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Give everything back when nothing was assigned: Faust restores only when something was."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            await self._keeper.close_parked()
+            self._keeper.resume()
 
     async def on_stop(self) -> None:
         """Finish the batch in hand and checkpoint it (Faust commits here), then give the partitions back."""

@@ -84,10 +84,14 @@ class Keeper:
         return {number: held.fold for number, held in self._held.items()}
 
     def apply(self, batch: Batch) -> None:
-        """Fold one fetched batch; records that the state includes already are skipped."""
+        """Fold one fetched batch; records that the state includes already are skipped.
+
+        While partitions are restored nothing is: a batch that came before its state was passed over, and to fold
+        the next one would leave a hole.
+        """
         records = batch.records
         topic, held = records[0].topic, self._held.get(records[0].partition)
-        if held is None or batch.epoch != self.epoch:
+        if held is None or self.restoring or batch.epoch != self.epoch:
             return
         start = held.offsets.get(topic, 0)
         if records[0].offset < start:
@@ -166,6 +170,8 @@ class Keeper:
             await self._drop(number, held)
             raise
         held.fold.committed()
+        if self._held.get(number) is not held:  # parked while it was written
+            held.fold.suspend()
         await self._custody.probe(Step.STORED)
         took_s = time.monotonic() - began
         pause_s = min(LONGEST_S, took_s * len(self._held) / DUTY)
@@ -185,7 +191,10 @@ class Keeper:
         await self._custody.probe(Step.TOLD)
 
     async def restore(self, assigned: set[Any]) -> Mapping[Any, int]:
-        """Take over the assigned input partitions; return where to read each of their topics."""
+        """Take over the assigned input partitions; return where to read each of their topics.
+
+        Nothing is folded before ``resume``, which is to be called once that is where they are read.
+        """
         inputs = self._custody.inputs
         numbers = sorted({tp.partition for tp in assigned if tp.topic in inputs})
         self.restoring = True
@@ -199,10 +208,15 @@ class Keeper:
         self._telemetry.partitions.set(len(numbers))
         gc.collect()
         gc.freeze()  # the garbage collector need not look through what was restored again
-        self.restoring, self.fenced_at = False, None
-        self.progressed_at = time.monotonic()
+        self.fenced_at = None
         LOG.info("assigned", partitions=numbers)
         return {tp: held.offsets[tp.topic] for tp, held in self._assigned(assigned)}
+
+    def resume(self) -> None:
+        """Fold again; what was fetched until now was read from other places."""
+        self.epoch += 1
+        self.restoring = False
+        self.progressed_at = time.monotonic()
 
     def _assigned(self, assigned: set[Any]) -> Iterator[tuple[Any, Held]]:
         for tp in assigned:
@@ -240,8 +254,10 @@ class Keeper:
 
     def _park(self) -> None:
         """Keep the state for the case that the partition comes back."""
-        self._parked |= self._held
-        self._held = {}
+        parked, self._held = self._held, {}
+        self._parked |= parked
+        for held in parked.values():
+            held.fold.suspend()
 
     async def close_parked(self) -> None:
         """Give back what did not come back; a checkpoint under way still needs its store and its producer."""
