@@ -26,6 +26,15 @@ CAUSES = 10
 FINDINGS = 50
 WORST = 10
 
+SAID = {
+    "@score": "the score",
+    "@prediction": "the prediction",
+    "@traffic": "predictions an hour",
+    "@labels": "labels an hour",
+    "@join": "events in the join",
+    "@clock": "event times",
+}
+"""What a ticket's finding is about, if that is no feature."""
 STATES: dict[Action, str] = {
     "trigger": "open",
     "acknowledge": "acknowledged",
@@ -104,6 +113,13 @@ def summary(incident: Incident) -> str:
     return cut(f"{count} models{below} {verb}. {cut(said, TEXT)} Worst: {worst(incident)[0]}", SUMMARY)
 
 
+def subject(lead: Finding) -> str:
+    """Return what drifted, empty when it is the loss that rose."""
+    if lead.feature is None:
+        return ""
+    return SAID.get(lead.feature, f"feature {cut(lead.feature)}")
+
+
 def worst(incident: Incident) -> list[str]:
     """Return one line a model, the most harmed first."""
     ranked = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
@@ -134,9 +150,11 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Slice", lead.slice),
         ("Change", f"{lead.metric} {lead.before:.4g} to {lead.after:.4g}"),
         ("Since", when(lead.onset_at)),
-        ("Events since", str(lead.events_since_onset)),
+        ("Outcomes since" if lead.feature is None else "Values since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),
     ]
+    if lead.feature is not None:
+        found.insert(2, ("What drifted", subject(lead)))
     if len(incident.children) > 1:
         found.append(("Models", f"{len(incident.children)}, worst: {'; '.join(worst(incident)[:3])}"))
     if action == "acknowledge":
@@ -175,3 +193,8 @@ def rfc3339(at: float) -> str:
 def when(at: float) -> str:
     """Return an instant for people: UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(at: float) -> str:
+    """Return an instant for a narrow column: day and time, UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from stream import state
-from stream.clock import STEP_S, Clock, Clocks
+from stream.clock import Clock, Clocks
 from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Changes, Size, Store
@@ -175,9 +175,7 @@ class InputFold:
         joined, monitor, clock = self.join.predict(event), self._monitor(event.model), self._clock
         reason, _, served = joined[0][:3]
         if reason is not DUPLICATE and served is not None:
-            if 0.0 < (step := served.at - clock.at) <= STEP_S:
-                clock.at = served.at
-            elif step > 0.0:
+            if served.at > clock.at:
                 clock.move(served.at)
             wants_row = monitor.health.predicted(served.at, clock, proven_at)
             self._tell(monitor.predicted(event, served, self._rules.judgement, proven_at), tally)
@@ -286,6 +284,9 @@ class InputFold:
         self._write(self.join.freeze(), {})
         self._dirty.clear()
         return outputs
+
+    def suspend(self) -> None:
+        """Do nothing: what it shows leaves with a checkpoint, and a former owner can write none."""
 
     def close(self) -> None:
         """Give the disk back."""

@@ -89,7 +89,7 @@ class Replay:
         return (max(newest) - min(began)) / WEEK_S if began else None
 
     def _labels(self) -> Mapping[str, Any]:
-        """Return by model what is labelled in the end, and the mean loss of what is labelled as far as it will be."""
+        """Return by model which share is labelled in the end, and the mean loss of mature cohorts."""
         found: dict[str, Any] = {}
         for model, monitor in sorted(self._fold.monitors.items()):
             maturity = monitor.health.maturity
