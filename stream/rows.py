@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from sys import intern
 from typing import Any, NamedTuple
 
 from stream.events import Prediction
@@ -43,7 +44,7 @@ class Rows:
         ats, losses, places, bins, combinations = fields[2:]
         self.ats, self.losses, self.places = array("d", ats), array("f", losses), array("H", places)
         self.bins = bytearray(bins)
-        self.combinations = [tuple(one) for one in combinations]
+        self.combinations = [tuple(map(intern, one)) for one in combinations]
 
     def fields(self) -> tuple[Any, ...]:
         """Return what the constructor takes."""

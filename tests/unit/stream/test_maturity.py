@@ -9,7 +9,7 @@ HOUR_S = 3_600.0
 
 
 def played(*, hours=240, an_hour=60, seed=4):
-    """Return a model of 10 % wrong, labelled after 4 h (right) or 12 h (wrong) in the mean; one in ten never is."""
+    """Return a model that is wrong in 10 %, labelled after 4 h or (wrong) 12 h in the mean; one in ten never."""
     rng, made, events, late = np.random.default_rng(seed), Maturity(), [], []
     for at in np.sort(rng.uniform(0.0, hours * HOUR_S, hours * an_hour)).tolist():
         wrong = bool(rng.random() < 0.1)
