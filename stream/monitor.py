@@ -121,9 +121,9 @@ class Monitor(Struct, array_like=True, gc=False):
                 if is_sound:
                     return reason, self._learn(version, served, joined, judgement, proven_at)
             elif is_sound:
-                _revise(version.task, served, joined, route)
+                _revise(version, served, joined, route)
             else:
-                _withdraw(version.task, served, joined.previous, route)
+                _withdraw(version, served, joined.previous, route)
         return reason if is_sound else MISMATCHED, ()
 
     def _begin(self, served: Served, judgement: Judgement) -> Version:
@@ -166,6 +166,7 @@ class Monitor(Struct, array_like=True, gc=False):
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
         route = version.route(served.slices, judgement, self.versions)
+        version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
@@ -258,19 +259,23 @@ def _is_sound(version: Version, served: Served, outcome: Label) -> bool:
     return task_of(served) == task and is_comparable(task, served.prediction, outcome)
 
 
-def _revise(task: Task, served: Served, joined: Joined, route: Sequence[Series]) -> None:
+def _revise(version: Version, served: Served, joined: Joined, route: Sequence[Series]) -> None:
     """Put a correction into the figures in the place of what it corrects."""
     previous, outcome = joined.previous, joined.outcome
     assert previous is not None
     assert outcome is not None
-    was, now = loss_of(task, served.prediction, previous), loss_of(task, served.prediction, outcome)
+    said, task = served.prediction, version.task
+    was, now = loss_of(task, said, previous), loss_of(task, said, outcome)
+    version.sums.take((served.at, route, said, previous, served.scores, -1.0))
+    version.sums.take((served.at, route, said, outcome, served.scores, 1.0))
     for series in route:
         series.revise(was, now)
 
 
-def _withdraw(task: Task, served: Served, previous: Label, route: Sequence[Series]) -> None:
+def _withdraw(version: Version, served: Served, previous: Label, route: Sequence[Series]) -> None:
     """Take an outcome out of the figures: its correction can't be held against the prediction."""
-    was = loss_of(task, served.prediction, previous)
+    was = loss_of(version.task, served.prediction, previous)
+    version.sums.take((served.at, route, served.prediction, previous, served.scores, -1.0))
     for series in route:
         series.withdraw(was)
 

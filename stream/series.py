@@ -95,6 +95,8 @@ class Series(Struct, array_like=True, gc=False):
     """Outcomes that left the figure again: their correction is of another kind."""
     opened: int = 0
     """How many outcomes there were when the open finding was opened."""
+    place: int = 0
+    """Where its cells begin in the sums of its version; they are allotted when the series begins."""
 
     @property
     def metric(self) -> Metric:
