@@ -23,7 +23,7 @@ def accuracy(outcomes: float, lost: float) -> Figure:
 
 
 def by_class(cells: Sequence[float], classes: Mapping[Label, int]) -> list[Figure]:
-    """Return balanced accuracy and the means of precision, recall and F1, then those of each class.
+    """Return balanced accuracy (the mean recall), mean precision and F1, then all three of each class.
 
     A class that neither was said nor happened is left out. F1 is ``2 J / (1 + J)`` for the share ``J`` of right
     ones among all of which it was said or happened, so its bounds are those of ``J``.
@@ -43,10 +43,8 @@ def by_class(cells: Sequence[float], classes: Mapping[Label, int]) -> list[Figur
 
 
 def _means(found: Mapping[str, Sequence[Figure]], rows: float) -> Iterator[Figure]:
-    recalls = found["recall"]
-    yield _mean("balanced_accuracy", recalls, rows)
+    yield _mean("balanced_accuracy", found["recall"], rows)
     yield _mean("macro_precision", found["precision"], rows)
-    yield _mean("macro_recall", recalls, rows)
     yield _mean_f1(found["f1"], rows)
 
 

@@ -9,8 +9,8 @@ where it was put in. What a level no longer holds goes, whole, into the one buck
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from math import nan
+from collections.abc import Mapping, Sequence
+from math import inf, nan
 from typing import Any, Final, NamedTuple, TypeAlias
 
 HELD: Final = 3
@@ -25,7 +25,10 @@ REST: Final = HELD * len(RATIOS)
 
 
 class Total(NamedTuple):
-    """The sums of a window, by cell; it holds the rows of ``since_at`` <= time < ``until_at`` (nan: empty)."""
+    """The sums of a window, by cell; it holds the rows of ``since_at`` <= time < ``until_at``.
+
+    Since rollout is since ``-inf``; both are nan while there are no rows at all.
+    """
 
     cells: Sequence[float]
     since_at: float
@@ -115,26 +118,33 @@ class Windows:
         for cell, value in enumerate(gone):
             cells[cell] += value
 
-    def total(self, window: str) -> Total:
-        """Return the sums of a window; all 0 when it is empty.
+    def part(self, window: str, first: int, count: int) -> list[float]:
+        """Return the sums of so many cells over a window; all 0 when it is empty.
 
         Raises:
             KeyError: a window that is not in ``LEVELS``.
         """
-        level = LEVELS[window]
-        held = [one for one in self.buckets[: HELD * (level + 1)] if one is not None]
-        cells = [sum(column) for column in zip(*map(self._padded, held), strict=True)] or [0.0] * self.size
+        held = self.buckets[: HELD * (LEVELS[window] + 1)]
+        found = [0.0] * count
+        for cells in reversed(held):
+            for place, value in enumerate(cells[first : first + count] if cells is not None else ()):
+                found[place] += value
+        return found
+
+    def total(self, window: str) -> Total:
+        """Return the sums of a window and when it begins and ends; all 0 when it is empty.
+
+        Raises:
+            KeyError: a window that is not in ``LEVELS``.
+        """
+        cells = self.part(window, 0, self.size)
         if self.head is None:
             return Total(cells, nan, nan)
         until_at = float((self.head + 1) * WIDTH_S)
         if window == ROLLOUT:
-            return Total(cells, -float("inf"), until_at)
-        ratio = RATIOS[level]
+            return Total(cells, -inf, until_at)
+        ratio = RATIOS[LEVELS[window]]
         return Total(cells, float((self.head // ratio - HELD + 1) * ratio * WIDTH_S), until_at)
-
-    def _padded(self, cells: Cells) -> Iterator[float]:
-        yield from cells
-        yield from (0.0 for _ in range(self.size - len(cells)))
 
     def state(self) -> list[Any]:
         """Return what ``restored`` takes."""
