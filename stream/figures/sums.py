@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from stream.events import Label, Task
 from stream.figures.windows import Cells, Total, Windows, restored
 
-TOGETHER: Final = 12
+TOGETHER: Final = 10
 CLASSES: Final = 10
 """Classes of a version that have cells of their own; the others share those of ``OTHER``."""
 OTHER: Final = "__other__"
@@ -49,7 +49,7 @@ STEPS: Final = 2.0
 """Bins of absolute errors in a doubling: a bin is where the square's exponent is the same."""
 NOTHING: Final = -2_200
 """The bin of errors whose square is 0."""
-SIZES: Final = 24
+SIZES: Final = 21
 """Bins of absolute errors; smaller errors than fit are in the lowest."""
 FARTHEST: Final = 1e150
 """What is squared is cut here: every sum stays finite."""

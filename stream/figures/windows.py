@@ -35,13 +35,15 @@ class Total(NamedTuple):
     until_at: float
 
 
+NONE: Final[list[float]] = []
 Cells: TypeAlias = "list[float] | array[float]"
 
 
 class Windows:
     """Buckets of one version. ``size`` is how many cells each has at least when it is next written to.
 
-    The newest bucket is a list, which is twice as fast to add to; the others are arrays, a quarter of its size.
+    The newest bucket is a list, which is twice as fast to add to; the others are arrays, a quarter of its size,
+    and so is it itself after a checkpoint until it is added to.
     """
 
     __slots__ = ("_current", "_from_at", "_until_at", "buckets", "head", "size")
@@ -51,7 +53,7 @@ class Windows:
         self.head: int | None = None
         """Which finest bucket is the newest, counted from the epoch; ``None`` before the first row."""
         self.buckets: list[Cells | None] = [None] * (REST + 1)
-        self._current: list[float] = []
+        self._current = NONE
         self._from_at = self._until_at = nan
 
     def allot(self, cells: int) -> int:
@@ -97,14 +99,19 @@ class Windows:
         before, self.head = self.head, number
         if before is None:
             return
-        newest_cells = self.buckets[before % HELD]
-        if newest_cells is not None:
-            self.buckets[before % HELD] = array("d", newest_cells)
+        self._pack(before)
         for level in reversed(range(len(RATIOS))):
             ratio = RATIOS[level]
             newest = before // ratio
             for theirs in range(newest - HELD + 1, min(newest, number // ratio - HELD) + 1):
                 self._move(HELD * level + theirs % HELD, theirs * ratio)
+
+    def _pack(self, number: int) -> None:
+        """Make an array of what was the newest bucket."""
+        cells = self.buckets[number % HELD]
+        if cells is not None:
+            self.buckets[number % HELD] = array("d", cells)
+        self._current, self._from_at = NONE, nan
 
     def _move(self, place: int, number: int) -> None:
         gone, self.buckets[place] = self.buckets[place], None
@@ -148,7 +155,9 @@ class Windows:
 
     def state(self) -> list[Any]:
         """Return what ``restored`` takes."""
-        written = [None if one is None else array("d", one).tobytes() for one in self.buckets]
+        if self.head is not None:
+            self._pack(self.head)
+        written = [one.tobytes() if isinstance(one, array) else None for one in self.buckets]
         return [self.size, self.head, written]
 
 
