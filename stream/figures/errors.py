@@ -11,7 +11,6 @@ from stream.figures.sums import (
     FOURTH,
     MEASURES,
     OUTCOMES,
-    RELATED,
     RELATIVE,
     RELATIVE_SQUARE,
     SIGNED,
@@ -19,6 +18,7 @@ from stream.figures.sums import (
     STEPS,
     TRUE,
     TRUE_SQUARE,
+    ZEROS,
 )
 
 QUANTILES = {"median_error": 0.5, "p90_error": 0.9}
@@ -41,7 +41,7 @@ def of_whole(
     own = cells[first : first + MEASURES] if first >= 0 else [0.0] * MEASURES
     of = mean("mse", part[SQUARE], own[FOURTH], part[OUTCOMES])
     bounded = rmse._replace(lower=sqrt(max(of.lower, 0.0)), upper=sqrt(max(of.upper, 0.0)))
-    relative = mean("mape", own[RELATIVE], own[RELATIVE_SQUARE], own[RELATED])
+    relative = mean("mape", own[RELATIVE], own[RELATIVE_SQUARE], part[OUTCOMES] - own[ZEROS])
     counts = {step: cells[place] for step, place in sizes.items()}
     return [
         mae,

@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol, TypeAlias
 from stream.events import Label, Task
 from stream.figures.windows import Cells, Total, Windows, restored
 
-TOGETHER: Final = 10
+TOGETHER: Final = 32
+"""Rows that are added at one go; a checkpoint adds them sooner."""
 CLASSES: Final = 10
 """Classes of a version that have cells of their own; the others share those of ``OTHER``."""
 OTHER: Final = "__other__"
@@ -42,8 +43,8 @@ LEAST: Final = 2.0**-52
 HALVED: Final = 2
 """Up to so many classes the Brier score is halved, so that it is the same for a lone score."""
 
-FOURTH, TRUE, TRUE_SQUARE, RELATED, RELATIVE, RELATIVE_SQUARE = range(6)
-"""Of a regression's whole: error to the fourth; outcome less ``origin``; outcomes not 0, their relative errors."""
+FOURTH, TRUE, TRUE_SQUARE, ZEROS, RELATIVE, RELATIVE_SQUARE = range(6)
+"""Of a regression's whole: errors to the fourth; outcomes less ``origin``, those of 0; relative errors of the others."""
 MEASURES: Final = 6
 STEPS: Final = 2.0
 """Bins of absolute errors in a doubling: a bin is where the square's exponent is the same."""
@@ -162,8 +163,7 @@ class Sums:
         off = score - is_true
         cells[base + BIN + 2 * place + is_true] += sign
         cells[base + GAP + TENTH[place]] += sign * off
-        chance = score if is_true else 1.0 - score
-        self._lose(cells, chance, off * off, sign)
+        self._lose(cells, score if is_true else 1.0 - score, off * off, sign)
 
     def _lose(self, cells: Cells, chance: float, square: float, sign: float) -> None:
         """Add a row's log loss and Brier score."""
@@ -230,9 +230,10 @@ class Sums:
             relative = size / abs(true)
             if relative > FARTHEST:
                 relative = FARTHEST
-            cells[base + RELATED] += sign
             cells[base + RELATIVE] += sign * relative
             cells[base + RELATIVE_SQUARE] += sign * relative * relative
+        else:
+            cells[base + ZEROS] += sign
 
     def _size(self, step: int) -> int:
         """Return the cell of errors of a size not met before: its own, or the nearest one's when all are given."""
