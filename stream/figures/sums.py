@@ -44,7 +44,7 @@ HALVED: Final = 2
 """Up to so many classes the Brier score is halved, so that it is the same for a lone score."""
 
 FOURTH, TRUE, TRUE_SQUARE, ZEROS, RELATIVE, RELATIVE_SQUARE = range(6)
-"""Of a regression's whole: errors to the fourth; outcomes less ``origin``, those of 0; relative errors of the others."""
+"""Of a regression's whole: errors to the fourth; outcomes less ``origin``, those of 0; others' relative errors."""
 MEASURES: Final = 6
 STEPS: Final = 2.0
 """Bins of absolute errors in a doubling: a bin is where the square's exponent is the same."""
