@@ -7,7 +7,7 @@ one that only acknowledges. So a foreign site has nothing to abuse.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, get_args
 
 import msgspec
@@ -18,7 +18,7 @@ from alerts.badge import FORM_S, Badges, Failures, Purpose, Token
 from alerts.command import Command, Kind
 from alerts.incident import STATES, Incident
 from alerts.links import Links
-from alerts.openapi import document
+from alerts.openapi import ASKED, document
 from alerts.page import STYLE_HASH, render
 from alerts.shown import brief, whole
 from alerts.wording import cut
@@ -117,6 +117,7 @@ class Api:
     async def list(self, request: web.Request) -> web.Response:
         """Return incidents, unresolved ones first."""
         holder = self._holder(request)
+        _only(request.query, ("state", "owner", "limit"))
         state, owner = request.query.get("state"), request.query.get("owner")
         if state is not None and state not in STATES:
             raise web.HTTPBadRequest(reason=f"state: want one of {', '.join(STATES)}")
@@ -137,6 +138,7 @@ class Api:
         async def handle(request: web.Request) -> web.Response:
             incident, holder = self._open_to(request), self._holder(request)
             asked = await _body(request)
+            _only(asked, ("by", *ASKED[kind]))
             command = Command(
                 kind=kind,
                 incident=incident.id,
@@ -237,14 +239,23 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return found
 
 
+def _only(asked: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse what would be passed over in silence."""
+    for name in asked:
+        if name not in known:
+            raise web.HTTPBadRequest(reason=cut(f"{name}: want only {', '.join(known)}"))
+
+
 def _suspect(incident: Incident, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
     """Return model and version to roll back, one that the incident blames; nothing for another wish."""
     if kind != "rollback":
         return {}
-    model, version = str(asked.get("model", incident.model)), str(asked.get("version"))
+    model, version = asked.get("model", incident.model), asked.get("version")
+    if not isinstance(model, str) or not isinstance(version, str):
+        raise web.HTTPBadRequest(reason=f"{'version' if isinstance(model, str) else 'model'}: want a text")
     if incident.rollback_of(model, version) is None:
         known = ", ".join(f"{one.model} {one.version}" for one in incident.rollbacks) or "there is none"
-        raise web.HTTPBadRequest(reason=cut(f"version: want a fresh one that the incident blames: {known}"))
+        raise web.HTTPConflict(reason=cut(f"version: want a fresh one that the incident blames: {known}"))
     return {"model": model, "version": version}
 
 

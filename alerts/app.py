@@ -72,7 +72,7 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
     registry = CollectorRegistry()
     receivers = tuple(roster.receivers)
     telemetry = Telemetry(registry, receivers)
-    courier = Courier(Http(guard=roster.guard), Smtp())
+    courier = Courier(Http(guard=roster.guard, ca_file=roster.ca_file), Smtp(ca_file=roster.ca_file))
     delivery = Delivery(roster.receivers, courier.send, telemetry, limits=roster.limits)
     audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat)
     registry.register(BookFigures(delivery.book, roster.owners.names(), receivers))

@@ -28,7 +28,6 @@ RESOLVED_BUDGET = 1_000
 """How many resolved incidents are remembered, to know a repeated finding again."""
 
 TRIGGER_REFUSED = "trigger_refused"
-
 _incident = msgspec.json.Decoder(Incident)
 
 
@@ -80,7 +79,7 @@ class IncidentBook:
         self._letters: list[Output] = []
         self._due: dict[str, dict[str, str]] = {}
         self._timers = Timers()
-        self._is_live = False
+        self.is_live = False
         self.closed = False
 
     # The engine's side.
@@ -115,8 +114,7 @@ class IncidentBook:
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold findings in; return whether somebody is to be told, which is urgent."""
-        news = [self._take(record) for record in records]
-        return any(news)
+        return True in [self._take(record) for record in records]
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return dead letters and changed incidents since the last call."""
@@ -131,7 +129,7 @@ class IncidentBook:
 
     def committed(self) -> None:
         """Let go what is durable now."""
-        self._is_live = True
+        self.is_live = not self.closed
         flushed, self._flushed = self._flushed, {}
         for name, incident in flushed.items():
             if incident is None:
@@ -140,9 +138,14 @@ class IncidentBook:
                 self._make_durable(incident)
         self._announce()
 
+    def suspend(self) -> None:
+        """Let nothing leave until the next ``committed``, and ask for it: another pager may have the findings."""
+        self.is_live = False
+        self._urge()
+
     def close(self) -> None:
         """Hand out nothing from here on: another pager has the findings now."""
-        self.closed = True
+        self.closed, self.is_live = True, False
         self._due.clear()
         self._announce()
 
@@ -150,7 +153,7 @@ class IncidentBook:
 
     def advance(self, now: float) -> None:
         """Let time pass until ``now``, epoch seconds; asks for a checkpoint when it changed anything."""
-        if self._is_live and not self.closed and self._pass(now):
+        if self.is_live and self._pass(now):
             self._urge()
 
     # The delivery's side.
@@ -184,9 +187,7 @@ class IncidentBook:
         if self._letter is not None:
             self._letters.append(self._letter(due, reason))
         incident = self._ledger.get(due.incident.id)
-        if incident is None:
-            return
-        for later in incident.notifications if due.notification.action == "trigger" else ():
+        for later in incident.notifications if incident and due.notification.action == "trigger" else ():
             if later.receiver == due.notification.receiver and later.state == "due":
                 self._settle(Due(due.incident, later), state="failed", last_error=TRIGGER_REFUSED, attempts=0)
         self._reroute(due)

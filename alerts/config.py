@@ -33,7 +33,18 @@ from stream.settings import SettingsError
 
 ECHOED = frozenset(
     (
-        *("name", "kind", "models", "receivers", "fallback", "allow", "owner", "least", "rollback"),
+        *(
+            "name",
+            "kind",
+            "models",
+            "receivers",
+            "fallback",
+            "allow",
+            "ca_file",
+            "owner",
+            "least",
+            "rollback",
+        ),
         *("zone", "days", "file", "starts_at", "ends_at", "after_s", "escalation"),
     )
 )
@@ -63,6 +74,7 @@ class Roster(NamedTuple):
     desk: Desk | None = None
     links: Links = NOWHERE
     guard: Guard = Guard()
+    ca_file: Path | None = None
 
 
 class UpstreamTable(Table):
@@ -221,6 +233,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
         limits={one.name: one.limits() for one in (*receivers, *hooks)},
         fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
         guard=network.build(),
+        ca_file=network.ca_file,
         heartbeat=None if beat is None else beat.build(environ),
         desk=desk,
         links=leading,

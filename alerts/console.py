@@ -132,7 +132,7 @@ def drill(path: Path | None, receiver: str, fields: tuple[str, ...]) -> None:
 
 
 async def _send(roster: Roster, receiver: str, incident: Incident, at: float) -> dict[str, Answer]:
-    courier = Courier(Http(guard=roster.guard), Smtp())
+    courier = Courier(Http(guard=roster.guard, ca_file=roster.ca_file), Smtp(ca_file=roster.ca_file))
     answers: dict[str, Answer] = {}
     try:
         for action in ("trigger", "resolve"):
