@@ -18,6 +18,8 @@ from river.drift import ADWIN
 
 from stream import state_1
 from stream.detectors import CLOCK
+from stream.events import ALL
+from stream.figures.sums import WIDTHS, Sums, restored_sums
 from stream.history import History
 from stream.judge import harm
 from stream.judge.guard import HALF
@@ -65,6 +67,8 @@ def _write(value: Any) -> Any:
     if kind is Reference:
         features = {name: one.fields() for name, one in value.features.items()}
         return [features, value.unwatched, value.said, value.repeats]
+    if kind is Sums:
+        return value.state()
     if kind is Routes:
         return None
     raise NotImplementedError(f"no way to write {kind}")
@@ -86,6 +90,8 @@ def _read(kind: type, value: Any) -> Any:
     if kind is Reference:
         features: dict[str, Feature] = {name: restored(fields) for name, fields in value[0].items()}
         return Reference(features, *value[1:])
+    if kind is Sums:
+        return restored_sums(value)
     if kind is Routes:
         return Routes()
     raise NotImplementedError(f"no way to read {kind}")
@@ -154,11 +160,26 @@ def _eager(body: bytes) -> Monitor:
     return monitor
 
 
+def _unsummed(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]:
+    """Return a reader of a schema without sums: they begin after the newest prediction of that time."""
+
+    def read(body: bytes) -> Monitor:
+        monitor = reader(body)
+        for version in monitor.versions.values():
+            for series in version.series.values():
+                series.place = version.sums.windows.allot(WIDTHS[version.task])
+            if ALL in version.series:
+                version.sums.since_at = version.series[ALL].newest_at
+        return monitor
+
+    return read
+
+
 # schemas 3 to 5 appended fields to the records of schema 2
 SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
-    b"1": _unguarded(state_1.load),
-    b"2": _unguarded(_eager),
-    b"3": _eager,
-    b"4": _eager,
+    b"1": _unsummed(_unguarded(state_1.load)),
+    b"2": _unsummed(_unguarded(_eager)),
+    b"3": _unsummed(_eager),
+    b"4": _unsummed(_eager),
     SCHEMA: _decode,
 }
