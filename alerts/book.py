@@ -1,8 +1,4 @@
-"""Core. The incident book: what the findings add up to, and which notifications are due.
-
-Nothing leaves before the checkpoint that holds it is durable: nobody may see an intent to notify that a crash
-could take back.
-"""
+"""Core. The incident book: what the findings add up to, and what became of their notifications."""
 
 from __future__ import annotations
 
@@ -13,9 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from alerts.command import Command, obey
-from alerts.incident import Incident, Notification, rerouted, sendable, with_notification
+from alerts.incident import Incident, Notification, rerouted, with_notification
 from alerts.ledger import Ledger
 from alerts.onlooker import Onlooker
+from alerts.outbox import Due, Outbox
 from alerts.owners import Owners
 from alerts.reason import Decision
 from alerts.telling import ripe_at, ripen
@@ -34,13 +31,6 @@ _incident = msgspec.json.Decoder(Incident)
 
 class StateError(Exception):
     """The stored state is not readable by this version; start the version that wrote it, or a newer one."""
-
-
-class Due(NamedTuple):
-    """A notification that may leave now, with its incident as it is now."""
-
-    incident: Incident
-    notification: Notification
 
 
 class Unreadable(NamedTuple):
@@ -74,11 +64,9 @@ class IncidentBook:
         self._letter = letter
         self._resolved_budget = resolved_budget
         self._ledger = Ledger()
-        self._durable: dict[str, Incident] = {}
+        self._outbox = Outbox(self._ledger.get)
         self._dirty: dict[str, None] = {}
-        self._flushed: dict[str, Incident | None] = {}
         self._letters: list[Output] = []
-        self._due: dict[str, dict[str, str]] = {}
         self._timers = Timers()
         self._is_live = False
         self.closed = False
@@ -97,7 +85,7 @@ class IncidentBook:
             raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
         self._ledger.put(incident)
         self._timers.set(incident.id, ripe_at(incident, self._owners))
-        self._flushed[incident.id] = incident
+        self._outbox.flush(incident.id, incident)
 
     def local(self) -> Mapping[str, int]:
         """Return nothing: a book has no disk."""
@@ -124,7 +112,7 @@ class IncidentBook:
         for name in self._dirty:
             incident = self._ledger.get(name)
             dirty[name.encode()] = None if incident is None else msgspec.json.encode(incident)
-            self._flushed[name] = incident
+            self._outbox.flush(name, incident)
         letters, self._letters = self._letters, []
         self._dirty = {}
         return Flush(letters, [*dirty.items()])
@@ -132,18 +120,13 @@ class IncidentBook:
     def committed(self) -> None:
         """Let go what is durable now."""
         self._is_live = True
-        flushed, self._flushed = self._flushed, {}
-        for name, incident in flushed.items():
-            if incident is None:
-                self._durable.pop(name, None)
-            else:
-                self._make_durable(incident)
+        self._outbox.commit()
         self._announce()
 
     def close(self) -> None:
         """Hand out nothing from here on: another pager has the findings now."""
         self.closed = True
-        self._due.clear()
+        self._outbox.clear()
         self._announce()
 
     # The clock's side.
@@ -157,13 +140,7 @@ class IncidentBook:
 
     def due(self, receiver: str) -> Iterator[Due]:
         """Yield what may leave for this receiver, oldest first."""
-        for notification_id, name in list(self._due.get(receiver, {}).items()):
-            incident, kept = self._ledger.get(name), self._durable[name]
-            live = None if incident is None else incident.notification(notification_id)
-            if incident is None or live is None or live.state != "due":
-                continue
-            if sendable(kept, kept.notification(notification_id)):
-                yield Due(incident, live)
+        return self._outbox.due(receiver)
 
     def accepted(self, due: Due, at: float) -> None:
         """Record that the receiver has it, ``at`` epoch seconds."""
@@ -262,20 +239,9 @@ class IncidentBook:
         self._timers.set(incident.id, ripe_at(incident, self._owners))
         self._dirty[incident.id] = None
 
-    def _make_durable(self, incident: Incident) -> None:
-        self._durable[incident.id] = incident
-        live = self._ledger.get(incident.id)
-        waiting = {one.id for one in live.notifications if one.state == "due"} if live else set()
-        for notification in incident.notifications:
-            lane = self._due.setdefault(notification.receiver, {})
-            if notification.id in waiting:
-                lane[notification.id] = incident.id
-            else:
-                lane.pop(notification.id, None)
-
     def _settle(self, due: Due, **changes: object) -> None:
         self._change(due, **({"attempts": due.notification.attempts + 1} | changes))
-        self._due.get(due.notification.receiver, {}).pop(due.notification.id, None)
+        self._outbox.settle(due.notification)
         self._forget_surplus()
         self._urge()
 

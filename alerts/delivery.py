@@ -15,8 +15,9 @@ from random import SystemRandom
 import structlog
 
 from alerts.answer import Accepted, Answer, Gone, Refused
-from alerts.book import Due, IncidentBook
+from alerts.book import IncidentBook
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
+from alerts.outbox import Due
 from alerts.receivers.receiver import Message, Receiver
 from alerts.telemetry import Telemetry
 

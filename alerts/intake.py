@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from alerts.book import Due, Unreadable
+from alerts.book import Unreadable
 from alerts.command import Command
+from alerts.outbox import Due
 from stream.dead_letter import dead_letter
 from stream.engine.partition import Output, Record
 from stream.events import Finding

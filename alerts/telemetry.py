@@ -13,8 +13,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from alerts.answer import Accepted, Answer, Gone, Refused
-from alerts.book import Due, IncidentBook
+from alerts.book import IncidentBook
 from alerts.incident import ACTIONS, STATES
+from alerts.outbox import Due
 from alerts.reason import Reason
 from stream.refusal import Refusal
 

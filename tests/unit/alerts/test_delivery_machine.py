@@ -10,9 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from alerts.book import Due, IncidentBook
+from alerts.book import IncidentBook
 from alerts.grouping import Grouping, Upstream
 from alerts.incident import Action
+from alerts.outbox import Due
 from alerts.owners import Owner, Owners
 from stream.events import Finding
 from stream.wire import encode
