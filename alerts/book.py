@@ -18,8 +18,9 @@ from alerts.reason import Decision
 from alerts.telling import ripe_at, ripen
 from alerts.timers import Timers
 from alerts.triage import triage
+from alerts.worsening import worsen
 from stream.engine.partition import Flush, Output, Record
-from stream.events import Finding
+from stream.events import Errors, Finding, Told
 
 RESOLVED_BUDGET = 1_000
 """How many resolved incidents are remembered, to know a repeated finding again."""
@@ -46,7 +47,7 @@ class IncidentBook:
     def __init__(
         self,
         owners: Owners,
-        read: Callable[[Record], Finding | Command | Unreadable],
+        read: Callable[[Record], Told | Command | Unreadable],
         *,
         urge: Callable[[], None],
         announce: Callable[[], None],
@@ -191,24 +192,28 @@ class IncidentBook:
     def _take(self, record: Record) -> bool:
         now = record.timestamp / 1000
         news = self._pass(now)
-        finding = self._read(record)
-        if isinstance(finding, Unreadable):
-            self._watch.refused(finding.reason)
-            self._letters.append(finding.letter)
+        fact = self._read(record)
+        if isinstance(fact, Unreadable):
+            self._watch.refused(fact.reason)
+            self._letters.append(fact.letter)
             return news
-        if isinstance(finding, Command):
-            return self._obey(finding, now) or news
+        if isinstance(fact, Finding):
+            return self._triage(fact, now) or news
+        if isinstance(fact, Errors):
+            decision = worsen(self._ledger, fact, self._owners, now)
+            self._watch.worsened(fact, next(iter(decision.changed), None), decision.reasons)
+        else:
+            decision = obey(self._ledger, fact, self._owners, now)
+            self._watch.commanded(fact, decision.reasons)
+        return self._take_over(decision) or news
+
+    def _triage(self, finding: Finding, now: float) -> bool:
         decision = triage(self._ledger, finding, self._owners, now)
-        news |= self._take_over(decision)
+        news = self._take_over(decision)
         holder = next(iter(decision.changed or self._ledger.holding(finding.id)), None)
         self._watch.triaged(finding, holder, decision.reasons)
         self._forget_surplus()
         return news
-
-    def _obey(self, command: Command, now: float) -> bool:
-        decision = obey(self._ledger, command, self._owners, now)
-        self._watch.commanded(command, decision.reasons)
-        return self._take_over(decision)
 
     def _take_over(self, decision: Decision) -> bool:
         """Put what changed; return whether somebody is to be told."""

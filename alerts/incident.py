@@ -131,6 +131,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     rollbacks: tuple[Rollback, ...] = ()
     tickets: tuple[str, ...] = ()
     """Those of ``findings`` that are tickets."""
+    objective: str = ""
+    """What the owner's objective made of the harm, in words; empty without one."""
 
     @property
     def dedup_key(self) -> str:

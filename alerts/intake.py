@@ -1,4 +1,4 @@
-"""Edge. Records of the findings topic to findings and commands; what is none is a dead letter."""
+"""Edge. Records of the findings topic to what the worker tells and to commands; what is none is a dead letter."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from alerts.command import Command
 from alerts.outbox import Due
 from stream.dead_letter import dead_letter
 from stream.engine.partition import Output, Record
-from stream.events import Finding
+from stream.events import Told
 from stream.refusal import DecodeError, Refusal
-from stream.wire import decode_finding
+from stream.wire import decode_told
 
 _decode_command = msgspec.json.Decoder(Command).decode
 UNDELIVERED = "undelivered"
 
 
-def intake(dead_letters: str) -> Callable[[Record], Finding | Command | Unreadable]:
+def intake(dead_letters: str) -> Callable[[Record], Told | Command | Unreadable]:
     """Return the reader of records; ``dead_letters`` is the topic for what it can't read."""
 
-    def read(record: Record) -> Finding | Command | Unreadable:
+    def read(record: Record) -> Told | Command | Unreadable:
         try:
-            return decode_finding(record.value)
+            return decode_told(record.value)
         except DecodeError as fault:
             if fault.reason is Refusal.UNKNOWN_TYPE and (command := _command(record.value)) is not None:
                 return command

@@ -8,7 +8,7 @@ from typing import Protocol
 from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
-from stream.events import Finding
+from stream.events import Errors, Finding
 
 
 class Onlooker(Protocol):
@@ -16,6 +16,10 @@ class Onlooker(Protocol):
 
     def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
         """Learn what became of a finding."""
+        ...
+
+    def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        """Learn what a model's newest errors changed; ``None``: no incident."""
         ...
 
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:

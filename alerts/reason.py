@@ -39,6 +39,11 @@ class Reason(StrEnum):
     ROLLBACK_ASKED_BEFORE = "rollback_asked_before"
     ROLLBACK_DRY_RUN = "rollback_dry_run"
     NO_SUCH_ROLLBACK = "no_such_rollback"
+    BURNS_FAST = "burns_fast"
+    BURNS = "burns"
+    SMOULDERS = "smoulders"
+    WITHIN_BUDGET = "within_budget"
+    NO_OBJECTIVE = "no_objective"
     NO_SUCH_INCIDENT = "no_such_incident"
     REPEAT = "repeat"
 

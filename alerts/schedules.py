@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from alerts.calendar import QuietHours, Silence
 from alerts.ical import IcalRota, read, summaries
+from alerts.objective import DAY_S, Objective
 from alerts.owners import Owner, RollbackHook, Step
 from alerts.tables import Name, Table
 
@@ -44,6 +45,26 @@ class QuietTable(Table):
     days: Annotated[tuple[Day, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+class ObjectiveTable(Table):
+    """``[[owner.objective]]``."""
+
+    accuracy: Annotated[float, Field(gt=0, lt=1)]
+    models: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("*",)
+    period_s: Annotated[float, Field(ge=DAY_S, le=90 * DAY_S)] = 30 * DAY_S
+
+    @model_validator(mode="after")
+    def _can_page(self) -> ObjectiveTable:
+        if not self.build().can_page():
+            raise ValueError(
+                "period_s: want a shorter one; with this nobody is paged if all outcomes are wrong"
+            )
+        return self
+
+    def build(self) -> Objective:
+        """Return the objective."""
+        return Objective(**self.model_dump())
+
+
 class DefaultOwnerTable(Table):
     """``[default_owner]``: whoever answers for models that nobody claims."""
 
@@ -53,6 +74,7 @@ class DefaultOwnerTable(Table):
     repeat_s: Annotated[float, Field(ge=0)] = 0.0
     repeats: Annotated[int, Field(ge=0, le=100)] = 5
     quiet: tuple[QuietTable, ...] = ()
+    objective: tuple[ObjectiveTable, ...] = ()
     rollback: str | None = None
 
     @model_validator(mode="after")
@@ -75,6 +97,7 @@ class DefaultOwnerTable(Table):
                 QuietHours(start=one.start, end=one.end, zone=one.zone, days=one.days) for one in self.quiet
             ),
             rollback=hooks.get(self.rollback or ""),
+            objectives=tuple(one.build() for one in self.objective),
         )
 
 

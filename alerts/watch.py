@@ -10,7 +10,7 @@ from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
 from alerts.telemetry import Telemetry
-from stream.events import Finding
+from stream.events import Errors, Finding
 
 log = structlog.get_logger("tidewatch.pager")
 
@@ -36,6 +36,17 @@ class FindingWatch:
             version=finding.version,
             slice=finding.slice,
             owner=incident.owner if incident else None,
+            incident=incident.id if incident else None,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        """Count every reason; log what changed."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        (log.info if incident else log.debug)(
+            "errors weighed",
+            model=errors.model,
             incident=incident.id if incident else None,
             reasons=[reason.value for reason in reasons],
         )

@@ -53,6 +53,7 @@ def details(incident: Incident, action: Action, links: Links = NOWHERE, share: i
         "resolved_at": incident.resolved_at if action == "resolve" else None,
         "acknowledged_by": cut(incident.acknowledged_by, text) if action == "acknowledge" else None,
         "model_count": max(1, len(incident.children)),
+        "objective": cut(incident.objective, text) or None,
         "worst": few(worst(incident), WORST // share, text),
         "findings": few(findings, FINDINGS // share, text),
         "finding_count": len(findings),
@@ -136,6 +137,8 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Events since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),
     ]
+    if incident.objective:
+        found.append(("Objective", incident.objective))
     if len(incident.children) > 1:
         found.append(("Models", f"{len(incident.children)}, worst: {'; '.join(worst(incident)[:3])}"))
     if action == "acknowledge":

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import msgspec
 
 from stream import state
+from stream.clocks import Clocks, clocks_of
 from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Changes, Size, Store
 from stream.events import Event, Finding, Outcome, Prediction, Rollout
-from stream.join import REBUILT_HORIZONS, Join
+from stream.join import Join
 from stream.joined import Joined, Reason
 from stream.monitor import Monitor
 from stream.refusal import DecodeError, Refusal
@@ -26,13 +27,6 @@ UNKNOWN_PRODUCER = "unknown"
 WAITING, DUPLICATE = Reason.WAITING, Reason.DUPLICATE_PREDICTION
 REBUILT = 50_000
 """Records that a rebuild holds in memory before it puts them on disk."""
-
-
-class Clocks(msgspec.Struct, frozen=True):
-    """How far event time had come when the checkpoint was written; ``None`` before the first event."""
-
-    predicted_until: float | None
-    known_until: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +92,9 @@ class InputFold:
         return Join(rules.label_horizon_s, rules.pending_budget, self._store, rules.memory_entries)
 
     def rebuild_since(self) -> float | None:
-        """Return the Kafka time from which the log tells all of the join; ``None`` when there is nothing yet.
-
-        That is four horizons before the clock that is behind (the argument is at ``REBUILT_HORIZONS``), and
-        before that what an event's time may be ahead of Kafka's.
-        """
-        clocks = self._restored
-        if clocks.predicted_until is None and clocks.known_until is None:
-            return None
-        if clocks.predicted_until is None or clocks.known_until is None:
-            return 0.0  # a topic that has shown no time has let nothing be forgotten
-        behind = min(clocks.predicted_until, clocks.known_until)
-        return behind - REBUILT_HORIZONS * self._rules.label_horizon_s - self._rules.tolerance.future_s
+        """Return the Kafka time from which the log tells all of the join; ``None`` when there is nothing yet."""
+        rules = self._rules
+        return self._restored.rebuild_since(rules.label_horizon_s, rules.tolerance.future_s)
 
     def rebuild(self, records: Sequence[Record]) -> None:
         """Put older records into the join; their counts and findings are in the checkpoint already."""
@@ -196,6 +181,9 @@ class InputFold:
             reason, findings = monitor.take(joined, self._rules.judgement, proven_at)
             tally.join(reason, joined)
             self._tell(findings, tally)
+            if monitor.news is not None:
+                self._outputs.append(Output(self._rules.findings, model.encode(), encode(monitor.news)))
+                monitor.news = None
 
     def _tell(self, findings: Sequence[Finding], tally: Tally) -> None:
         for finding in findings:
@@ -243,8 +231,7 @@ class InputFold:
         self._unsaved, self._dirty = self._dirty, set()
         self._saved = {}
         self._frozen = self.join.freeze(), dict(offsets)
-        clocks = Clocks(_finite(self.join.predicted_until), _finite(self.join.known_until))
-        return Flush(outputs, self._records(msgspec.json.encode(clocks)))
+        return Flush(outputs, self._records(msgspec.json.encode(clocks_of(self.join))))
 
     def _records(self, clocks: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield CLOCKS, clocks
@@ -290,7 +277,3 @@ class InputFold:
 def watermark(fold: InputFold) -> float:
     """Return the newest event time folded; minus infinity before the first event."""
     return max(fold.join.predicted_until, fold.join.known_until)
-
-
-def _finite(at: float) -> float | None:
-    return at if at > float("-inf") else None

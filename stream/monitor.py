@@ -13,8 +13,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from stream.correction import revise, withdraw
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
-from stream.events import ALL, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
+from stream.events import ALL, Errors, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
@@ -24,6 +25,7 @@ from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.series import Series, is_comparable, loss_of, task_of
 from stream.tickets import look
 from stream.version import Judgement, Version
+from stream.windows import Windows
 
 LATE = 2.0
 """Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
@@ -53,6 +55,10 @@ class Monitor(Struct, array_like=True, gc=False):
     versions: dict[str, Version] = {}
     counts: dict[str, int] = {}
     rollouts: dict[str, tuple[float, Stage]] = {}
+    windows: Windows = msgspec.field(default_factory=Windows)
+    """Errors of all versions that serve."""
+    news: Errors | None = None
+    """Said as soon as it is made, so never saved."""
 
     def rolled_out(self, rollout: Rollout) -> None:
         """Remember a version's latest stage, whatever the order of arrival; of one instant the last counts."""
@@ -121,9 +127,9 @@ class Monitor(Struct, array_like=True, gc=False):
                 if is_sound:
                     return reason, self._learn(version, served, joined, judgement, proven_at)
             elif is_sound:
-                _revise(version.task, served, joined, route)
+                revise(version.task, served, joined, route)
             else:
-                _withdraw(version.task, served, joined.previous, route)
+                withdraw(version.task, served, joined.previous, route)
         return reason if is_sound else MISMATCHED, ()
 
     def _begin(self, served: Served, judgement: Judgement) -> Version:
@@ -168,6 +174,8 @@ class Monitor(Struct, array_like=True, gc=False):
         route = version.route(served.slices, judgement, self.versions)
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
+        if version.task == "classification":
+            self._count_error(served, joined, loss, route, proven_at)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
         for series in route:
             suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
@@ -181,6 +189,19 @@ class Monitor(Struct, array_like=True, gc=False):
             if made is not None:
                 findings = [*(findings or ()), made]
         return findings or ()
+
+    def _count_error(
+        self, served: Served, joined: Joined, loss: float, route: Sequence[Series], proven_at: float | None
+    ) -> None:
+        """Count an outcome in the windows; once a minute, while harm is known, see whether they are news."""
+        stage = self.rollouts.get(served.version)
+        if stage is not None and stage[1] == "shadow":
+            return  # it answers nobody
+        if self.windows.add(joined.outcome_at, loss) and any(one.finding is not None for one in route):
+            windows = self.windows.news()
+            if windows:
+                at = joined.outcome_at
+                self.news = Errors(model=self.model, at=at, proven_at=proven_at, windows=windows)
 
     def _judge(
         self, version: Version, name: str, suspected: Series, newest: int, judgement: Judgement
@@ -238,6 +259,7 @@ class Monitor(Struct, array_like=True, gc=False):
             examples=series.examples,
             causes=(*_in_words(rollouts, onset_at), *moved(of.reference)),
             rollouts=rollouts,
+            windows=self.windows.tell() if of.task == "classification" else (),
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
             f"to {after:.3g} since {since}.",
         )
@@ -256,23 +278,6 @@ def _in_words(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
 def _is_sound(version: Version, served: Served, outcome: Label) -> bool:
     task = version.task
     return task_of(served) == task and is_comparable(task, served.prediction, outcome)
-
-
-def _revise(task: Task, served: Served, joined: Joined, route: Sequence[Series]) -> None:
-    """Put a correction into the figures in the place of what it corrects."""
-    previous, outcome = joined.previous, joined.outcome
-    assert previous is not None
-    assert outcome is not None
-    was, now = loss_of(task, served.prediction, previous), loss_of(task, served.prediction, outcome)
-    for series in route:
-        series.revise(was, now)
-
-
-def _withdraw(task: Task, served: Served, previous: Label, route: Sequence[Series]) -> None:
-    """Take an outcome out of the figures: its correction can't be held against the prediction."""
-    was = loss_of(task, served.prediction, previous)
-    for series in route:
-        series.withdraw(was)
 
 
 def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:

@@ -22,6 +22,7 @@ from stream.judge.harm import HarmDetector
 from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
 from stream.version import Routes
+from stream.windows import Windows
 
 SCHEMA: Final = b"4"
 
@@ -56,6 +57,8 @@ def _write(value: Any) -> Any:
         return [features, value.unwatched, value.said, value.repeats]
     if kind is Routes:
         return None
+    if kind is Windows:
+        return [value.cells.tobytes(), value.said]
     raise NotImplementedError(f"no way to write {kind}")
 
 
@@ -71,6 +74,8 @@ def _read(kind: type, value: Any) -> Any:
         return Reference(features, *value[1:])
     if kind is Routes:
         return Routes()
+    if kind is Windows:
+        return Windows(value[0], tuple(value[1]))
     raise NotImplementedError(f"no way to read {kind}")
 
 

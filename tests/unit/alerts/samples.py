@@ -22,7 +22,7 @@ from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.request import Request
 from alerts.triage import triage
-from stream.events import Finding
+from stream.events import Errors, Finding, Told
 from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -97,7 +97,7 @@ class Rec(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-def record(fact: Finding) -> Rec:
+def record(fact: Told) -> Rec:
     return Rec(encode(fact))
 
 
@@ -111,6 +111,9 @@ class Seen:
         self.announced = 0
 
     def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
