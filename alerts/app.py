@@ -70,10 +70,12 @@ def configured(config: Path | None, environ: Mapping[str, str]) -> tuple[Setting
 def assemble(settings: Settings, roster: Roster) -> faust.App:
     """Return the pager's application. Findings come from one partition, so one pager at a time is active."""
     registry = CollectorRegistry()
-    receivers = tuple(roster.receivers)
+    receivers = (*roster.receivers, *roster.heralds)
     telemetry = Telemetry(registry, receivers)
     courier = Courier(Http(guard=roster.guard), Smtp())
-    delivery = Delivery(roster.receivers, courier.send, telemetry, limits=roster.limits)
+    delivery = Delivery(
+        roster.receivers, courier.send, telemetry, limits=roster.limits, heralds=roster.heralds
+    )
     audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat)
     registry.register(BookFigures(delivery.book, roster.owners.names(), receivers))
     watch = FindingWatch(telemetry)

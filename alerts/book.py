@@ -5,33 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
+from alerts.archive import Archive
+from alerts.change import Change, DueChange, announced
 from alerts.command import Command, obey
 from alerts.incident import Incident, Notification, rerouted, with_notification
-from alerts.ledger import Ledger
 from alerts.onlooker import Onlooker
-from alerts.outbox import Due, Outbox
+from alerts.outbox import Due, Leaving
 from alerts.owners import Owners
-from alerts.reason import Decision
+from alerts.reason import Decision, Reason
 from alerts.telling import ripe_at, ripen
 from alerts.timers import Timers
 from alerts.triage import triage
 from alerts.worsening import worsen
 from stream.engine.partition import Flush, Output, Record
-from stream.events import Errors, Finding, Told
+from stream.events import Errors, Finding, Rollout, Told
 
 RESOLVED_BUDGET = 1_000
 """How many resolved incidents are remembered, to know a repeated finding again."""
 
 TRIGGER_REFUSED = "trigger_refused"
-
-_incident = msgspec.json.Decoder(Incident)
-
-
-class StateError(Exception):
-    """The stored state is not readable by this version; start the version that wrote it, or a newer one."""
 
 
 class Unreadable(NamedTuple):
@@ -53,7 +47,7 @@ class IncidentBook:
         announce: Callable[[], None],
         watch: Onlooker,
         fallbacks: Mapping[str, str] | None = None,
-        letter: Callable[[Due, str], Output] | None = None,
+        letter: Callable[[Leaving, str], Output] | None = None,
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
         self._owners = owners
@@ -64,9 +58,8 @@ class IncidentBook:
         self._fallbacks = fallbacks or {}
         self._letter = letter
         self._resolved_budget = resolved_budget
-        self._ledger = Ledger()
-        self._outbox = Outbox(self._ledger.get)
-        self._dirty: dict[str, None] = {}
+        self._archive = Archive()
+        self._ledger = self._archive.ledger
         self._letters: list[Output] = []
         self._timers = Timers()
         self._is_live = False
@@ -75,18 +68,14 @@ class IncidentBook:
     # The engine's side.
 
     def restore(self, key: bytes, value: bytes) -> None:
-        """Take back one incident; its due notifications leave after the first ``committed``.
+        """Take back one incident or change; what is due leaves after the first ``committed``.
 
         Raises:
             StateError: it was written by a version with another schema, or is damaged.
         """
-        try:
-            incident = _incident.decode(value)
-        except msgspec.DecodeError as fault:
-            raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
-        self._ledger.put(incident)
-        self._timers.set(incident.id, ripe_at(incident, self._owners))
-        self._outbox.flush(incident.id, incident)
+        incident = self._archive.restore(key, value)
+        if incident is not None:
+            self._timers.set(incident.id, ripe_at(incident, self._owners))
 
     def local(self) -> Mapping[str, int]:
         """Return nothing: a book has no disk."""
@@ -108,26 +97,20 @@ class IncidentBook:
         return any(news)
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
-        """Return dead letters and changed incidents since the last call."""
-        dirty: dict[bytes, bytes | None] = {}
-        for name in self._dirty:
-            incident = self._ledger.get(name)
-            dirty[name.encode()] = None if incident is None else msgspec.json.encode(incident)
-            self._outbox.flush(name, incident)
+        """Return dead letters, and incidents and changes that are other than at the last call."""
         letters, self._letters = self._letters, []
-        self._dirty = {}
-        return Flush(letters, [*dirty.items()])
+        return Flush(letters, [*self._archive.flush().items()])
 
     def committed(self) -> None:
         """Let go what is durable now."""
         self._is_live = True
-        self._outbox.commit()
+        self._archive.commit()
         self._announce()
 
     def close(self) -> None:
         """Hand out nothing from here on: another pager has the findings now."""
         self.closed = True
-        self._outbox.clear()
+        self._archive.outbox.clear()
         self._announce()
 
     # The clock's side.
@@ -139,28 +122,39 @@ class IncidentBook:
 
     # The delivery's side.
 
-    def due(self, receiver: str) -> Iterator[Due]:
-        """Yield what may leave for this receiver, oldest first."""
-        return self._outbox.due(receiver)
+    def due(self, receiver: str) -> Iterator[Leaving]:
+        """Yield what may leave in this lane, oldest first."""
+        yield from self._archive.outbox.due(receiver)
+        if not self.closed:
+            yield from self._archive.changes.due(receiver)
 
-    def accepted(self, due: Due, at: float) -> None:
+    def accepted(self, due: Leaving, at: float) -> None:
         """Record that the receiver has it, ``at`` epoch seconds."""
-        self._settle(due, state="sent", accepted_at=at, last_error="")
+        if isinstance(due, DueChange):
+            self._forget_change(due)
+        else:
+            self._settle(due, state="sent", accepted_at=at, last_error="")
 
-    def put_off(self, due: Due, reason: str) -> None:
+    def put_off(self, due: Leaving, reason: str) -> None:
         """Record an attempt that failed and will be repeated; not worth a checkpoint of its own."""
-        self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
+        if isinstance(due, DueChange):
+            self._try_change_again(due, reason)
+        else:
+            self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
 
-    def refused(self, due: Due, reason: str) -> None:
+    def refused(self, due: Leaving, reason: str) -> None:
         """Record that the receiver will never take it: a dead letter, and its fallback is to hear it instead.
 
         What was to follow a refused trigger ends with it, as a fallback that takes over hears it too.
         """
         if self.closed:
             return
-        self._settle(due, state="failed", last_error=reason)
         if self._letter is not None:
             self._letters.append(self._letter(due, reason))
+        if isinstance(due, DueChange):
+            self._forget_change(due)
+            return
+        self._settle(due, state="failed", last_error=reason)
         incident = self._ledger.get(due.incident.id)
         if incident is None:
             return
@@ -184,6 +178,10 @@ class IncidentBook:
         """Yield every remembered incident as it is now."""
         return iter(self._ledger)
 
+    def changes(self) -> Iterator[Change]:
+        """Yield every change that waits."""
+        return iter(self._archive.changes)
+
     def pending(self) -> Iterator[Notification]:
         """Yield every notification that is still due."""
         for incident in self._ledger:
@@ -199,6 +197,8 @@ class IncidentBook:
             return news
         if isinstance(fact, Finding):
             return self._triage(fact, now) or news
+        if isinstance(fact, Rollout):
+            return self._announce_change(fact, now) or news
         if isinstance(fact, Errors):
             decision = worsen(self._ledger, fact, self._owners, now)
             self._watch.worsened(fact, next(iter(decision.changed), None), decision.reasons)
@@ -207,12 +207,19 @@ class IncidentBook:
             self._watch.commanded(fact, decision.reasons)
         return self._take_over(decision) or news
 
+    def _announce_change(self, rollout: Rollout, now: float) -> bool:
+        """Take a rollout for those who hear of changes; return whether anybody does."""
+        changes = announced(rollout, self._owners, now)
+        reasons = [self._archive.take(change) for change in changes]
+        self._watch.rolled_out(rollout, reasons or [Reason.CHANGE_UNHEARD])
+        return Reason.CHANGE_ANNOUNCED in reasons
+
     def _triage(self, finding: Finding, now: float) -> bool:
         decision = triage(self._ledger, finding, self._owners, now)
         news = self._take_over(decision)
         holder = next(iter(decision.changed or self._ledger.holding(finding.id)), None)
         self._watch.triaged(finding, holder, decision.reasons)
-        self._forget_surplus()
+        self._archive.shrink(self._resolved_budget)
         return news
 
     def _take_over(self, decision: Decision) -> bool:
@@ -240,14 +247,23 @@ class IncidentBook:
         return passed
 
     def _put(self, incident: Incident) -> None:
-        self._ledger.put(incident)
+        self._archive.put(incident)
         self._timers.set(incident.id, ripe_at(incident, self._owners))
-        self._dirty[incident.id] = None
+
+    def _forget_change(self, due: DueChange) -> None:
+        if not self.closed:
+            self._archive.drop(due.change)
+            self._urge()
+
+    def _try_change_again(self, due: DueChange, reason: str) -> None:
+        tried = replace(due.notification, attempts=due.notification.attempts + 1, last_error=reason)
+        if not self.closed:
+            self._archive.put(replace(due.change, notification=tried))
 
     def _settle(self, due: Due, **changes: object) -> None:
         self._change(due, **({"attempts": due.notification.attempts + 1} | changes))
-        self._outbox.settle(due.notification)
-        self._forget_surplus()
+        self._archive.outbox.settle(due.notification)
+        self._archive.shrink(self._resolved_budget)
         self._urge()
 
     def _reroute(self, due: Due) -> None:
@@ -263,8 +279,3 @@ class IncidentBook:
             return
         old = incident.notification(due.notification.id)
         self._put(with_notification(incident, replace(old, **changes)))
-
-    def _forget_surplus(self) -> None:
-        for name in self._ledger.surplus(self._resolved_budget):
-            self._ledger.forget(name)
-            self._dirty[name] = None

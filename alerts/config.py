@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
+from msgspec.structs import replace
 from pydantic import (
     BaseModel,
     Field,
@@ -20,12 +21,14 @@ from pydantic import (
 
 from alerts.audit import Heartbeat
 from alerts.calendar import ROTA
+from alerts.change import lane_of
 from alerts.doors import ApiTable, Desk, HeartbeatTable, LinksTable, NetworkTable
 from alerts.grouping import Grouping, Upstream
 from alerts.guard import Guard
-from alerts.lane import Limit
+from alerts.lane import CHANGES, Limit
 from alerts.links import NOWHERE, Links
 from alerts.owners import Owners, RollbackHook
+from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Receiver
 from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, SilenceTable
 from alerts.tables import RECEIVERS, Name, ReceiverTable, RollbackTable, Table
@@ -63,6 +66,7 @@ class Roster(NamedTuple):
     desk: Desk | None = None
     links: Links = NOWHERE
     guard: Guard = Guard()
+    heralds: Mapping[str, Herald] = {}
 
 
 class UpstreamTable(Table):
@@ -215,10 +219,13 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
     desk = None if api is None else api.build(environ)
     leading = links.build(None if desk is None else desk.badges)
+    heralds = {one.name: herald for one in receivers if (herald := one.herald(environ)) is not None}
     return Roster(
-        owners,
+        replace(owners, hear_changes=frozenset(heralds)),
         receivers={one.name: one.build(environ, leading) for one in (*receivers, *hooks)},
-        limits={one.name: one.limits() for one in (*receivers, *hooks)},
+        heralds={lane_of(name): herald for name, herald in heralds.items()},
+        limits={one.name: one.limits() for one in (*receivers, *hooks)}
+        | dict.fromkeys(map(lane_of, heralds), CHANGES),
         fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
         guard=network.build(),
         heartbeat=None if beat is None else beat.build(environ),

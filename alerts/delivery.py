@@ -16,8 +16,10 @@ import structlog
 
 from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import IncidentBook
+from alerts.change import DueChange
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
-from alerts.outbox import Due
+from alerts.outbox import Leaving
+from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Message, Receiver
 from alerts.telemetry import Telemetry
 
@@ -39,14 +41,17 @@ class Delivery:
         telemetry: Telemetry,
         pace: Pace = PACE,
         limits: Mapping[str, Limit] | None = None,
+        heralds: Mapping[str, Herald] | None = None,
     ) -> None:
         self._receivers = receivers
+        self._heralds = heralds or {}
         self._send = send
         self._telemetry = telemetry
-        self._lanes = {name: Lane(_draw, pace, (limits or {}).get(name, FREE)) for name in receivers}
+        names = (*receivers, *self._heralds)
+        self._lanes = {name: Lane(_draw, pace, (limits or {}).get(name, FREE)) for name in names}
         self._gone: dict[str, str] = {}
         self._book: IncidentBook | None = None
-        self._wakes = {name: asyncio.Event() for name in receivers}
+        self._wakes = {name: asyncio.Event() for name in names}
 
     def attach(self, book: IncidentBook) -> None:
         """Deliver from this book from now on: it is the one whose findings this process owns."""
@@ -68,8 +73,9 @@ class Delivery:
         What is under way at the end may be repeated later, with the same id.
         """
         async with asyncio.TaskGroup() as tasks:
-            for name, receiver in self._receivers.items():
+            for name in self._lanes:
                 tasks.create_task(self._serve(name), name=f"deliver-{name}")
+            for name, receiver in self._receivers.items():
                 refresh_s: float | None = getattr(receiver, "refresh_s", None)
                 if refresh_s is not None:
                     tasks.create_task(self._refresh(name, refresh_s), name=f"refresh-{name}")
@@ -96,7 +102,7 @@ class Delivery:
         now = time.monotonic()
         return min((lane.wait_s(one, now) for one in left), default=None)
 
-    async def _attempt(self, name: str, book: IncidentBook, due: Due) -> Answer:
+    async def _attempt(self, name: str, book: IncidentBook, due: Leaving) -> Answer:
         answer = await self._ask(name, due)
         if isinstance(answer, Accepted):
             book.accepted(due, time.time())
@@ -107,7 +113,7 @@ class Delivery:
         self._tell(due, answer)
         return answer
 
-    async def _ask(self, name: str, due: Due) -> Answer:
+    async def _ask(self, name: str, due: Leaving) -> Answer:
         """Send, unless the receiver has said that it wants nothing any more, or it is too late."""
         if name in self._gone:
             return Gone(self._gone[name])
@@ -115,11 +121,16 @@ class Delivery:
         if expires_at is not None and time.time() >= expires_at:
             return Refused(EXPIRED)
         self._lanes[name].take(time.monotonic())
-        answer = await self._send(self._receivers[name].message(due.incident, due.notification, time.time()))
+        answer = await self._send(self._message(name, due, time.time()))
         if isinstance(answer, Gone):
             self._gone[name] = answer.reason
             log.error("receiver disabled until the pager starts again", receiver=name, reason=answer.reason)
         return answer
+
+    def _message(self, name: str, due: Leaving, at: float) -> Message:
+        if isinstance(due, DueChange):
+            return self._heralds[name].message(due.change)
+        return self._receivers[name].message(due.incident, due.notification, at)
 
     async def _refresh(self, name: str, every_s: float) -> None:
         """Say again what a receiver without memory must hear again; nothing of it is recorded but failures."""
@@ -128,27 +139,26 @@ class Delivery:
             book = self.book()
             told = [] if book is None else list(book.told(name, time.time() - RESOLVED_REFRESH_S))
             for due in told:
-                answer = await self._send(
-                    self._receivers[name].message(due.incident, due.notification, time.time())
-                )
+                answer = await self._send(self._message(name, due, time.time()))
                 self._telemetry.attempts.labels(name, f"refresh_{answer.reason}").inc()
                 if not isinstance(answer, Accepted):
                     break
 
-    def _tell(self, due: Due, answer: Answer) -> None:
+    def _tell(self, due: Leaving, answer: Answer) -> None:
         latency_s = self._telemetry.attempted(due, answer, time.time())
+        what = "change" if isinstance(due, DueChange) else "page"
         facts = {
             "receiver": due.notification.receiver,
             "action": due.notification.action,
-            "owner": due.incident.owner,
-            "model": due.incident.model,
-            "incident": due.incident.id,
+            "owner": due.subject.owner,
+            "model": due.subject.model,
+            "incident": None if isinstance(due, DueChange) else due.incident.id,
             "webhook_id": due.notification.id,
             "attempt": due.notification.attempts + 1,
         }
         if isinstance(answer, Accepted):
-            log.info("page sent", **facts, latency_s=latency_s)
+            log.info(f"{what} sent", **facts, latency_s=latency_s)
         elif isinstance(answer, Refused | Gone):
-            log.error("page refused", **facts, reason=answer.reason)
+            log.error(f"{what} refused", **facts, reason=answer.reason)
         else:
-            log.warning("page put off", **facts, reason=answer.reason)
+            log.warning(f"{what} put off", **facts, reason=answer.reason)

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from stream.events import Finding
 
-Action = Literal["trigger", "acknowledge", "resolve", "rollback"]
+Action = Literal["trigger", "acknowledge", "resolve", "rollback", "change"]
 FindingState = Literal["open", "closed"]
 STATES = ("open", "acknowledged", "resolved")
 ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
-"""What receivers are told of an incident; a rollback is asked of its hook only."""
+"""What receivers are told of an incident; a rollback is asked of its hook only, and a change is of no incident."""
 PREFIX = "inc_"
 SILENCE = "silence"
 """How ``muted_by`` begins when somebody asked for the quiet."""

@@ -8,7 +8,7 @@ import msgspec
 
 from alerts.book import Unreadable
 from alerts.command import Command
-from alerts.outbox import Due
+from alerts.outbox import Leaving
 from stream.dead_letter import dead_letter
 from stream.engine.partition import Output, Record
 from stream.events import Told
@@ -40,16 +40,17 @@ def _command(value: bytes | None) -> Command | None:
         return None
 
 
-def undelivered(dead_letters: str) -> Callable[[Due, str], Output]:
+def undelivered(dead_letters: str) -> Callable[[Leaving, str], Output]:
     """Return the maker of dead letters for notifications that their receiver refused for good."""
 
-    def letter(due: Due, reason: str) -> Output:
+    def letter(due: Leaving, reason: str) -> Output:
         headers = [
             ("tidewatch_reason", UNDELIVERED.encode()),
             ("tidewatch_detail", reason.encode()),
             ("tidewatch_receiver", due.notification.receiver.encode()),
             ("tidewatch_notification", due.notification.id.encode()),
         ]
-        return Output(dead_letters, due.incident.id.encode(), msgspec.json.encode(due.incident), headers)
+        subject = due.subject
+        return Output(dead_letters, subject.id.encode(), msgspec.json.encode(subject), headers)
 
     return letter

@@ -36,6 +36,8 @@ class Limit(NamedTuple):
 
 PACE = Pace()
 FREE = Limit(per_s=50.0, burst=50.0)
+CHANGES = Limit(per_s=0.5, burst=5.0)
+"""Changes leave slowly: a service counts them against the limit of its pages."""
 
 
 class Lane:

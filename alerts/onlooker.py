@@ -8,7 +8,7 @@ from typing import Protocol
 from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
-from stream.events import Errors, Finding
+from stream.events import Errors, Finding, Rollout
 
 
 class Onlooker(Protocol):
@@ -20,6 +20,10 @@ class Onlooker(Protocol):
 
     def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
         """Learn what a model's newest errors changed; ``None``: no incident."""
+        ...
+
+    def rolled_out(self, rollout: Rollout, reasons: Sequence[Reason]) -> None:
+        """Learn who hears of a rollout."""
         ...
 
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from alerts.change import DueChange
 from alerts.incident import Incident, Notification, sendable
 
 
@@ -17,6 +18,19 @@ class Due(NamedTuple):
 
     incident: Incident
     notification: Notification
+
+    @property
+    def subject(self) -> Incident:
+        """What it is about."""
+        return self.incident
+
+    @property
+    def proven_at(self) -> float | None:
+        """When the harm's proof reached Kafka, epoch seconds, or ``None``."""
+        return self.incident.lead.proven_at
+
+
+Leaving = Due | DueChange
 
 
 class Outbox:

@@ -64,6 +64,8 @@ class Owners(Struct, frozen=True, kw_only=True):
     grouping: Grouping = Grouping()
     silences: tuple[Silence, ...] = ()
     rotas: Mapping[str, Rota] = {}
+    hear_changes: frozenset[str] = frozenset()
+    """The receivers that are told of rollouts."""
 
     def of(self, model: str) -> Owner:
         """Return the first owner with a pattern that matches ``model``, case included, or the default."""

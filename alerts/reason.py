@@ -44,6 +44,9 @@ class Reason(StrEnum):
     SMOULDERS = "smoulders"
     WITHIN_BUDGET = "within_budget"
     NO_OBJECTIVE = "no_objective"
+    CHANGE_ANNOUNCED = "change_announced"
+    CHANGE_LEFT_OUT = "change_left_out"
+    CHANGE_UNHEARD = "change_unheard"
     NO_SUCH_INCIDENT = "no_such_incident"
     REPEAT = "repeat"
 

@@ -15,7 +15,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from alerts.command import Command
-from alerts.incident import Incident
+from alerts.incident import PREFIX, Incident
 from stream.engine.checkpoint import MARKER, reader
 
 SEEN_S = 5.0
@@ -59,7 +59,7 @@ class Shelf:
                 self.is_whole = self.is_whole or await consumer.position(self._tp) >= end
 
     def _take(self, key: bytes, value: bytes | None) -> None:
-        if key == MARKER:
+        if key == MARKER or not key.startswith(PREFIX.encode()):
             return
         if value is None:
             self._held.pop(key.decode(), None)

@@ -25,8 +25,9 @@ from alerts.links import Links
 from alerts.owners import RollbackHook
 from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.email import EmailReceiver
+from alerts.receivers.herald import Herald
 from alerts.receivers.mail import MailServer, Security
-from alerts.receivers.pagerduty import BASE_URL, PagerDutyReceiver
+from alerts.receivers.pagerduty import BASE_URL, PagerDutyHerald, PagerDutyReceiver
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.rollback import RollbackReceiver
 from alerts.receivers.slack import SlackReceiver
@@ -68,6 +69,10 @@ class ReceiverTable(Table):
             ValueError: a secret is missing or not of the form that it must have; never says the secret.
         """
         raise NotImplementedError
+
+    def herald(self, environ: Mapping[str, str]) -> Herald | None:
+        """Return what tells it of rollouts, ``None`` when it doesn't ask or can't be told."""
+        return None
 
     @model_validator(mode="after")
     def _can_be_built(self, info: ValidationInfo) -> ReceiverTable:
@@ -151,13 +156,21 @@ class PagerDutyTable(ReceiverTable):
     routing_key_file: Path | None = None
     routing_key_env: str | None = None
     base_url: HttpUrl = HttpUrl(BASE_URL)
+    changes: bool = False
 
     def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
         """Return the receiver; see ``ReceiverTable``."""
+        return PagerDutyReceiver(self._key(environ), str(self.base_url), links)
+
+    def herald(self, environ: Mapping[str, str]) -> Herald | None:
+        """Return what tells it of rollouts; see ``ReceiverTable``."""
+        return PagerDutyHerald(self._key(environ), str(self.base_url)) if self.changes else None
+
+    def _key(self, environ: Mapping[str, str]) -> str:
         key = reveal(self, "routing_key", environ)
         if len(key) != 32:
             raise ValueError("routing_key: want the 32 characters of an Events API v2 integration key")
-        return PagerDutyReceiver(key, str(self.base_url), links)
+        return key
 
 
 class AlertmanagerTable(ReceiverTable):

@@ -14,12 +14,13 @@ from prometheus_client.registry import Collector
 
 from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import IncidentBook
-from alerts.incident import ACTIONS, STATES
-from alerts.outbox import Due
+from alerts.incident import ACTIONS, STATES, Action
+from alerts.outbox import Leaving
 from alerts.reason import Reason
 from stream.refusal import Refusal
 
 RESULTS = ("sent", "failed")
+OTHERS: tuple[Action, ...] = ("rollback", "change")
 REFUSED = tuple(one for one in Refusal if one is not Refusal.ABSURD_TIME)  # no finding's time is judged
 ATTEMPTS = ("accepted", "timeout", "network")
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -94,13 +95,13 @@ class Telemetry:
             self.circuit.labels(receiver)
             for reason in ATTEMPTS:
                 self.attempts.labels(receiver, reason)
-            for action in (*ACTIONS, "rollback"):
+            for action in (*ACTIONS, *OTHERS):
                 for result in RESULTS:
                     self.notifications.labels(receiver, action, result)
 
-    def attempted(self, due: Due, answer: Answer, now: float) -> float | None:
+    def attempted(self, due: Leaving, answer: Answer, now: float) -> float | None:
         """Count one attempt; return the seconds from proof to ``now`` if this was an accepted page."""
-        notification, proven_at = due.notification, due.incident.lead.proven_at
+        notification, proven_at = due.notification, due.proven_at
         self.attempts.labels(notification.receiver, answer.reason).inc()
         if isinstance(answer, Accepted | Refused | Gone):
             result = "sent" if isinstance(answer, Accepted) else "failed"
@@ -134,6 +135,7 @@ class BookFigures(Collector):
         if book is not None:
             held.update((incident.owner, incident.state) for incident in book.incidents())
             waiting.update(notification.receiver for notification in book.pending())
+            waiting.update(change.notification.receiver for change in book.changes())
         incidents = GaugeMetricFamily(
             "tidewatch_incidents",
             "Incidents that this pager remembers, by owner and state; old resolved ones are forgotten.",

@@ -10,7 +10,7 @@ from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
 from alerts.telemetry import Telemetry
-from stream.events import Errors, Finding
+from stream.events import Errors, Finding, Rollout
 
 log = structlog.get_logger("tidewatch.pager")
 
@@ -48,6 +48,18 @@ class FindingWatch:
             "errors weighed",
             model=errors.model,
             incident=incident.id if incident else None,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def rolled_out(self, rollout: Rollout, reasons: Sequence[Reason]) -> None:
+        """Count every reason; log a rollout that somebody should hear of and won't."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        (log.error if Reason.CHANGE_LEFT_OUT in reasons else log.info)(
+            "rollout",
+            model=rollout.model,
+            version=rollout.version,
+            stage=rollout.stage,
             reasons=[reason.value for reason in reasons],
         )
 

@@ -58,7 +58,7 @@ _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
     "sendFindings": (
         "send",
         "findings",
-        "Says that a model got worse, how wrong it is, or that this is over.",
+        "Says that a model got worse, how wrong it is, that this is over; passes rollouts on.",
     ),
     "sendDeadLetters": ("send", "deadLetters", "Keeps what could not be read, with the reason."),
 }
@@ -83,7 +83,7 @@ def asyncapi() -> dict[str, Any]:
             "predictions": _channel(("prediction",), topics.predictions, topics),
             "outcomes": _channel(("outcome",), topics.outcomes, topics),
             "rollouts": _channel(("rollout",), topics.rollouts, topics),
-            "findings": _channel(("finding", "errors"), topics.findings, topics),
+            "findings": _channel(("finding", "errors", "rollout"), topics.findings, topics),
             "deadLetters": _channel(("deadLetter",), topics.dead_letters, topics),
         },
         "operations": {name: _operation(*parts) for name, parts in _OPERATIONS.items()},

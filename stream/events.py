@@ -171,8 +171,8 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     feature: str | None = None
 
 
-Told = Finding | Errors
-"""What the worker tells the pager."""
+Told = Finding | Errors | Rollout
+"""What the worker tells the pager: rollouts are passed on when a version comes to another stage."""
 
 
 def finding_id(model: str, version: str, where: str, metric: str, episode: int) -> str:

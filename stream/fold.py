@@ -131,7 +131,8 @@ class InputFold:
                 joined = self.join.know(event)
             else:
                 tally.rollouts += 1
-                self._monitor(event.model).rolled_out(event)
+                if self._monitor(event.model).rolled_out(event):
+                    self._outputs.append(Output(self._rules.findings, event.model.encode(), encode(event)))
                 continue
             if joined[0].reason is not WAITING:
                 self._judge(event.model, joined, timestamp / 1000.0, tally)

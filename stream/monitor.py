@@ -6,7 +6,7 @@ finding when the loss rose enough, is still high, and no open finding explains i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stream.correction import revise, withdraw
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
-from stream.events import ALL, Errors, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
+from stream.events import ALL, Errors, Finding, Label, Prediction, Rollout, Stage, Task, finding_id
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
@@ -23,6 +23,8 @@ from stream.judge.known import guards
 from stream.reference import Reference, moved
 from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.series import Series, is_comparable, loss_of, task_of
+from stream.suspects import in_words as suspects_in_words
+from stream.suspects import suspects
 from stream.tickets import look
 from stream.version import Judgement, Version
 from stream.windows import Windows
@@ -33,8 +35,6 @@ LOOKED_AT = 8
 """Losses between two looks whether a harm is over."""
 RECOVERED = 100
 """Losses after a page, at least, that may say that a model has recovered."""
-SUSPECT_S = 3_600.0
-"""A rollout this long before the onset, or less, is named as a possible cause."""
 RECKONED = 50
 """Labels of a version between two looks at how many come in a week."""
 EASED = 0.5
@@ -60,12 +60,17 @@ class Monitor(Struct, array_like=True, gc=False):
     news: Errors | None = None
     """Said as soon as it is made, so never saved."""
 
-    def rolled_out(self, rollout: Rollout) -> None:
-        """Remember a version's latest stage, whatever the order of arrival; of one instant the last counts."""
+    def rolled_out(self, rollout: Rollout) -> bool:
+        """Remember a version's latest stage, whatever the order of arrival; of one instant the last counts.
+
+        Return whether it came to another stage.
+        """
         known = self.rollouts.get(rollout.version)
-        if known is None or rollout.at >= known[0]:
-            self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
-            forget_oldest_stage(self.rollouts, self.versions)
+        if known is not None and rollout.at < known[0]:
+            return False
+        self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
+        forget_oldest_stage(self.rollouts, self.versions)
+        return known is None or known[1] != rollout.stage
 
     def predicted(
         self, prediction: Prediction, served: Served, judgement: Judgement, proven_at: float | None = None
@@ -236,7 +241,7 @@ class Monitor(Struct, array_like=True, gc=False):
         since = in_words(onset_at)
         episode = series.episode + 1
         within = onset_of(series, 2 * found.after.losses)
-        rollouts = tuple(self._rollouts_before(onset_at))
+        rollouts = suspects(self.rollouts, onset_at)
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -257,22 +262,12 @@ class Monitor(Struct, array_like=True, gc=False):
             events_since_onset=found.after.losses,
             episode=episode,
             examples=series.examples,
-            causes=(*_in_words(rollouts, onset_at), *moved(of.reference)),
+            causes=(*suspects_in_words(rollouts, onset_at), *moved(of.reference)),
             rollouts=rollouts,
             windows=self.windows.tell() if of.task == "classification" else (),
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
             f"to {after:.3g} since {since}.",
         )
-
-    def _rollouts_before(self, onset_at: float) -> Iterator[RolledOut]:
-        for version, (at, stage) in sorted(self.rollouts.items()):
-            if 0 <= onset_at - at <= SUSPECT_S:
-                yield RolledOut(version=version, stage=stage, at=at)
-
-
-def _in_words(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
-    for one in rollouts:
-        yield f"rollout of {one.version} to {one.stage}, {onset_at - one.at:.0f} s before the onset"
 
 
 def _is_sound(version: Version, served: Served, outcome: Label) -> bool:

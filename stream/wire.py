@@ -23,7 +23,11 @@ MAX_BYTES = 256 * 1024
 """A record of more bytes is refused unread."""
 
 EVENTS: Final[Mapping[str, type[Struct]]] = {"prediction": Prediction, "outcome": Outcome, "rollout": Rollout}
-TOLD: Final[Mapping[str, type[Struct]]] = {"finding": Finding, "errors": Errors}
+TOLD: Final[Mapping[str, type[Struct]]] = {
+    "finding": Finding,
+    "errors": Errors,
+    "rollout": Rollout,
+}
 
 _LAST_SECOND = 253_402_300_799.0  # of the year 9999, where datetime ends
 _STRUCTURED = b"application/cloudevents+json"

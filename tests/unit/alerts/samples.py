@@ -22,7 +22,7 @@ from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.request import Request
 from alerts.triage import triage
-from stream.events import Errors, Finding, Told
+from stream.events import Errors, Finding, Rollout, Told
 from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -114,6 +114,9 @@ class Seen:
         self.reasons.append(tuple(reasons))
 
     def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def rolled_out(self, rollout: Rollout, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.book import IncidentBook, StateError
+from alerts.archive import StateError
+from alerts.book import IncidentBook
 from alerts.incident import Incident
 from alerts.outbox import Due
 from alerts.owners import Owners

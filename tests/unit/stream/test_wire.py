@@ -378,7 +378,7 @@ def test_a_finding_survives_encoding():
     ("value", "reason", "message"),
     [
         (None, "null_value", "value null: want a JSON object; nothing is deleted by a null here"),
-        (line(OUTCOME), "unknown_type", 'type "outcome": want "finding" or "errors"'),
+        (line(OUTCOME), "unknown_type", 'type "outcome": want "finding" or "errors" or "rollout"'),
         (
             encode(FINDING).replace(b'"page"', b'"shout"'),
             "out_of_range",

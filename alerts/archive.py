@@ -1,0 +1,98 @@
+"""Core. Everything that is remembered, what of it has changed since the last checkpoint, and what is durable."""
+
+from __future__ import annotations
+
+import msgspec
+
+from alerts.change import PREFIX as CHANGE
+from alerts.change import Change, Changes
+from alerts.incident import Incident
+from alerts.ledger import Ledger
+from alerts.outbox import Outbox
+from alerts.reason import Reason
+
+_incident = msgspec.json.Decoder(Incident).decode
+_change = msgspec.json.Decoder(Change).decode
+
+
+class StateError(Exception):
+    """The stored state is not readable by this version; start the version that wrote it, or a newer one."""
+
+
+class Archive:
+    """Incidents and changes by their keys in the incidents topic; owned by exactly one book."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.changes = Changes()
+        self.outbox = Outbox(self.ledger.get)
+        self._dirty: dict[str, None] = {}
+
+    def restore(self, key: bytes, value: bytes) -> Incident | None:
+        """Take back one record; what is due leaves after the first ``commit``. Return it if it is an incident.
+
+        Raises:
+            StateError: it was written by a version with another schema, or is damaged.
+        """
+        try:
+            if key.startswith(CHANGE.encode()):
+                change = _change(value)
+                self.changes.put(change)
+                self.changes.flush(change.id)
+                return None
+            incident = _incident(value)
+        except msgspec.DecodeError as fault:
+            raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
+        self.ledger.put(incident)
+        self.outbox.flush(incident.id, incident)
+        return incident
+
+    def put(self, held: Incident | Change) -> None:
+        """Remember it, in the place of the one with its id."""
+        if isinstance(held, Change):
+            self.changes.put(held)
+        else:
+            self.ledger.put(held)
+        self.touch(held.id)
+
+    def take(self, change: Change) -> Reason:
+        """Remember a new change; say what became of it."""
+        reason = self.changes.take(change)
+        if reason is Reason.CHANGE_ANNOUNCED:
+            self.touch(change.id)
+        return reason
+
+    def drop(self, change: Change) -> None:
+        """Forget a change that came to its end."""
+        self.changes.settle(change.id)
+        self.touch(change.id)
+
+    def touch(self, name: str) -> None:
+        """Note that the next checkpoint must write this one, or that it is gone."""
+        self._dirty[name] = None
+
+    def shrink(self, resolved_budget: int) -> None:
+        """Forget the oldest resolved incidents past the budget."""
+        for name in self.ledger.surplus(resolved_budget):
+            self.ledger.forget(name)
+            self.touch(name)
+
+    def flush(self) -> dict[bytes, bytes | None]:
+        """Return what has changed since the last call by key, ``None``: gone."""
+        names, self._dirty = self._dirty, {}
+        return {name.encode(): self._flush(name) for name in names}
+
+    def _flush(self, name: str) -> bytes | None:
+        held: Incident | Change | None
+        if name.startswith(CHANGE):
+            held = self.changes.get(name)
+            self.changes.flush(name)
+        else:
+            held = self.ledger.get(name)
+            self.outbox.flush(name, held)
+        return None if held is None else msgspec.json.encode(held)
+
+    def commit(self) -> None:
+        """Learn that all that was flushed is durable: what is due may leave."""
+        self.outbox.commit()
+        self.changes.commit()
