@@ -1,4 +1,4 @@
-"""Shell. The only module that knows httpx: one POST, and what its answer asks the sender to do next.
+"""Shell. The only module that knows httpx: one POST and what its answer asks the sender to do next, or one GET.
 
 A name is resolved once, every address that it has must pass the guard, and the connection goes to a checked
 address: a name that means something else the next moment gains nothing.
@@ -17,12 +17,13 @@ from typing import Any
 import httpcore
 import httpx
 
-from alerts.answer import Answer, Refused, Reply, RetryLater
+from alerts.answer import Answer, Fetched, Refused, Reply, RetryLater
 from alerts.guard import Guard
 from alerts.receivers.request import Request
 
 RESPONSE_BYTES = 65_536
 """As much of an answer's body is read."""
+FETCHED_BYTES = 1_048_576
 DRAIN_S = 0.5
 """As long is waited for an answer's body."""
 
@@ -60,6 +61,31 @@ class Http:
             return RetryLater("network")  # without the message: it may quote the URL, and that holds secrets
         except httpx.InvalidURL:
             return Refused("bad_url")
+
+    async def fetch(self, url: str) -> Fetched | RetryLater | Refused:
+        """GET a body of at most ``FETCHED_BYTES``; every failure is a reason, never an exception."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._get(url)
+        except (TimeoutError, httpx.TimeoutException):
+            return RetryLater("timeout")
+        except NotAllowed:
+            return Refused("address_not_allowed")
+        except httpx.HTTPError:
+            return RetryLater("network")
+        except httpx.InvalidURL:
+            return Refused("bad_url")
+
+    async def _get(self, url: str) -> Fetched | RetryLater | Refused:
+        async with self._client.stream("GET", url, headers={"accept-encoding": "identity"}) as response:
+            if response.status_code != 200:
+                return Refused(f"http_{response.status_code}")
+            taken = bytearray()
+            async for chunk in response.aiter_raw():
+                taken += chunk
+                if len(taken) > FETCHED_BYTES:
+                    return Refused("too_large")
+            return Fetched(bytes(taken))
 
     async def close(self) -> None:
         """Close all connections."""

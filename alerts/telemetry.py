@@ -29,9 +29,12 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 class Telemetry:
     """The pager's own metrics, registered in ``registry``."""
 
-    def __init__(self, registry: CollectorRegistry, receivers: Sequence[str]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, receivers: Sequence[str], rotas: Sequence[str] = ()
+    ) -> None:
         self._count_findings(registry)
         self._measure_delivery(registry)
+        self._watch_rotas(registry, rotas)
         self._start_at_zero(receivers)
 
     def _count_findings(self, registry: CollectorRegistry) -> None:
@@ -84,6 +87,23 @@ class Telemetry:
             buckets=SECONDS,
             registry=registry,
         )
+
+    def _watch_rotas(self, registry: CollectorRegistry, rotas: Sequence[str]) -> None:
+        self.refreshes = Counter(
+            "tidewatch_rota_refreshes",
+            "Attempts to fetch a rota, by how they ended.",
+            ["rota", "reason"],
+            registry=registry,
+        )
+        self.rota_fetched_at = Gauge(
+            "tidewatch_rota_fetched_timestamp_seconds",
+            "When a rota was fetched last, epoch seconds; 0: not since the start.",
+            ["rota"],
+            registry=registry,
+        )
+        for rota in rotas:
+            self.refreshes.labels(rota, "fetched")
+            self.rota_fetched_at.labels(rota)
 
     def _start_at_zero(self, receivers: Sequence[str]) -> None:
         for refusal in REFUSED:

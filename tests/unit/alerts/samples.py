@@ -191,6 +191,18 @@ def hook_server() -> Iterator[HookServer]:
                 self.wfile.write(b"" if status == 204 else hook.body)
                 hook.after_body()
 
+        def do_GET(self) -> None:
+            got = Got(self.path, {k.lower(): v for k, v in self.headers.items()}, b"")
+            status, headers = hook.answer(got)
+            hook.before_answer()
+            hook.got.append(got)
+            self.send_response(status)
+            for name, value in ({"content-length": str(len(hook.body))} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(hook.body)
+
         def log_message(self, *args: object) -> None:
             pass
 
