@@ -75,7 +75,12 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
     telemetry = Telemetry(registry, receivers, [feed.name for feed in roster.feeds])
     courier = Courier(Http(guard=roster.guard), Smtp())
     delivery = Delivery(
-        roster.receivers, courier.send, telemetry, limits=roster.limits, heralds=roster.heralds
+        roster.receivers,
+        courier.send,
+        telemetry,
+        limits=roster.limits,
+        heralds=roster.heralds,
+        digest_over=roster.digest_over,
     )
     audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat)
     registry.register(BookFigures(delivery.book, roster.owners.names(), receivers))

@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from alerts import ending
 from alerts.archive import Archive
 from alerts.change import Change, DueChange, announced
 from alerts.command import Command, obey
-from alerts.incident import Incident, Notification, rerouted, with_notification
+from alerts.digest import bundled
+from alerts.incident import Incident, Notification
 from alerts.onlooker import Onlooker
-from alerts.outbox import Due, Leaving
+from alerts.outbox import Due, Leaving, parts
 from alerts.owners import Owners
 from alerts.reason import Decision, Reason
 from alerts.telling import ripe_at, ripen
@@ -25,7 +27,8 @@ from stream.events import Errors, Finding, Rollout, Told
 RESOLVED_BUDGET = 1_000
 """How many resolved incidents are remembered, to know a repeated finding again."""
 
-TRIGGER_REFUSED = "trigger_refused"
+
+Ending = Callable[[Incident, Notification], Incident]
 
 
 class Unreadable(NamedTuple):
@@ -47,7 +50,7 @@ class IncidentBook:
         announce: Callable[[], None],
         watch: Onlooker,
         fallbacks: Mapping[str, str] | None = None,
-        letter: Callable[[Leaving, str], Output] | None = None,
+        letter: Callable[[Due | DueChange, str], Output] | None = None,
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
         self._owners = owners
@@ -124,44 +127,41 @@ class IncidentBook:
 
     def due(self, receiver: str) -> Iterator[Leaving]:
         """Yield what may leave in this lane, oldest first."""
+        yield from self._archive.outbox.digests(receiver)
         yield from self._archive.outbox.due(receiver)
         if not self.closed:
             yield from self._archive.changes.due(receiver)
 
-    def accepted(self, due: Leaving, at: float) -> None:
+    def waiting(self, receiver: str) -> int:
+        """Return how many notifications wait for this receiver and are in no digest."""
+        return sum(len(run) for run in self._archive.outbox.runs(receiver))
+
+    def bundle(self, receiver: str) -> None:
+        """Put what waits for this receiver into digests; they leave when that is durable."""
+        for incident in () if self.closed else bundled(self._archive.outbox, receiver):
+            self._put(incident)
+            self._urge()
+
+    def accepted(self, leaving: Leaving, at: float) -> None:
         """Record that the receiver has it, ``at`` epoch seconds."""
-        if isinstance(due, DueChange):
-            self._forget_change(due)
-        else:
-            self._settle(due, state="sent", accepted_at=at, last_error="")
+        for due in parts(leaving):
+            self._end(due, lambda incident, one: ending.accepted(incident, one, at))
 
-    def put_off(self, due: Leaving, reason: str) -> None:
+    def put_off(self, leaving: Leaving, reason: str) -> None:
         """Record an attempt that failed and will be repeated; not worth a checkpoint of its own."""
-        if isinstance(due, DueChange):
-            self._try_change_again(due, reason)
-        else:
-            self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
+        for due in parts(leaving):
+            if isinstance(due, DueChange):
+                self._try_change_again(due, reason)
+            else:
+                self._change(due, lambda incident, one: ending.put_off(incident, one, reason))
 
-    def refused(self, due: Leaving, reason: str) -> None:
-        """Record that the receiver will never take it: a dead letter, and its fallback is to hear it instead.
-
-        What was to follow a refused trigger ends with it, as a fallback that takes over hears it too.
-        """
-        if self.closed:
-            return
-        if self._letter is not None:
-            self._letters.append(self._letter(due, reason))
-        if isinstance(due, DueChange):
-            self._forget_change(due)
-            return
-        self._settle(due, state="failed", last_error=reason)
-        incident = self._ledger.get(due.incident.id)
-        if incident is None:
-            return
-        for later in incident.notifications if due.notification.action == "trigger" else ():
-            if later.receiver == due.notification.receiver and later.state == "due":
-                self._settle(Due(due.incident, later), state="failed", last_error=TRIGGER_REFUSED, attempts=0)
-        self._reroute(due)
+    def refused(self, leaving: Leaving, reason: str) -> None:
+        """Record that the receiver will never take it: a dead letter, and its fallback is to hear it instead."""
+        fallback = self._fallbacks.get(leaving.notification.receiver)
+        for due in () if self.closed else parts(leaving):
+            if self._letter is not None:
+                self._letters.append(self._letter(due, reason))
+            self._end(due, lambda incident, one: ending.refused(incident, one, reason, fallback))
 
     def told(self, receiver: str, resolved_since: float) -> Iterator[Due]:
         """Yield what this receiver was told last of every incident that is open or resolved recently."""
@@ -250,32 +250,22 @@ class IncidentBook:
         self._archive.put(incident)
         self._timers.set(incident.id, ripe_at(incident, self._owners))
 
-    def _forget_change(self, due: DueChange) -> None:
-        if not self.closed:
+    def _end(self, due: Due | DueChange, end: Ending) -> None:
+        if self.closed:
+            return
+        if isinstance(due, DueChange):
             self._archive.drop(due.change)
-            self._urge()
+        else:
+            self._change(due, end)
+            self._archive.shrink(self._resolved_budget)
+        self._urge()
+
+    def _change(self, due: Due, end: Ending) -> None:
+        incident = self._ledger.get(due.incident.id)
+        if not self.closed and incident is not None:
+            self._put(end(incident, incident.notification(due.notification.id)))
 
     def _try_change_again(self, due: DueChange, reason: str) -> None:
         tried = replace(due.notification, attempts=due.notification.attempts + 1, last_error=reason)
         if not self.closed:
             self._archive.put(replace(due.change, notification=tried))
-
-    def _settle(self, due: Due, **changes: object) -> None:
-        self._change(due, **({"attempts": due.notification.attempts + 1} | changes))
-        self._archive.outbox.settle(due.notification)
-        self._archive.shrink(self._resolved_budget)
-        self._urge()
-
-    def _reroute(self, due: Due) -> None:
-        fallback = self._fallbacks.get(due.notification.receiver)
-        incident = self._ledger.get(due.incident.id)
-        if fallback is not None and incident is not None:
-            self._put(rerouted(incident, due.notification, fallback))
-
-    def _change(self, due: Due, **changes: object) -> None:
-        """Record on the incident as it is by now: findings may have joined since the request left."""
-        incident = self._ledger.get(due.incident.id)
-        if self.closed or incident is None:
-            return
-        old = incident.notification(due.notification.id)
-        self._put(with_notification(incident, replace(old, **changes)))

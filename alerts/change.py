@@ -56,6 +56,11 @@ class DueChange(NamedTuple):
         return self.change
 
     @property
+    def facts(self) -> dict[str, object]:
+        """What a log line says of it."""
+        return {"owner": self.change.owner, "model": self.change.model, "version": self.change.version}
+
+    @property
     def proven_at(self) -> None:
         """No harm was proved."""
         return

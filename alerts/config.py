@@ -69,6 +69,7 @@ class Roster(NamedTuple):
     guard: Guard = Guard()
     heralds: Mapping[str, Herald] = {}
     feeds: tuple[Feed, ...] = ()
+    digest_over: Mapping[str, int] = {}
 
 
 class UpstreamTable(Table):
@@ -239,6 +240,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
         heartbeat=None if beat is None else beat.build(environ),
         desk=desk,
         links=leading,
+        digest_over={one.name: one.digests() for one in receivers if one.digests()},
         feeds=tuple(one for one in feeds if one is not None),
     )
 

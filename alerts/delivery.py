@@ -18,9 +18,9 @@ from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import IncidentBook
 from alerts.change import DueChange
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
-from alerts.outbox import Leaving
+from alerts.outbox import Digest, Leaving
 from alerts.receivers.herald import Herald
-from alerts.receivers.receiver import Message, Receiver
+from alerts.receivers.receiver import Digester, Message, Receiver
 from alerts.telemetry import Telemetry
 
 log = structlog.get_logger("tidewatch.pager")
@@ -42,8 +42,10 @@ class Delivery:
         pace: Pace = PACE,
         limits: Mapping[str, Limit] | None = None,
         heralds: Mapping[str, Herald] | None = None,
+        digest_over: Mapping[str, int] | None = None,
     ) -> None:
         self._receivers = receivers
+        self._digest_over = digest_over or {}
         self._heralds = heralds or {}
         self._send = send
         self._telemetry = telemetry
@@ -92,15 +94,32 @@ class Delivery:
         book, lane = self.book(), self._lanes[name]
         if book is None:
             return None
-        for due in list(book.due(name)):
+        self._bundle(name, book)
+        for due in self._leaving(name, book):
             if not book.closed and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
                 answer = await self._attempt(name, book, due)
                 lane.note(due.notification.id, due.notification.attempts + 1, answer, time.monotonic())
                 self._telemetry.circuit.labels(name).set(lane.is_open)
-        left = [due.notification.id for due in book.due(name)]
+        left = [due.notification.id for due in self._leaving(name, book)]
         lane.keep(frozenset(left))
         now = time.monotonic()
         return min((lane.wait_s(one, now) for one in left), default=None)
+
+    def _bundle(self, name: str, book: IncidentBook) -> None:
+        """Have what waits said in digests when the receiver's limit leaves more waiting than it wants."""
+        over = self._digest_over.get(name, 0)
+        if over and book.waiting(name) > over + self._lanes[name].room(time.monotonic()):
+            book.bundle(name)
+
+    def _leaving(self, name: str, book: IncidentBook) -> list[Leaving]:
+        """Return what may leave; one by one what was put into a digest before the receiver stopped taking them."""
+        found: list[Leaving] = []
+        for due in book.due(name):
+            if isinstance(due, Digest) and not isinstance(self._receivers[name], Digester):
+                found += {one.incident.id: one for one in reversed(due.dues)}.values()
+            else:
+                found.append(due)
+        return found
 
     async def _attempt(self, name: str, book: IncidentBook, due: Leaving) -> Answer:
         answer = await self._ask(name, due)
@@ -130,7 +149,11 @@ class Delivery:
     def _message(self, name: str, due: Leaving, at: float) -> Message:
         if isinstance(due, DueChange):
             return self._heralds[name].message(due.change)
-        return self._receivers[name].message(due.incident, due.notification, at)
+        receiver = self._receivers[name]
+        if isinstance(due, Digest):
+            assert isinstance(receiver, Digester)
+            return receiver.digest(due, at)
+        return receiver.message(due.incident, due.notification, at)
 
     async def _refresh(self, name: str, every_s: float) -> None:
         """Say again what a receiver without memory must hear again; nothing of it is recorded but failures."""
@@ -146,13 +169,11 @@ class Delivery:
 
     def _tell(self, due: Leaving, answer: Answer) -> None:
         latency_s = self._telemetry.attempted(due, answer, time.time())
-        what = "change" if isinstance(due, DueChange) else "page"
-        facts = {
+        what = {"change": "change", "digest": "digest"}.get(due.notification.action, "page")
+        facts: dict[str, object] = {
             "receiver": due.notification.receiver,
             "action": due.notification.action,
-            "owner": due.subject.owner,
-            "model": due.subject.model,
-            "incident": None if isinstance(due, DueChange) else due.incident.id,
+            **due.facts,
             "webhook_id": due.notification.id,
             "attempt": due.notification.attempts + 1,
         }

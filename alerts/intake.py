@@ -7,8 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from alerts.book import Unreadable
+from alerts.change import DueChange
 from alerts.command import Command
-from alerts.outbox import Leaving
+from alerts.outbox import Due
 from stream.dead_letter import dead_letter
 from stream.engine.partition import Output, Record
 from stream.events import Told
@@ -40,10 +41,10 @@ def _command(value: bytes | None) -> Command | None:
         return None
 
 
-def undelivered(dead_letters: str) -> Callable[[Leaving, str], Output]:
+def undelivered(dead_letters: str) -> Callable[[Due | DueChange, str], Output]:
     """Return the maker of dead letters for notifications that their receiver refused for good."""
 
-    def letter(due: Leaving, reason: str) -> Output:
+    def letter(due: Due | DueChange, reason: str) -> Output:
         headers = [
             ("tidewatch_reason", UNDELIVERED.encode()),
             ("tidewatch_detail", reason.encode()),

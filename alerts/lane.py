@@ -64,6 +64,10 @@ class Lane:
         lacking = max(0.0, 1.0 - self._level(now))
         return max(0.0, until - now, lacking / self._limit.per_s)
 
+    def room(self, now: float) -> int:
+        """Return how many may leave at once."""
+        return int(self._level(now))
+
     def take(self, now: float) -> None:
         """Count one attempt against the limit."""
         self._tokens = self._level(now) - 1.0

@@ -7,7 +7,10 @@ could take back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from alerts.change import DueChange
 from alerts.incident import Incident, Notification, sendable
@@ -25,12 +28,40 @@ class Due(NamedTuple):
         return self.incident
 
     @property
+    def facts(self) -> dict[str, object]:
+        """What a log line says of it."""
+        return {"owner": self.incident.owner, "model": self.incident.model, "incident": self.incident.id}
+
+    @property
     def proven_at(self) -> float | None:
         """When the harm's proof reached Kafka, epoch seconds, or ``None``."""
         return self.incident.lead.proven_at
 
 
-Leaving = Due | DueChange
+class Digest(NamedTuple):
+    """Notifications that leave in one message, with their incidents as they are now."""
+
+    dues: tuple[Due, ...]
+
+    @property
+    def notification(self) -> Notification:
+        """The digest as one notification."""
+        first = self.dues[0].notification
+        attempts = max(due.notification.attempts for due in self.dues)
+        return replace(first, id=first.digest, action="digest", attempts=attempts)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What a log line says of it."""
+        return {"incidents": [*dict.fromkeys(due.incident.id for due in self.dues)]}
+
+
+Leaving = Due | Digest | DueChange
+
+
+def parts(leaving: Leaving) -> tuple[Due | DueChange, ...]:
+    """Return the single notifications that leave with it."""
+    return leaving.dues if isinstance(leaving, Digest) else (leaving,)
 
 
 class Outbox:
@@ -54,7 +85,7 @@ class Outbox:
         flushed, self._flushed = self._flushed, {}
         for name, incident in flushed.items():
             if incident is None:
-                self._durable.pop(name, None)
+                self._forget(name)
             else:
                 self._durable[name] = incident
                 self._post(incident)
@@ -66,16 +97,48 @@ class Outbox:
             live = None if incident is None else incident.notification(notification_id)
             if incident is None or live is None or live.state != "due":
                 continue
-            if sendable(kept, kept.notification(notification_id)):
+            if not live.digest and sendable(kept, kept.notification(notification_id)):
                 yield Due(incident, live)
 
-    def settle(self, notification: Notification) -> None:
-        """Let go a notification that came to its end."""
-        self._due.get(notification.receiver, {}).pop(notification.id, None)
+    def digests(self, receiver: str) -> Iterator[Digest]:
+        """Yield the digests that may leave for this receiver: those whose members are all durable as such."""
+        members: dict[str, list[Due]] = {}
+        pending: set[str] = set()
+        for notification_id, name in self._due.get(receiver, {}).items():
+            incident = self._live(name)
+            live = None if incident is None else incident.notification(notification_id)
+            if incident is None or live is None or live.state != "due" or not live.digest:
+                continue
+            members.setdefault(live.digest, []).append(Due(incident, live))
+            if self._durable[name].notification(notification_id).digest != live.digest:
+                pending.add(live.digest)
+        for name, dues in members.items():
+            if name not in pending:
+                yield Digest(tuple(sorted(dues, key=_by_age)))  # whatever order a restart left them in
+
+    def runs(self, receiver: str) -> Iterator[list[Due]]:
+        """Yield what waits for this receiver and was neither tried nor put into a digest, by incident, in order.
+
+        What was tried may have arrived: it keeps its own id.
+        """
+        for name in dict.fromkeys(self._due.get(receiver, {}).values()):
+            incident, kept = self._live(name), self._durable[name]
+            chain = [one for one in kept.notifications if (one.receiver, one.state) == (receiver, "due")]
+            if incident is None or not chain or not sendable(kept, chain[0]):
+                continue
+            live = [incident.notification(one.id) for one in chain]
+            run = [*takewhile(_is_untouched, live)]
+            if run:
+                yield [Due(incident, one) for one in run]
 
     def clear(self) -> None:
         """Hand out nothing from here on."""
         self._due.clear()
+
+    def _forget(self, name: str) -> None:
+        gone = self._durable.pop(name, None)
+        for notification in gone.notifications if gone else ():
+            self._due.get(notification.receiver, {}).pop(notification.id, None)
 
     def _post(self, incident: Incident) -> None:
         live = self._live(incident.id)
@@ -86,3 +149,11 @@ class Outbox:
                 lane[notification.id] = incident.id
             else:
                 lane.pop(notification.id, None)
+
+
+def _by_age(due: Due) -> tuple[float, str]:
+    return due.notification.due_at, due.incident.id
+
+
+def _is_untouched(one: Notification) -> bool:
+    return one.state == "due" and not one.attempts and not one.digest

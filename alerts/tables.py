@@ -51,10 +51,17 @@ class ReceiverTable(Table):
     """What every ``[[receiver]]`` has."""
 
     limit: ClassVar[Limit] = FREE
+    digest_most: ClassVar[int | None] = None
+    """What ``digest_over`` is when it is left out; ``None``: this kind takes no digests."""
 
     name: Name
     fallback: str | None = None
     per_minute: Annotated[float, Field(gt=0, le=6_000)] | None = None
+    digest_over: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+    def digests(self) -> int:
+        """Return past how many waiting notifications it is sent digests, 0: never."""
+        return (self.digest_most or 0) if self.digest_over is None else self.digest_over
 
     def limits(self) -> Limit:
         """Return how fast it may be sent to."""
@@ -77,6 +84,8 @@ class ReceiverTable(Table):
     @model_validator(mode="after")
     def _can_be_built(self, info: ValidationInfo) -> ReceiverTable:
         self.build(info.context or {}, Links())
+        if self.digest_over is not None and self.digest_most is None:
+            raise ValueError("digest_over: this kind takes no digests; want it left out")
         return self
 
 
@@ -108,6 +117,8 @@ class SignedTable(ReceiverTable):
 
 class WebhookTable(SignedTable):
     """``kind = "webhook"``."""
+
+    digest_most = 0
 
     kind: Literal["webhook"]
     envelope: Envelope = "standard"
@@ -176,6 +187,8 @@ class PagerDutyTable(ReceiverTable):
 class AlertmanagerTable(ReceiverTable):
     """``kind = "alertmanager"``."""
 
+    digest_most = 0
+
     kind: Literal["alertmanager"]
     url: HttpUrl
     token: SecretStr | None = None
@@ -210,6 +223,7 @@ class SlackTable(ReceiverTable, SecretUrl):
     """``kind = "slack"``."""
 
     limit = Limit(per_s=1.0, burst=5.0)  # one a second, and short bursts
+    digest_most = 20
 
     kind: Literal["slack"]
 
@@ -222,6 +236,7 @@ class TeamsTable(ReceiverTable, SecretUrl):
     """``kind = "teams"``."""
 
     limit = Limit(per_s=2.0, burst=4.0)  # four a second are throttled
+    digest_most = 20
 
     kind: Literal["teams"]
 
@@ -234,6 +249,7 @@ class EmailTable(ReceiverTable):
     """``kind = "email"``."""
 
     limit = Limit(per_s=1.0, burst=10.0)
+    digest_most = 20
 
     kind: Literal["email"]
     to: MailAddress

@@ -15,12 +15,12 @@ from prometheus_client.registry import Collector
 from alerts.answer import Accepted, Answer, Gone, Refused
 from alerts.book import IncidentBook
 from alerts.incident import ACTIONS, STATES, Action
-from alerts.outbox import Leaving
+from alerts.outbox import Digest, Leaving, parts
 from alerts.reason import Reason
 from stream.refusal import Refusal
 
 RESULTS = ("sent", "failed")
-OTHERS: tuple[Action, ...] = ("rollback", "change")
+OTHERS: tuple[Action, ...] = ("rollback", "change", "digest")
 REFUSED = tuple(one for one in Refusal if one is not Refusal.ABSURD_TIME)  # no finding's time is judged
 ATTEMPTS = ("accepted", "timeout", "network")
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -119,18 +119,24 @@ class Telemetry:
                 for result in RESULTS:
                     self.notifications.labels(receiver, action, result)
 
-    def attempted(self, due: Leaving, answer: Answer, now: float) -> float | None:
-        """Count one attempt; return the seconds from proof to ``now`` if this was an accepted page."""
-        notification, proven_at = due.notification, due.proven_at
-        self.attempts.labels(notification.receiver, answer.reason).inc()
+    def attempted(self, leaving: Leaving, answer: Answer, now: float) -> float | None:
+        """Count one attempt; return the most seconds from proof to ``now`` of the pages accepted by it."""
+        receiver = leaving.notification.receiver
+        self.attempts.labels(receiver, answer.reason).inc()
         if isinstance(answer, Accepted | Refused | Gone):
-            result = "sent" if isinstance(answer, Accepted) else "failed"
-            self.notifications.labels(notification.receiver, notification.action, result).inc()
-        if not isinstance(answer, Accepted) or notification.action != "trigger" or proven_at is None:
+            self._ended(leaving, "sent" if isinstance(answer, Accepted) else "failed")
+        if not isinstance(answer, Accepted):
             return None
-        latency_s = max(0.0, now - proven_at)
-        self.page_latency.observe(latency_s)
-        return latency_s
+        proofs = [due.proven_at for due in parts(leaving) if due.notification.action == "trigger"]
+        latencies_s = [max(0.0, now - proven_at) for proven_at in proofs if proven_at is not None]
+        for latency_s in latencies_s:
+            self.page_latency.observe(latency_s)
+        return max(latencies_s, default=None)
+
+    def _ended(self, leaving: Leaving, result: str) -> None:
+        """Count each notification that came to an end, and the digest that they left in."""
+        for due in (leaving, *parts(leaving)) if isinstance(leaving, Digest) else (leaving,):
+            self.notifications.labels(due.notification.receiver, due.notification.action, result).inc()
 
 
 class BookFigures(Collector):
