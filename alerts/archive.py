@@ -9,9 +9,12 @@ from alerts.change import Change, Changes
 from alerts.incident import Incident
 from alerts.ledger import Ledger
 from alerts.outbox import Outbox
-from alerts.reason import Reason
+from alerts.reason import Decision, Reason
+from alerts.silences import PREFIX as SILENCE
+from alerts.silences import SetSilence, Silences, Wish, free, hush
 
 _incident = msgspec.json.Decoder(Incident).decode
+_silence = msgspec.json.Decoder(SetSilence).decode
 _change = msgspec.json.Decoder(Change).decode
 
 
@@ -20,11 +23,12 @@ class StateError(Exception):
 
 
 class Archive:
-    """Incidents and changes by their keys in the incidents topic; owned by exactly one book."""
+    """Incidents, changes and silences by their keys in the incidents topic; owned by exactly one book."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.changes = Changes()
+        self.silences = Silences()
         self.outbox = Outbox(self.ledger.get)
         self._dirty: dict[str, None] = {}
 
@@ -40,6 +44,9 @@ class Archive:
                 self.changes.put(change)
                 self.changes.flush(change.id)
                 return None
+            if key.startswith(SILENCE.encode()):
+                self.silences.put(_silence(value))
+                return None
             incident = _incident(value)
         except msgspec.DecodeError as fault:
             raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
@@ -47,10 +54,12 @@ class Archive:
         self.outbox.flush(incident.id, incident)
         return incident
 
-    def put(self, held: Incident | Change) -> None:
+    def put(self, held: Incident | Change | SetSilence) -> None:
         """Remember it, in the place of the one with its id."""
         if isinstance(held, Change):
             self.changes.put(held)
+        elif isinstance(held, SetSilence):
+            self.silences.put(held)
         else:
             self.ledger.put(held)
         self.touch(held.id)
@@ -66,6 +75,23 @@ class Archive:
         """Forget a change that came to its end."""
         self.changes.settle(change.id)
         self.touch(change.id)
+
+    def silence(self, wish: Wish, now: float) -> Decision:
+        """Obey a wish for a silence or for its end, ``now`` its Kafka timestamp; a repeat changes nothing."""
+        refusal = self.silences.refusal(wish, now)
+        if refusal is not None:
+            return Decision((), (refusal,))
+        if isinstance(wish, SetSilence):
+            self.put(wish)
+            return hush(self.ledger, wish.silence, now)
+        ended = next(one for one in self.silences if one.name == wish.id)
+        self.drop_silence(wish.id)
+        return free(self.ledger, ended, now)
+
+    def drop_silence(self, name: str) -> None:
+        """Forget a silence that is over."""
+        self.silences.drop(name)
+        self.touch(name)
 
     def touch(self, name: str) -> None:
         """Note that the next checkpoint must write this one, or that it is gone."""
@@ -83,10 +109,12 @@ class Archive:
         return {name.encode(): self._flush(name) for name in names}
 
     def _flush(self, name: str) -> bytes | None:
-        held: Incident | Change | None
+        held: Incident | Change | SetSilence | None
         if name.startswith(CHANGE):
             held = self.changes.get(name)
             self.changes.flush(name)
+        elif name.startswith(SILENCE):
+            held = self.silences.get(name)
         else:
             held = self.ledger.get(name)
             self.outbox.flush(name, held)

@@ -17,6 +17,7 @@ from alerts.onlooker import Onlooker
 from alerts.outbox import Due, Leaving, parts
 from alerts.owners import Owners
 from alerts.reason import Decision, Reason
+from alerts.silences import Wish
 from alerts.telling import ripe_at, ripen
 from alerts.timers import Timers
 from alerts.triage import triage
@@ -44,7 +45,7 @@ class IncidentBook:
     def __init__(
         self,
         owners: Owners,
-        read: Callable[[Record], Told | Command | Unreadable],
+        read: Callable[[Record], Told | Command | Wish | Unreadable],
         *,
         urge: Callable[[], None],
         announce: Callable[[], None],
@@ -53,7 +54,7 @@ class IncidentBook:
         letter: Callable[[Due | DueChange, str], Output] | None = None,
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
-        self._owners = owners
+        self._owners = self._configured = owners
         self._read = read
         self._urge = urge
         self._announce = announce
@@ -77,7 +78,9 @@ class IncidentBook:
             StateError: it was written by a version with another schema, or is damaged.
         """
         incident = self._archive.restore(key, value)
-        if incident is not None:
+        if incident is None:
+            self._heed_silences()
+        else:
             self._timers.set(incident.id, ripe_at(incident, self._owners))
 
     def local(self) -> Mapping[str, int]:
@@ -202,10 +205,19 @@ class IncidentBook:
         if isinstance(fact, Errors):
             decision = worsen(self._ledger, fact, self._owners, now)
             self._watch.worsened(fact, next(iter(decision.changed), None), decision.reasons)
-        else:
+        elif isinstance(fact, Command):
             decision = obey(self._ledger, fact, self._owners, now)
             self._watch.commanded(fact, decision.reasons)
+        else:
+            decision = self._archive.silence(fact, now)
+            self._heed_silences()
+            self._watch.silenced(fact, decision.reasons)
         return self._take_over(decision) or news
+
+    def _heed_silences(self) -> None:
+        """Have what people set decide beside what the owners file says."""
+        both = (*self._configured.silences, *self._archive.silences)
+        self._owners = replace(self._configured, silences=both)
 
     def _announce_change(self, rollout: Rollout, now: float) -> bool:
         """Take a rollout for those who hear of changes; return whether anybody does."""
@@ -235,6 +247,9 @@ class IncidentBook:
     def _pass(self, now: float) -> bool:
         """Do what is due by ``now``, in the order of its instants; return whether there was anything."""
         passed = False
+        for name in self._archive.silences.over(now):
+            self._archive.drop_silence(name)
+            self._heed_silences()
         for name in self._timers.take(now):
             incident = self._ledger.get(name)
             at = None if incident is None else ripe_at(incident, self._owners)

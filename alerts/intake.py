@@ -10,20 +10,21 @@ from alerts.book import Unreadable
 from alerts.change import DueChange
 from alerts.command import Command
 from alerts.outbox import Due
+from alerts.silences import Wish
 from stream.dead_letter import dead_letter
 from stream.engine.partition import Output, Record
 from stream.events import Told
 from stream.refusal import DecodeError, Refusal
 from stream.wire import decode_told
 
-_decode_command = msgspec.json.Decoder(Command).decode
+_decode_command = msgspec.json.Decoder(Command | Wish).decode
 UNDELIVERED = "undelivered"
 
 
-def intake(dead_letters: str) -> Callable[[Record], Told | Command | Unreadable]:
+def intake(dead_letters: str) -> Callable[[Record], Told | Command | Wish | Unreadable]:
     """Return the reader of records; ``dead_letters`` is the topic for what it can't read."""
 
-    def read(record: Record) -> Told | Command | Unreadable:
+    def read(record: Record) -> Told | Command | Wish | Unreadable:
         try:
             return decode_told(record.value)
         except DecodeError as fault:
@@ -34,9 +35,10 @@ def intake(dead_letters: str) -> Callable[[Record], Told | Command | Unreadable]
     return read
 
 
-def _command(value: bytes | None) -> Command | None:
+def _command(value: bytes | None) -> Command | Wish | None:
     try:
-        return _decode_command(value or b"")
+        found: Command | Wish = _decode_command(value or b"")
+        return found
     except msgspec.DecodeError:
         return None
 

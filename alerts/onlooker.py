@@ -8,6 +8,7 @@ from typing import Protocol
 from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
+from alerts.silences import Wish
 from stream.events import Errors, Finding, Rollout
 
 
@@ -32,6 +33,10 @@ class Onlooker(Protocol):
 
     def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
         """Learn what became of somebody's wish."""
+        ...
+
+    def silenced(self, wish: Wish, reasons: Sequence[Reason]) -> None:
+        """Learn what became of somebody's wish for a silence, or for its end."""
         ...
 
     def refused(self, reason: str) -> None:

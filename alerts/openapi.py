@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alerts.calendar import MATCHERS
 from alerts.incident import STATES
 
 TEXTS = {
@@ -16,7 +17,7 @@ TEXTS = {
 FAULTS = {
     "400": "What was asked for is wrong; says the field and what is wanted",
     "401": "No token, or a wrong one",
-    "404": "No such incident for this token",
+    "404": "None such for this token",
     "429": "Too many failures from this address",
     "503": "The incidents are still being read",
 }
@@ -33,6 +34,7 @@ def document() -> dict[str, Any]:
         operation["responses"]["202"] = _response("Written to Kafka; it doesn't show yet")
         operation["requestBody"] = _body(required)
         paths[f"/api/incidents/{{id}}/{kind}"] = {"post": operation}
+    paths |= _silences()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Tidewatch pager", "version": "1"},
@@ -42,8 +44,31 @@ def document() -> dict[str, Any]:
     }
 
 
+def _silences() -> dict[str, Any]:
+    """Return the calls about silences with matchers."""
+    texts = {
+        name: {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"\S"} for name in MATCHERS
+    }
+    asked = _body(("for_s", "text"))
+    asked["content"]["application/json"]["schema"]["properties"] |= texts | {
+        "owner": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"\S"},
+        "starts_at": {"type": "number", "description": "Epoch seconds; from now on, within 30 days"},
+    }
+    asked["content"]["application/json"]["schema"]["anyOf"] = [{"required": [name]} for name in MATCHERS]
+    setting = _operation("Keep what matches quiet: globs, at least one", []) | {"requestBody": asked}
+    setting["responses"]["409"] = _response("Too many silences are set")
+    ending = _operation("End a silence before its time", [_id()]) | {"requestBody": _body(())}
+    for operation in (setting, ending):
+        operation["responses"]["202"] = _response("Written to Kafka; it doesn't show yet")
+    listing = _operation("List silences that are set and not over", [])
+    return {
+        "/api/silences": {"get": listing, "post": setting},
+        "/api/silences/{id}/end": {"post": ending},
+    }
+
+
 def _operation(summary: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
-    responses = {"200": _response("The incident, or the incidents")}
+    responses = {"200": _response("What was asked for, as it is now")}
     responses |= {status: _response(meaning) for status, meaning in FAULTS.items()}
     return {"summary": summary, "parameters": parameters, "responses": responses}
 

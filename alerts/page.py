@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from alerts.badge import Purpose
+from alerts.calendar import Silence
 from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.rollback import results
@@ -52,10 +53,12 @@ def render(
     tickets: Mapping[Purpose, str],
     now: float,
     links: Links = NOWHERE,
+    silences: Sequence[Silence] = (),
     *,
     is_pending: bool = False,
 ) -> str:
-    """Return the page; ``tickets`` are the forms' passes, without one no form. ``now`` in epoch seconds."""
+    """Return the page; ``tickets`` are the forms' passes, without one no form. ``now`` in epoch seconds;
+    ``silences`` are those that hold for it."""
     lead = incident.lead
     children = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
     return _environment.get_template(
@@ -68,6 +71,7 @@ def render(
         tickets=tickets,
         rollbacks=results(incident),
         parts=incident.parts,
+        silences=silences,
         is_pending=is_pending,
         style=Markup(STYLE),  # noqa: S704 - our own file
         metric={"accuracy": "Accuracy", "mae": "Mean absolute error"}.get(lead.metric, lead.metric),

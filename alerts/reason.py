@@ -47,6 +47,10 @@ class Reason(StrEnum):
     CHANGE_ANNOUNCED = "change_announced"
     CHANGE_LEFT_OUT = "change_left_out"
     CHANGE_UNHEARD = "change_unheard"
+    SILENCE_SET = "silence_set"
+    SILENCE_ENDED = "silence_ended"
+    NO_SUCH_SILENCE = "no_such_silence"
+    TOO_MANY_SILENCES = "too_many_silences"
     NO_SUCH_INCIDENT = "no_such_incident"
     REPEAT = "repeat"
 

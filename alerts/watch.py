@@ -9,6 +9,7 @@ import structlog
 from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
+from alerts.silences import EndSilence, Wish
 from alerts.telemetry import Telemetry
 from stream.events import Errors, Finding, Rollout
 
@@ -83,6 +84,17 @@ class FindingWatch:
             kind=command.kind,
             incident=command.incident,
             by=command.by,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def silenced(self, wish: Wish, reasons: Sequence[Reason]) -> None:
+        """Count and log what became of a wish for a silence, or for its end."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        log.info(
+            "silence",
+            silence=wish.id,
+            by=wish.by if isinstance(wish, EndSilence) else wish.silence.author,
             reasons=[reason.value for reason in reasons],
         )
 

@@ -21,6 +21,7 @@ from alerts.reason import Reason
 from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.request import Request
+from alerts.silences import Wish
 from alerts.triage import triage
 from stream.events import Errors, Finding, Rollout, Told
 from stream.wire import encode
@@ -123,6 +124,9 @@ class Seen:
         self.reasons.append(tuple(reasons))
 
     def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def silenced(self, wish: Wish, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
     def refused(self, reason: str) -> None:
