@@ -13,13 +13,13 @@ from typing import Any, get_args
 import structlog
 from aiohttp import web
 
-from alerts.asked import NAME, TEXT, answered, body_of, failed, limit_of, seconds_of, text_of
+from alerts.asked import LONGEST_S, NAME, TEXT, answered, body_of, failed, limit_of, only, seconds_of, text_of
 from alerts.badge import FORM_S, Badges, Failures, Purpose, Token
 from alerts.command import Command, Kind
 from alerts.incident import STATES, Incident
 from alerts.kept import Kept
 from alerts.links import Links
-from alerts.openapi import document
+from alerts.openapi import ASKED, document
 from alerts.page import STYLE_HASH, render
 from alerts.quiet import Quiet
 from alerts.shown import brief, whole
@@ -101,6 +101,7 @@ class Api:
     async def list(self, request: web.Request) -> web.Response:
         """Return incidents, unresolved ones first."""
         holder = self._holder(request)
+        only(request.query, ("state", "owner", "limit"))
         state, owner = request.query.get("state"), request.query.get("owner")
         if state is not None and state not in STATES:
             raise web.HTTPBadRequest(reason=f"state: want one of {', '.join(STATES)}")
@@ -121,12 +122,13 @@ class Api:
         async def handle(request: web.Request) -> web.Response:
             incident, holder = self._open_to(request), self._holder(request)
             asked = await body_of(request)
+            only(asked, ("by", *ASKED[kind]))
             command = Command(
                 kind=kind,
                 incident=incident.id,
                 by=text_of(asked, "by", NAME, holder.name),
                 text=text_of(asked, "text", TEXT, None) if kind in ("comment", "silence") else "",
-                until=time.time() + seconds_of(asked) if kind == "silence" else 0.0,
+                until=time.time() + seconds_of(asked, "for_s", 1, LONGEST_S) if kind == "silence" else 0.0,
                 **_suspect(incident, asked, kind),
             )
             return self._told(await self._incidents.order(command, _done(command)))
@@ -215,8 +217,10 @@ def _suspect(incident: Incident, asked: dict[str, Any], kind: Kind) -> dict[str,
     """Return model and version to roll back, one that the incident blames; nothing for another wish."""
     if kind != "rollback":
         return {}
-    model, version = str(asked.get("model", incident.model)), str(asked.get("version"))
+    model, version = asked.get("model", incident.model), asked.get("version")
+    if not isinstance(model, str) or not isinstance(version, str):
+        raise web.HTTPBadRequest(reason=f"{'version' if isinstance(model, str) else 'model'}: want a text")
     if incident.rollback_of(model, version) is None:
         known = ", ".join(f"{one.model} {one.version}" for one in incident.rollbacks) or "there is none"
-        raise web.HTTPBadRequest(reason=cut(f"version: want a fresh one that the incident blames: {known}"))
+        raise web.HTTPConflict(reason=cut(f"version: want a fresh one that the incident blames: {known}"))
     return {"model": model, "version": version}

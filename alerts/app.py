@@ -73,7 +73,7 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
     registry = CollectorRegistry()
     receivers = (*roster.receivers, *roster.heralds)
     telemetry = Telemetry(registry, receivers, [feed.name for feed in roster.feeds])
-    courier = Courier(Http(guard=roster.guard), Smtp())
+    courier = Courier(Http(guard=roster.guard, ca_file=roster.ca_file), Smtp(ca_file=roster.ca_file))
     delivery = Delivery(
         roster.receivers,
         courier.send,

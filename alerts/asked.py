@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
+
+from alerts.wording import cut
 
 MOST = 1_000
 NAME, TEXT = 100, 4_000
@@ -25,6 +28,13 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     return found
 
 
+def only(asked: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse by name what would be passed over in silence."""
+    for name in asked:
+        if name not in known:
+            raise web.HTTPBadRequest(reason=cut(f"{name}: want only {', '.join(known)}"))
+
+
 def text_of(asked: dict[str, Any], field: str, limit: int, default: str | None) -> str:
     """Return a field's text, or the default; without either it is a fault."""
     value = asked.get(field, default)
@@ -33,11 +43,13 @@ def text_of(asked: dict[str, Any], field: str, limit: int, default: str | None) 
     return value
 
 
-def seconds_of(asked: dict[str, Any]) -> float:
-    """Return for how long a silence is asked for."""
-    value = asked.get("for_s")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= LONGEST_S:
-        raise web.HTTPBadRequest(reason=f"for_s: want a number within 1..{LONGEST_S}")
+def seconds_of(
+    asked: Mapping[str, Any], field: str, least: int, most: int, default: float | None = None
+) -> float:
+    """Return a field's seconds within ``least`` to ``most``, or the default; without either it is a fault."""
+    value = asked.get(field, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise web.HTTPBadRequest(reason=f"{field}: want a number within {least}..{most}")
     return float(value)
 
 

@@ -66,7 +66,7 @@ class IncidentBook:
         self._ledger = self._archive.ledger
         self._letters: list[Output] = []
         self._timers = Timers()
-        self._is_live = False
+        self.is_live = False
         self.closed = False
 
     # The engine's side.
@@ -99,8 +99,7 @@ class IncidentBook:
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold findings in; return whether somebody is to be told, which is urgent."""
-        news = [self._take(record) for record in records]
-        return any(news)
+        return True in [self._take(record) for record in records]
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return dead letters, and incidents and changes that are other than at the last call."""
@@ -109,13 +108,18 @@ class IncidentBook:
 
     def committed(self) -> None:
         """Let go what is durable now."""
-        self._is_live = True
+        self.is_live = not self.closed
         self._archive.commit()
         self._announce()
 
+    def suspend(self) -> None:
+        """Let nothing leave until the next ``committed``, and ask for it: another pager may have the findings."""
+        self.is_live = False
+        self._urge()
+
     def close(self) -> None:
         """Hand out nothing from here on: another pager has the findings now."""
-        self.closed = True
+        self.closed, self.is_live = True, False
         self._archive.outbox.clear()
         self._announce()
 
@@ -123,7 +127,7 @@ class IncidentBook:
 
     def advance(self, now: float) -> None:
         """Let time pass until ``now``, epoch seconds; asks for a checkpoint when it changed anything."""
-        if self._is_live and not self.closed and self._pass(now):
+        if self.is_live and self._pass(now):
             self._urge()
 
     # The delivery's side.

@@ -37,7 +37,18 @@ from stream.settings import SettingsError
 
 ECHOED = frozenset(
     (
-        *("name", "kind", "models", "receivers", "fallback", "allow", "owner", "least", "rollback"),
+        *(
+            "name",
+            "kind",
+            "models",
+            "receivers",
+            "fallback",
+            "allow",
+            "ca_file",
+            "owner",
+            "least",
+            "rollback",
+        ),
         *("zone", "days", "file", "starts_at", "ends_at", "after_s", "escalation"),
     )
 )
@@ -70,6 +81,7 @@ class Roster(NamedTuple):
     heralds: Mapping[str, Herald] = {}
     feeds: tuple[Feed, ...] = ()
     digest_over: Mapping[str, int] = {}
+    ca_file: Path | None = None
 
 
 class UpstreamTable(Table):
@@ -237,6 +249,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
         | dict.fromkeys(map(lane_of, heralds), CHANGES),
         fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
         guard=network.build(),
+        ca_file=network.ca_file,
         heartbeat=None if beat is None else beat.build(environ),
         desk=desk,
         links=leading,

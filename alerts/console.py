@@ -135,7 +135,7 @@ def drill(path: Path | None, receiver: str, fields: tuple[str, ...]) -> None:
 
 
 async def _send(roster: Roster, receiver: str, incident: Incident, at: float) -> dict[str, Answer]:
-    courier = Courier(Http(guard=roster.guard), Smtp())
+    courier = Courier(Http(guard=roster.guard, ca_file=roster.ca_file), Smtp(ca_file=roster.ca_file))
     answers: dict[str, Answer] = {}
     try:
         for action in ("trigger", "resolve"):
@@ -206,7 +206,7 @@ def _checked(path: Path) -> list[str]:
 
 async def _fetched(roster: Roster) -> list[str]:
     """Fetch every rota that has a URL; return what did not go well."""
-    http = Http(guard=roster.guard)
+    http = Http(guard=roster.guard, ca_file=roster.ca_file)
     try:
         ended = [(feed, await refreshed(feed, http.fetch)) for feed in roster.feeds]
     finally:

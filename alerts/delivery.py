@@ -27,8 +27,10 @@ log = structlog.get_logger("tidewatch.pager")
 _draw = SystemRandom().random
 RESOLVED_REFRESH_S = 300.0
 """As long a resolved incident is said again to receivers that forget."""
-
 EXPIRED = "expired"
+PULSE_S = 0.1
+STALL_S = 0.9
+"""A process that stood still for longer, below the shortest session, may have lost the findings meanwhile."""
 
 
 class Delivery:
@@ -53,6 +55,7 @@ class Delivery:
         self._lanes = {name: Lane(_draw, pace, (limits or {}).get(name, FREE)) for name in names}
         self._gone: dict[str, str] = {}
         self._book: IncidentBook | None = None
+        self._felt_at = time.monotonic()
         self._wakes = {name: asyncio.Event() for name in names}
 
     def attach(self, book: IncidentBook) -> None:
@@ -61,8 +64,8 @@ class Delivery:
         self.wake()
 
     def book(self) -> IncidentBook | None:
-        """Return the book that is delivered from, ``None`` while another pager has the findings."""
-        return None if self._book is None or self._book.closed else self._book
+        """Return the book that is delivered from, ``None`` while another pager has the findings, or may have."""
+        return self._book if self._book is not None and self._book.is_live else None
 
     def wake(self) -> None:
         """Look again for what is due."""
@@ -74,13 +77,31 @@ class Delivery:
 
         What is under way at the end may be repeated later, with the same id.
         """
+        self._felt_at = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pulse(), name="pulse")
             for name in self._lanes:
                 tasks.create_task(self._serve(name), name=f"deliver-{name}")
             for name, receiver in self._receivers.items():
                 refresh_s: float | None = getattr(receiver, "refresh_s", None)
                 if refresh_s is not None:
                     tasks.create_task(self._refresh(name, refresh_s), name=f"refresh-{name}")
+
+    async def _pulse(self) -> None:
+        while True:
+            self._feel()
+            await asyncio.sleep(PULSE_S)
+
+    def _feel(self) -> None:
+        """Say nothing after the process stood still, until a commit proves that the findings are still ours."""
+        now = time.monotonic()
+        stood_s, self._felt_at = now - self._felt_at, now
+        book = self.book()
+        if stood_s > STALL_S and book is not None:
+            log.warning(
+                "stood still: asks Kafka whether it is still the active pager", seconds=round(stood_s, 1)
+            )
+            book.suspend()
 
     async def _serve(self, name: str) -> None:
         while True:
@@ -96,10 +117,13 @@ class Delivery:
             return None
         self._bundle(name, book)
         for due in self._leaving(name, book):
-            if not book.closed and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
+            self._feel()
+            if book.is_live and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
                 answer = await self._attempt(name, book, due)
                 lane.note(due.notification.id, due.notification.attempts + 1, answer, time.monotonic())
                 self._telemetry.circuit.labels(name).set(lane.is_open)
+        if not book.is_live:
+            return None
         left = [due.notification.id for due in self._leaving(name, book)]
         lane.keep(frozenset(left))
         now = time.monotonic()
@@ -162,6 +186,8 @@ class Delivery:
             book = self.book()
             told = [] if book is None else list(book.told(name, time.time() - RESOLVED_REFRESH_S))
             for due in told:
+                if self.book() is not book:
+                    break
                 answer = await self._send(self._message(name, due, time.time()))
                 self._telemetry.attempts.labels(name, f"refresh_{answer.reason}").inc()
                 if not isinstance(answer, Accepted):

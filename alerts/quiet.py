@@ -9,14 +9,15 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import asdict
 
-from alerts.asked import NAME, TEXT, answered, body_of, seconds_of, text_of
+from alerts.asked import LONGEST_S, NAME, TEXT, answered, body_of, only, seconds_of, text_of
 from alerts.badge import Token
 from alerts.calendar import MATCHERS, Silence
 from alerts.kept import Kept
 from alerts.silences import SILENCES_BUDGET, EndSilence, wished
 
 PATTERN = 200
-AHEAD_S = 30 * 86_400.0
+WANTED = (*MATCHERS, "for_s", "text", "by", "owner", "after_s")
+AHEAD_S = 30 * 86_400
 
 
 class Quiet:
@@ -32,6 +33,7 @@ class Quiet:
     async def list(self, request: web.Request) -> web.Response:
         """Return the silences that are set and not over."""
         holder = self._holder(request)
+        only(request.query, ())
         self._await_whole()
         found = [one for one in self._kept.silences() if not one.owner or holder.opens(one.owner)]
         return answered({"count": len(found), "silences": [shown(one) for one in found]})
@@ -40,7 +42,9 @@ class Quiet:
         """Take a wish for a silence."""
         holder = self._holder(request)
         self._await_whole()
-        wish = wished(_silence(await body_of(request), holder, time.time()))
+        asked = await body_of(request)
+        only(asked, WANTED)
+        wish = wished(_silence(asked, holder, time.time()))
         if len(self._kept.silences()) >= SILENCES_BUDGET:
             raise web.HTTPConflict(reason=f"{SILENCES_BUDGET} silences are set: want one ended first")
         is_set = await self._kept.wish(
@@ -55,7 +59,9 @@ class Quiet:
         held = next((one for one in self._kept.silences() if one.name == name), None)
         if held is None or not holder.opens(held.owner):
             raise web.HTTPNotFound(reason="no such silence that this token may end")
-        by = text_of(await body_of(request), "by", NAME, holder.name)
+        asked = await body_of(request)
+        only(asked, ("by",))
+        by = text_of(asked, "by", NAME, holder.name)
         is_over = await self._kept.wish(
             EndSilence(id=name, by=by), lambda: all(one.name != name for one in self._kept.silences())
         )
@@ -75,20 +81,13 @@ def _silence(asked: dict[str, Any], holder: Token, now: float) -> Silence:
     owner = text_of(asked, "owner", NAME, holder.owner) if holder.owner or "owner" in asked else ""
     if not holder.opens(owner):
         raise web.HTTPBadRequest(reason="owner: want the token's own, or none")
-    starts_at = _start(asked.get("starts_at", now), now)
+    starts_at = now + seconds_of(asked, "after_s", 0, AHEAD_S, 0)
     return Silence(
         name="",
         author=text_of(asked, "by", NAME, holder.name),
         reason=text_of(asked, "text", TEXT, None),
         starts_at=starts_at,
-        ends_at=starts_at + seconds_of(asked),
+        ends_at=starts_at + seconds_of(asked, "for_s", 1, LONGEST_S),
         owner=owner,
         **patterns,
     )
-
-
-def _start(value: object, now: float) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not now - 60.0 <= float(str(value)) <= now + AHEAD_S:
-        raise web.HTTPBadRequest(reason="starts_at: want epoch seconds from now on, within 30 days")
-    return max(now, float(str(value)))

@@ -12,6 +12,9 @@ from typing import NamedTuple
 from msgspec import Struct
 from river.drift import ADWIN
 
+CLOCK = 32
+"""Losses between two looks for a cut; River's default."""
+
 
 class Change(NamedTuple):
     """ADWIN cut its window: the mean of what it dropped, of what it kept, and how many it kept."""
@@ -22,26 +25,45 @@ class Change(NamedTuple):
 
 
 class Detector(Struct, array_like=True, gc=False):
-    """ADWIN over losses within 0..1; ``seen`` and ``total`` are of the losses since it last began anew."""
+    """ADWIN over losses within 0..1; ``seen`` and ``total`` are of the losses since it last began anew.
 
-    adwin: ADWIN
+    There is no ADWIN before it would first look for a cut: until then losses are only kept in ``first``, since
+    most series of a large fleet are young, or have a reference and feed none.
+    """
+
+    adwin: ADWIN | None = None
     seen: int = 0
     total: float = 0.0
+    delta: float = ADWIN().delta
+    first: list[float] = []
 
     def update(self, loss: float) -> Change | None:
         """Take one loss; return the change that it proved, if any."""
         adwin = self.adwin
         self.seen += 1
         self.total += loss
-        adwin.update(loss)
-        return self._cut() if adwin.drift_detected else None
+        if adwin is None:
+            self.first.append(loss)
+            if self.seen < CLOCK:
+                return None
+            adwin = self._begin()
+        else:
+            adwin.update(loss)
+        return self._cut(adwin) if adwin.drift_detected else None
 
-    def _cut(self) -> Change | None:
-        kept, kept_total = self.adwin.width, self.adwin.total
+    def _begin(self) -> ADWIN:
+        self.adwin = ADWIN(delta=self.delta, clock=CLOCK)
+        for loss in self.first:
+            self.adwin.update(loss)
+        self.first = []
+        return self.adwin
+
+    def _cut(self, adwin: ADWIN) -> Change | None:
+        kept, kept_total = adwin.width, adwin.total
         dropped, dropped_total = self.seen - kept, self.total - kept_total
-        self.seen, self.total = 0, 0.0
+        self.restart()
         return Change(dropped_total / dropped, kept_total / kept, kept) if dropped > 0 and kept else None
 
     def restart(self) -> None:
         """Forget everything."""
-        self.adwin, self.seen, self.total = ADWIN(delta=self.adwin.delta), 0, 0.0
+        self.adwin, self.seen, self.total, self.first = None, 0, 0.0, []

@@ -263,6 +263,9 @@ class InputFold:
         self._dirty.clear()
         return outputs
 
+    def suspend(self) -> None:
+        """Do nothing: what it shows leaves with a checkpoint, and a former owner can write none."""
+
     def close(self) -> None:
         """Give the disk back."""
         self._store.close()

@@ -12,7 +12,6 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
-from river.drift import ADWIN
 
 from stream.detectors import Detector
 from stream.events import Finding, Label, Task
@@ -123,6 +122,8 @@ class Series(Struct, array_like=True, gc=False):
         if loss * SCALE > scale:
             self.examples = (*self.examples[1 - EXAMPLES :], example)
         if self.guard.harm is not None:
+            if self.detector.seen:
+                self.detector.restart()
             return self._suspect(arl) if proved else 0
         change = self.detector.update(loss / scale if loss < scale else 1.0)
         if change is None or not is_mature or self.outcomes < warmup:
@@ -179,4 +180,4 @@ def new_series(task: Task, delta: float) -> Series:
     """Return the series of a version and slice that nothing is known of yet."""
     scale = 1.0 if task == "classification" else 0.0
     guard = Guard(HALF) if task == "classification" else Guard()
-    return Series(task, Detector(ADWIN(delta=delta)), History(), scale=scale, guard=guard)
+    return Series(task, Detector(delta=delta), History(), scale=scale, guard=guard)

@@ -75,7 +75,7 @@ def _series(old: Any) -> Series:
     total = loss * old.outcomes
     return Series(
         old.task,
-        Detector(adwin, int(seen), float(adwin.total) if seen else 0.0),
+        Detector(adwin, int(seen), float(adwin.total) if seen else 0.0, adwin.delta),
         history,
         predictions=old.predictions,
         outcomes=old.outcomes,

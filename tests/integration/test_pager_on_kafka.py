@@ -83,7 +83,10 @@ class Site:
     @contextmanager
     def pager(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         self.port = free_port()
-        overrides = {"pager": {"owners": self.folder / "owners.toml", "port": self.port}}
+        overrides = {
+            "pager": {"owners": self.folder / "owners.toml", "port": self.port},
+            "kafka": {"session_timeout_s": self.kafka.short_session_s},
+        }
         environ = os.environ | self.kafka.environment(**overrides)
         environ |= {"PYTHONPATH": str(ROOT), "MAPS_SECRET": SECRET, "MAPS_PD": ROUTING_KEY}
         environ |= variables
@@ -320,7 +323,7 @@ def test_second_pager_stands_by_and_takes_over(site: Site) -> None:
             first.send_signal(signal.SIGTERM)
             first.wait(30)
             site.send(finding("a", "closed"))
-            until(lambda: len(site.hook.got) == 2, site)
+            until(lambda: len(site.hook.got) == 2 and len(site.pagerduty.got) == 2, site)
     assert [json.loads(got.body)["type"] for got in site.hook.got] == ["incident.opened", "incident.resolved"]
     assert [json.loads(got.body)["event_action"] for got in site.pagerduty.got] == ["trigger", "resolve"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -174,7 +175,7 @@ class HookServer:
 
 
 @contextmanager
-def hook_server() -> Iterator[HookServer]:
+def hook_server(tls: ssl.SSLContext | None = None) -> Iterator[HookServer]:
     hook = HookServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -212,7 +213,9 @@ def hook_server() -> Iterator[HookServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    hook.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    hook.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

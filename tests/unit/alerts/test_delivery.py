@@ -87,6 +87,8 @@ class Pager:
         )
         self.registry.register(BookFigures(lambda: self.book, ["maps"], NAMES))
         self.stored: dict[bytes, bytes | None] = {}
+        self.is_fenced = False
+        self.commits = 0
 
     def take_over(self, stored: dict[bytes, bytes | None]) -> None:
         for key, value in stored.items():
@@ -98,6 +100,9 @@ class Pager:
         asyncio.get_running_loop().call_soon(self.commit)
 
     def commit(self) -> None:
+        if self.is_fenced:
+            return
+        self.commits += 1
         flush = self.book.freeze({})
         self.stored |= flush.state
         self.letters += flush.outputs
@@ -272,6 +277,74 @@ def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
         pager.book.close()
         await asyncio.sleep(0.8)
         assert len(hook.got) == 1
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_suspended_book_sends_nothing_more_until_a_commit_proves_that_it_is_still_ours(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) >= 1)
+        pager.is_fenced = True
+        pager.book.suspend()
+        await stays(lambda: len(hook.got))
+        pager.is_fenced = False
+        pager.commit()
+        before = len(hook.got)
+        await until(lambda: len(hook.got) > before)
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_pager_that_stood_still_asks_for_a_commit_before_it_says_anything(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) >= 1)
+        pager.is_fenced = True
+        time.sleep(1.2)  # noqa: ASYNC251 - as a stopped process does
+        await stays(lambda: len(hook.got))
+        pager.is_fenced = False
+        before, commits = len(hook.got), pager.commits
+        pager.book.suspend()
+        await until(lambda: len(hook.got) > before)
+        assert pager.commits > commits
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+async def stays(count: Callable[[], int]) -> None:
+    """What was under way may arrive yet, nothing more."""
+    await asyncio.sleep(0.1)
+    before = count()
+    await asyncio.sleep(0.3)
+    assert count() == before
+
+
+def test_acceptance_that_arrives_while_the_book_is_suspended_is_recorded(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.before_answer = lambda: time.sleep(0.2)
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await asyncio.sleep(0.1)
+        pager.is_fenced = True
+        pager.book.suspend()
+        await until(lambda: len(hook.got) == 1)
+        await asyncio.sleep(0.1)
+        pager.is_fenced = False
+        pager.commit()
+        await asyncio.sleep(0.3)
+        assert len(hook.got) == 1
+        assert ("maps-hook", "trigger", "sent") in states(pager.book)
 
     run(lambda: Pager(hook, pagerduty), story)
 

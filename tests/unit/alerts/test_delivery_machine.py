@@ -175,8 +175,10 @@ class Outbox(RuleBasedStateMachine):
                 if not said or (incident.id, name) in self.refused:
                     continue
                 assert all(one.action != later.action for one, later in pairwise(said))
-                # a relapse that an upstream's incident keeps quiet was ended for them, and is not told again
-                over = incident.state == "resolved" or (incident.muted_by and name not in incident.told())
+                # a relapse that an upstream's incident keeps quiet was ended for them, and is not told again; nor
+                # is an upstream's own that is a ticket now, as fewer models are worse than page its owner
+                is_untold = incident.muted_by or incident.severity == "ticket"
+                over = incident.state == "resolved" or (is_untold and name not in incident.told())
                 assert said[-1].action == ("resolve" if over else "trigger")
 
 

@@ -16,11 +16,11 @@ WRITTEN = Path(__file__).parent / "data"
 
 
 def test_state_of_another_schema_is_refused_by_name():
-    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4"):
+    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4, 5"):
         state.load(b"9\nwhatever")
 
 
-@pytest.mark.parametrize("schema", ["1", "2", "3", "4"])
+@pytest.mark.parametrize("schema", ["1", "2", "3", "4", "5"])
 def test_broken_state_is_refused_with_its_schema(schema):
     with pytest.raises(state.MonitorStateError, match=f"schema {schema} can't be read"):
         state.load(f"{schema}\nwhatever".encode())
@@ -61,6 +61,19 @@ def test_state_of_schema_3_finds_its_bins_anew():
     assert set(version.reference.features) == {"age", "kind"}
     assert all(not one.reference for one in version.reference.features.values())
     assert state.dump(state.load(state.dump(monitor))) == state.dump(monitor)
+
+
+@pytest.mark.parametrize("kind", ["error", "number"])
+def test_state_of_schema_4_goes_on_with_its_adwins(kind):
+    monitor = state.load((WRITTEN / f"state-4-{kind}.bin").read_bytes())
+    whole = monitor.versions["v1"].series["all"].detector
+    assert (whole.seen, whole.delta) == ({"error": 724, "number": 503}[kind], 1e-4)
+    assert whole.adwin is not None
+    assert (whole.adwin.width, whole.adwin.total) == (whole.seen, pytest.approx(whole.total))
+    again = state.load(state.dump(monitor)).versions["v1"].series["all"].detector
+    changes = [[one.update(float(turn % 3 > 0)) for turn in range(500)] for one in (whole, again)]
+    assert changes[0] == changes[1]
+    assert any(changes[0])
 
 
 def test_migrated_state_is_written_in_the_current_schema():
