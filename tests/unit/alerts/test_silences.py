@@ -161,3 +161,35 @@ def test_the_file_silences_still_count_beside_those_of_people() -> None:
 def test_a_damaged_silence_is_a_state_error() -> None:
     with pytest.raises(StateError, match="sil_x"):
         new_book().restore(b"sil_x", b'{"type":"silence","schema":2}')
+
+
+def test_an_end_frees_only_what_that_silence_kept_quiet() -> None:
+    life = Life()
+    other = wished(replace(MOVE, model="route-*"))
+    for fact, at in ((wished(MOVE), 1_000.0), (other, 1_001.0), (finding("a"), 1_500.0)):
+        life.take(fact, at)
+    life.take(finding("b", model="route-bike"), 1_501.0)
+    life.take(EndSilence(id=other.id, by="eve"), 1_600.0)
+    life.pass_until(1_601.0)
+    told = {one.model for one in life.book.incidents() if one.notifications}
+    assert told == {"route-bike"}
+
+
+def test_what_another_silence_keeps_quiet_longer_stays_quiet() -> None:
+    life = Life()
+    longer = wished(replace(MOVE, ends_at=5_000.0))
+    life.take(longer, 1_000.0)
+    life.take(finding(), 1_500.0)
+    life.take(wished(MOVE), 1_600.0)
+    assert (life.only().muted_by, life.only().muted_until) == (longer.silence.said, 5_000.0)
+
+
+def test_an_end_tells_nobody_again_who_was_never_kept_from_knowing() -> None:
+    life = Life()
+    life.take(finding(model="route-bike"), 900.0)
+    told = life.told()
+    life.take(wished(MOVE), 1_000.0)
+    life.take(EndSilence(id=wished(MOVE).id, by="eve"), 1_001.0)
+    life.pass_until(1_002.0)
+    assert [one for one in life.told() if one[1] > 960.0] == []
+    assert set(told) <= set(life.told())
