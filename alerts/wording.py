@@ -26,8 +26,15 @@ CAUSES = 10
 FINDINGS = 50
 WORST = 10
 
-SAID = {"@score": "the score", "@prediction": "the prediction"}
-"""What a drift's finding calls the model's own words."""
+SAID = {
+    "@score": "the score",
+    "@prediction": "the prediction",
+    "@traffic": "predictions an hour",
+    "@labels": "labels an hour",
+    "@join": "events in the join",
+    "@clock": "event times",
+}
+"""What a ticket's finding is about, if that is no feature."""
 STATES: dict[Action, str] = {
     "trigger": "open",
     "acknowledge": "acknowledged",

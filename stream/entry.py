@@ -154,6 +154,7 @@ class Codec:
                 prediction.prediction,
                 prediction.scores is not None,
                 shared,
+                b"",
             ),
         )
 
@@ -189,13 +190,14 @@ class Codec:
         served = entry.served
         if served is None:
             return (None, 0.0, None, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
-        _, _, version, at, label, has_scores, slices = served
+        _, _, version, at, label, has_scores, slices, bins = served
         shape = self._shapes.get((version, has_scores, slices))
         if shape is None:
             shape = _bounded(self._shapes)[version, has_scores, slices] = _encode(
                 (version, has_scores, slices)
             )
-        return (shape, at, label, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
+        said = (shape, bins) if bins else shape
+        return (said, at, label, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
 
     def load(self, key: bytes, value: bytes) -> Entry:
         """Return the entry that ``dump`` wrote; it counts as unchanged.
@@ -219,8 +221,9 @@ class Codec:
         served = None
         if shape is not None:
             model, prediction_id = self.names(key)
+            shape, bins = shape if type(shape) is list else (shape, b"")
             version, has_scores, slices = self._shaped.get(shape) or self._unshaped(shape)
-            served = _served(Served, (prediction_id, model, version, at, label, has_scores, slices))
+            served = _served(Served, (prediction_id, model, version, at, label, has_scores, slices, bins))
         entry = Entry(key, 0, served, clock)
         if len(row) > 4:
             entry.fate, entry.outcome, entry.outcome_at = row[4:7]

@@ -52,8 +52,16 @@ Metric = Literal[
     "new_category_rate",
     "out_of_range_rate",
     "constant_rate",
+    "traffic",
+    "labels",
+    "late_rate",
+    "unmatched_rate",
+    "unlabelled_rate",
+    "duplicate_rate",
+    "clock_skew_rate",
 ]
-"""What a finding is about: a figure of the losses (the first two), or a drift of a feature or of what was said."""
+"""What a finding is about: a figure of the losses (the first two), a drift of a feature or of what was said (the
+next five), or the events around a model: how many come an hour, or which share of them is in trouble."""
 
 
 class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="prediction"):
@@ -140,7 +148,8 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     ``rollouts`` are those of the model in the hour before the onset, as ``causes`` says them in words.
     ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
     ``windows`` say how wrong the model was when harm was found; empty for a regression or a drift.
-    ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said), ``None`` when the loss rose.
+    ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said; ``@traffic``, ``@labels``,
+    ``@join`` or ``@clock``: the events around the model), ``None`` when the loss rose.
     """
 
     id: str

@@ -35,7 +35,10 @@ def _text(value: bool | int | str) -> str:
 
 
 class Served(NamedTuple):
-    """What the join remembers of a prediction; ``slices`` begins with ``"all"``, then ``"name=value"``."""
+    """What the join remembers of a prediction; ``slices`` begins with ``"all"``, then ``"name=value"``.
+
+    ``bins`` are those of its inputs (``stream.rows``), empty for most predictions of a busy version.
+    """
 
     prediction_id: str
     model: str
@@ -44,6 +47,7 @@ class Served(NamedTuple):
     prediction: Label
     has_scores: bool
     slices: tuple[str, ...]
+    bins: bytes = b""
 
 
 class Joined(NamedTuple):

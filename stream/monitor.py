@@ -12,22 +12,25 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from stream.correction import revise, withdraw
+from stream.clock import UNTIMED, Clock
+from stream.correction import is_sound, revise, withdraw
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
-from stream.events import ALL, Errors, Finding, Label, Prediction, Rollout, Stage, Task, finding_id
+from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage, Task, finding_id
+from stream.explanation import causes, rolled_out, rollouts_before
+from stream.health import Health
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
-from stream.reference import Reference, moved
+from stream.reference import Reference
 from stream.room import VERSIONS, forget_oldest_stage, make_room
-from stream.series import Series, is_comparable, loss_of, task_of
-from stream.suspects import in_words as suspects_in_words
-from stream.suspects import suspects
+from stream.rows import row_of
+from stream.series import Series, loss_of, task_of
 from stream.tickets import look
 from stream.version import Judgement, Version
-from stream.windows import Windows
+from stream.windows import ANY, Windows
 
 LATE = 2.0
 """Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
@@ -49,22 +52,25 @@ FORGOTTEN_VERSION: Final = "forgotten_version"
 
 
 class Monitor(Struct, array_like=True, gc=False):
-    """The live state of one model: its versions, their latest stages, and counts by reason."""
+    """The live state of one model: its versions, their latest stages, counts by reason, errors and their news."""
 
     model: str
     versions: dict[str, Version] = {}
     counts: dict[str, int] = {}
     rollouts: dict[str, tuple[float, Stage]] = {}
+    health: Health = msgspec.field(default_factory=Health)
     windows: Windows = msgspec.field(default_factory=Windows)
-    """Errors of all versions that serve."""
     news: Errors | None = None
-    """Said as soon as it is made, so never saved."""
+
+    def newest(self) -> tuple[str, bool]:
+        """Return the newest version, empty before one, and whether the model is served: not all have retired."""
+        is_served = any(
+            name not in self.rollouts or self.rollouts[name][1] != "retired" for name in self.versions
+        )
+        return next(reversed(self.versions), ""), is_served
 
     def rolled_out(self, rollout: Rollout) -> bool:
-        """Remember a version's latest stage, whatever the order of arrival; of one instant the last counts.
-
-        Return whether it came to another stage.
-        """
+        """Remember a version's latest stage, of one instant the last; return whether it came to another one."""
         known = self.rollouts.get(rollout.version)
         if known is not None and rollout.at < known[0]:
             return False
@@ -89,10 +95,17 @@ class Monitor(Struct, array_like=True, gc=False):
         found = (look(reference, name, served, limit, proven_at) for name in looked)
         return [one for one in found if one is not None]
 
+    def bins(self, prediction: Prediction) -> bytes:
+        """Return the bins of a prediction's inputs, for its row; empty while there are none."""
+        return row_of(self.versions[prediction.version].reference, prediction)
+
     def take(
-        self, joined: Joined, judgement: Judgement, proven_at: float | None
+        self, joined: Joined, judgement: Judgement, proven_at: float | None, clock: Clock = UNTIMED
     ) -> tuple[str, Sequence[Finding]]:
-        """Fold one result of the join; return what it counts as, and the findings that it opened or closed."""
+        """Fold one result of the join; return what it counts as, and the findings that it opened or closed.
+
+        ``clock`` is the partition's, for when labels came.
+        """
         reason, served = joined.reason, joined.served
         counted: str = reason
         findings: Sequence[Finding] = ()
@@ -102,7 +115,7 @@ class Monitor(Struct, array_like=True, gc=False):
                 counted = FORGOTTEN
             else:
                 version = version or self._begin(served, judgement)
-                counted, findings = self._note(version, served, joined, judgement, proven_at)
+                counted, findings = self._note(version, served, joined, judgement, proven_at, clock)
         self._count(counted)
         return counted, findings
 
@@ -116,26 +129,31 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
+        clock: Clock,
     ) -> tuple[str, Sequence[Finding]]:
         """Put what the join found into the figures: these hold the newest outcome of each prediction, if sound."""
         reason = joined.reason
-        is_sound = joined.outcome is None or _is_sound(version, served, joined.outcome)
-        if is_sound and reason is MATCHED:
-            return reason, self._learn(version, served, joined, judgement, proven_at)
+        is_right = joined.outcome is None or is_sound(version.task, served, joined.outcome)
+        if is_right and reason is MATCHED:
+            return reason, self._learn(version, served, joined, judgement, proven_at, clock)
         route = version.route(served.slices, judgement, self.versions)
-        if is_sound:
+        if is_right:
             for series in route:
                 series.count(reason)
+        found: list[Finding] = []
         if reason is Reason.CORRECTED:
             assert joined.previous is not None
-            if not _is_sound(version, served, joined.previous):
-                if is_sound:
-                    return reason, self._learn(version, served, joined, judgement, proven_at)
-            elif is_sound:
-                revise(version.task, served, joined, route)
+            if not is_sound(version.task, served, joined.previous):
+                if is_right:
+                    return reason, self._learn(version, served, joined, judgement, proven_at, clock)
+            elif is_right:
+                more, found = revise(version.task, served, joined, route, judgement.minimum_increase)
+                self.health.maturity.revised(served.at, more, 0)
             else:
-                withdraw(version.task, served, joined.previous, route)
-        return reason if is_sound else MISMATCHED, ()
+                gone = withdraw(version.task, served, joined.previous, route)
+                self.health.maturity.revised(served.at, -gone, -1)
+        findings = tuple(replace(one, proven_at=proven_at) for one in found)
+        return reason if is_right else MISMATCHED, findings
 
     def _begin(self, served: Served, judgement: Judgement) -> Version:
         """Return a new version, with the references that it is held against; what has no room beside it goes."""
@@ -167,6 +185,7 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
+        clock: Clock,
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
@@ -174,14 +193,17 @@ class Monitor(Struct, array_like=True, gc=False):
         findings: list[Finding] | None = None
         arl, increase = version.arl, judgement.minimum_increase
         delay_s = joined.outcome_at - at
+        self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
         route = version.route(served.slices, judgement, self.versions)
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
-        if version.task == "classification":
-            self._count_error(served, joined, loss, route, proven_at)
+        if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":
+            self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
+        if served.bins:
+            version.rows.add(at, min(loss, route[0].scale or loss), served.slices, served.bins)
         for series in route:
             suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
             made: Finding | None = None
@@ -194,19 +216,6 @@ class Monitor(Struct, array_like=True, gc=False):
             if made is not None:
                 findings = [*(findings or ()), made]
         return findings or ()
-
-    def _count_error(
-        self, served: Served, joined: Joined, loss: float, route: Sequence[Series], proven_at: float | None
-    ) -> None:
-        """Count an outcome in the windows; once a minute, while harm is known, see whether they are news."""
-        stage = self.rollouts.get(served.version)
-        if stage is not None and stage[1] == "shadow":
-            return  # it answers nobody
-        if self.windows.add(joined.outcome_at, loss) and any(one.finding is not None for one in route):
-            windows = self.windows.news()
-            if windows:
-                at = joined.outcome_at
-                self.news = Errors(model=self.model, at=at, proven_at=proven_at, windows=windows)
 
     def _judge(
         self, version: Version, name: str, suspected: Series, newest: int, judgement: Judgement
@@ -230,7 +239,7 @@ class Monitor(Struct, array_like=True, gc=False):
         series.opened = series.outcomes
         series.guard.calm()
         series.guard.freeze()
-        series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
+        series.finding = replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
     def _finding(self, version: str, found: Harm, series: Series, of: Version) -> Finding:
@@ -241,7 +250,7 @@ class Monitor(Struct, array_like=True, gc=False):
         since = in_words(onset_at)
         episode = series.episode + 1
         within = onset_of(series, 2 * found.after.losses)
-        rollouts = suspects(self.rollouts, onset_at)
+        rollouts = rollouts_before(self.rollouts, onset_at)
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -262,17 +271,15 @@ class Monitor(Struct, array_like=True, gc=False):
             events_since_onset=found.after.losses,
             episode=episode,
             examples=series.examples,
-            causes=(*suspects_in_words(rollouts, onset_at), *moved(of.reference)),
+            causes=(
+                *rolled_out(rollouts, onset_at),
+                *causes(of.reference, of.rows, found, of.series[ALL]),
+            ),
             rollouts=rollouts,
             windows=self.windows.tell() if of.task == "classification" else (),
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
             f"to {after:.3g} since {since}.",
         )
-
-
-def _is_sound(version: Version, served: Served, outcome: Label) -> bool:
-    task = version.task
-    return task_of(served) == task and is_comparable(task, served.prediction, outcome)
 
 
 def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
@@ -289,4 +296,5 @@ def _close(series: Series, at: float, proven_at: float | None, increase: float) 
         return None
     series.guard.calm()
     series.finding = None
-    return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
+    series.rest(finding, newest)
+    return replace(finding, state="closed", closed_at=at, proven_at=proven_at)

@@ -22,12 +22,15 @@ from stream.history import History
 from stream.judge import harm
 from stream.judge.guard import HALF
 from stream.judge.harm import HarmDetector
+from stream.maturity import Cohorts
 from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
+from stream.rows import Rows
+from stream.traffic import Hours
 from stream.version import Routes
 from stream.windows import Windows
 
-SCHEMA: Final = b"6"
+SCHEMA: Final = b"7"
 PICKLED: Final = b"\x80\x05"
 
 _RIVER = {
@@ -54,6 +57,10 @@ def _write(value: Any) -> Any:
         return value.cells.tobytes()
     if kind is HarmDetector:
         return value.state()
+    if kind is Hours:
+        return value.cells.tobytes()
+    if kind is Cohorts or kind is Rows:
+        return value.fields()
     if kind is ADWIN:
         return value._helper.__getstate__()
     if kind is Reference:
@@ -71,6 +78,12 @@ def _read(kind: type, value: Any) -> Any:
         return History(value)
     if kind is HarmDetector:
         return harm.restored(value)
+    if kind is Hours:
+        return Hours(value)
+    if kind is Cohorts:
+        return Cohorts(value)
+    if kind is Rows:
+        return Rows(value)
     if kind is ADWIN:
         return _adwin(value)
     if kind is Reference:
@@ -146,12 +159,13 @@ def _eager(body: bytes) -> Monitor:
     return monitor
 
 
-# schemas 3 to 6 appended fields to the records of schema 2
+# schemas 3 to 7 appended fields to the records of schema 2
 SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
     b"1": _unguarded(state_1.load),
     b"2": _unguarded(_eager),
     b"3": _eager,
     b"4": _eager,
     b"5": _decode,
+    b"6": _decode,
     SCHEMA: _decode,
 }

@@ -14,6 +14,7 @@ from stream.judge import budget
 from stream.judge.guard import Guard
 from stream.judge.known import References
 from stream.reference import Reference
+from stream.rows import Rows
 from stream.series import Series, new_series
 
 OTHER = "__other__"
@@ -46,6 +47,10 @@ class Judgement:
         """Return the evidence of a drift that is a ticket: a window a day of each input, in the pages' budget."""
         return max(DAYS * inputs * self.models_per_team / self.false_pages_per_week, 1.0)
 
+    def silence_odds(self, kinds: int) -> float:
+        """Return the chance of a false ticket of one of so many kinds, a day and model, in the pages' budget."""
+        return min(self.false_pages_per_week / (DAYS * kinds * self.models_per_team), 0.5)
+
 
 class Routes:
     """Which series a combination of slices leads to; derived, so never saved."""
@@ -75,6 +80,7 @@ class Version(Struct, array_like=True, gc=False):
     """Whether labels have come for so long that those of slow outcomes are among them in their share."""
     inherited: dict[str, Guard] = {}
     """References of the version before, by slice, until a series of that name begins."""
+    rows: Rows = msgspec.field(default_factory=Rows)
 
     def reckon(self, at: float, route: Sequence[Series], judgement: Judgement) -> None:
         """Set the run length anew from the labels so far; ``route`` are the series of such a label."""

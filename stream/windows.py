@@ -7,8 +7,10 @@ known, by its own time, and what is corrected later stays as it was known.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
-from stream.events import Window
+from stream.events import Errors, Stage, Window
+from stream.series import Series
 
 SPANS_S = (300.0, 1_800.0, 3_600.0, 21_600.0, 259_200.0)
 MINUTE_S = 60.0
@@ -20,6 +22,10 @@ MOST = 128
 """Cells that one model keeps at most: 3 kB. They are merged when there are more, and 90 are left at most."""
 GROWN = 1.1
 """A window is news when the share of wrong ones has grown by this factor."""
+
+
+ANY: tuple[float, Stage] = (0.0, "live")
+"""The rollout of a version that none is known of."""
 
 
 class Windows:
@@ -45,6 +51,15 @@ class Windows:
         if len(cells) > CELL * MOST:
             self._merge()
         return True
+
+    def note(
+        self, model: str, at: float, wrong: float, route: Sequence[Series], proven_at: float | None
+    ) -> Errors | None:
+        """Count an outcome; once a minute, while one of its series is known to be harmed, return what is news."""
+        if not self.add(at, wrong) or all(one.finding is None for one in route):
+            return None
+        windows = self.news()
+        return Errors(model=model, at=at, proven_at=proven_at, windows=windows) if windows else None
 
     def tell(self) -> tuple[Window, ...]:
         """Return the counts of each window, shortest first, and remember that they were said; empty: none yet."""

@@ -38,7 +38,7 @@ def test_mae_is_rivers(pairs):
 def test_a_corrected_figure_is_that_of_the_corrections(triples):
     series = learned("classification", [(said, first) for said, first, _ in triples])
     for said, first, then in triples:
-        series.revise(loss_of("classification", said, first), loss_of("classification", said, then))
+        series.revise(0.0, loss_of("classification", said, first), loss_of("classification", said, then))
     assert (
         series.rollout() == learned("classification", [(said, then) for said, _, then in triples]).rollout()
     )

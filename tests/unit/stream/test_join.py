@@ -197,7 +197,7 @@ def test_what_was_written_leaves_memory_and_is_found_again():
     join.prefetch([an_outcome()])
     (joined,) = join.know(an_outcome())
     assert joined.reason is Reason.MATCHED
-    assert joined.served == ("p1", "m", "v1", 0.0, "yes", True, ("all", "a=x"))
+    assert joined.served == ("p1", "m", "v1", 0.0, "yes", True, ("all", "a=x"), b"")
 
 
 @pytest.mark.parametrize("label", [True, 7, -1.5, "yes", 2**63 - 1, -(2**63)])

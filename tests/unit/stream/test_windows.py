@@ -87,8 +87,8 @@ def errors_of(wrong, **options):
     class Spoken(Monitor):
         """Its news are taken at once, as the fold does."""
 
-        def take(self, joined, judgement, proven_at):
-            result = super().take(joined, judgement, proven_at)
+        def take(self, *joined):
+            result = super().take(*joined)
             said.extend([] if self.news is None else [self.news])
             self.news = None
             return result
