@@ -1,4 +1,4 @@
-"""Shell. The only module that knows httpx: one POST, and what its answer asks the sender to do next.
+"""Shell. The only module that knows httpx: one POST and what its answer asks the sender to do next, or one GET.
 
 A name is resolved once, every address that it has must pass the guard, and the connection goes to a checked
 address: a name that means something else the next moment gains nothing.
@@ -11,23 +11,25 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpcore
 import httpx
 
-from alerts.answer import Answer, Refused, Reply, RetryLater
+from alerts.answer import Answer, Fetched, Refused, Reply, RetryLater
 from alerts.guard import Guard
 from alerts.receivers.request import Request
 from alerts.tls import failure, trusting
 
 RESPONSE_BYTES = 65_536
 """As much of an answer's body is read."""
+FETCHED_BYTES = 1_048_576
 DRAIN_S = 0.5
 """As long is waited for an answer's body."""
 
+T = TypeVar("T")
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -58,9 +60,17 @@ class Http:
 
     async def send(self, request: Request) -> Answer:
         """POST the request; every failure is an answer, never an exception."""
+        reply = await self._safely(self._exchange(request))
+        return request.read(reply) if isinstance(reply, Reply) else reply
+
+    async def fetch(self, url: str) -> Fetched | RetryLater | Refused:
+        """GET a body of at most ``FETCHED_BYTES``; every failure is a reason, never an exception."""
+        return await self._safely(self._get(url))
+
+    async def _safely(self, exchange: Coroutine[Any, Any, T]) -> T | RetryLater | Refused:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return request.read(await self._exchange(request))
+                return await exchange
         except (TimeoutError, httpx.TimeoutException):
             return RetryLater("timeout")
         except NotAllowed:
@@ -70,6 +80,17 @@ class Http:
             return RetryLater(failure(fault) or "network")
         except httpx.InvalidURL:
             return Refused("bad_url")
+
+    async def _get(self, url: str) -> Fetched | RetryLater | Refused:
+        async with self._client.stream("GET", url, headers={"accept-encoding": "identity"}) as response:
+            if response.status_code != 200:
+                return Refused(f"http_{response.status_code}")
+            taken = bytearray()
+            async for chunk in response.aiter_raw():
+                taken += chunk
+                if len(taken) > FETCHED_BYTES:
+                    return Refused("too_large")
+            return Fetched(bytes(taken))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from alerts.calendar import MATCHERS
 from alerts.command import Kind
 from alerts.incident import STATES, Comment, Notification, Part
 
@@ -21,7 +22,7 @@ OPTIONAL = ("by", "model")
 FAULTS = {
     "400": "What was asked for is wrong; says the field and what is wanted",
     "401": "No token, or a wrong one",
-    "404": "No such incident for this token",
+    "404": "No such one for this token",
     "413": "The body has more than 16 KiB",
     "429": "Too many failures from this address",
     "503": "The incidents are still being read",
@@ -41,6 +42,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "version": TEXT,
     "for_s": {"type": "number", "minimum": 1, "maximum": 604_800},
 }
+AFTER_S: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 2_592_000, "default": 0}
 NUMBER: dict[str, Any] = {"type": "number"}
 SEVERITY: dict[str, Any] = {"type": "string", "enum": ["page", "ticket"]}
 TEXTS_OF: dict[str, Any] = {"type": "array", "items": TEXT}
@@ -64,6 +66,7 @@ WHOLE: dict[str, Any] = BRIEF | {
     "acknowledged_at": INSTANT_OR_NONE,
     "muted_by": TEXT_OR_NONE,
     "muted_until": INSTANT_OR_NONE,
+    "objective": TEXT_OR_NONE,
     "worst": TEXTS_OF,
     "findings": TEXTS_OF,
     "finding_count": COUNT,
@@ -87,6 +90,11 @@ WHOLE: dict[str, Any] = BRIEF | {
     "comments": {"type": "array", "items": {"$ref": "#/components/schemas/Comment"}},
     "parts": {"type": "array", "items": {"$ref": "#/components/schemas/Part"}},
     "rollbacks": {"type": "array", "items": {"$ref": "#/components/schemas/Rollback"}},
+}
+SILENCE: dict[str, Any] = dict.fromkeys(("id", "author", "reason", *MATCHERS), TEXT) | {
+    "owner": TEXT_OR_NONE,
+    "starts_at": INSTANT,
+    "ends_at": INSTANT,
 }
 ROLLBACK: dict[str, Any] = {
     "model": TEXT,
@@ -114,6 +122,7 @@ def document() -> dict[str, Any]:
             operation["responses"]["409"] = _response("The incident doesn't blame this version", "Fault")
         operation["requestBody"] = _body(fields)
         paths[f"/api/incidents/{{id}}/{kind}"] = {"post": operation}
+    paths |= _silences()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Tidewatch pager", "version": "1"},
@@ -126,16 +135,40 @@ def document() -> dict[str, Any]:
     }
 
 
+def _silences() -> dict[str, Any]:
+    """Return the calls about silences with matchers."""
+    setting = _operation("Keep what matches quiet: globs, at least one", [], "Silence")
+    setting["requestBody"] = _body(("for_s", "text"))
+    wanted = setting["requestBody"]["content"]["application/json"]["schema"]
+    wanted["properties"] |= {name: SAID | {"maxLength": 200} for name in MATCHERS}
+    wanted["properties"] |= {"owner": SAID | {"maxLength": 100}, "after_s": AFTER_S}
+    wanted["anyOf"] = [{"required": [name]} for name in MATCHERS]
+    setting["responses"]["409"] = _response("Too many silences are set", "Fault")
+    ending = _operation("End a silence before its time", [_id()], "Silence")
+    ending["requestBody"] = _body(())
+    for operation in (setting, ending):
+        operation["responses"]["202"] = _response("Written to Kafka; it doesn't show yet", "Silence")
+        operation["responses"] |= {status: _response(FAULTS[status], "Fault") for status in BODIED}
+    listing = _operation("List silences that are set and not over", [], "Silences")
+    return {
+        "/api/silences": {"get": listing, "post": setting},
+        "/api/silences/{id}/end": {"post": ending},
+    }
+
+
 def _schemas() -> dict[str, Any]:
     _, derived = msgspec.json.schema_components(
         (Notification, Comment, Part), ref_template="#/components/schemas/{name}"
     )
     listed = {"type": "array", "items": {"$ref": "#/components/schemas/Brief"}}
+    silences = {"type": "array", "items": {"$ref": "#/components/schemas/Silence"}}
     return derived | {
         "Incident": _object(WHOLE),
         "Incidents": _object({"count": COUNT, "incidents": listed}),
         "Brief": _object(BRIEF),
         "Rollback": _object(ROLLBACK),
+        "Silence": _object(SILENCE),
+        "Silences": _object({"count": COUNT, "silences": silences}),
         "Accepted": _object({"accepted": {"const": True}}),
         "Fault": _object({"error": TEXT}),
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from alerts.badge import Purpose
+from alerts.calendar import Silence
 from alerts.chart import drawing, has_band
 from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
@@ -60,10 +61,12 @@ def render(
     tickets: Mapping[Purpose, str],
     now: float,
     links: Links = NOWHERE,
+    silences: Sequence[Silence] = (),
     *,
     is_pending: bool = False,
 ) -> str:
-    """Return the page; ``tickets`` are the forms' passes, without one no form. ``now`` in epoch seconds."""
+    """Return the page; ``tickets`` are the forms' passes, without one no form. ``now`` in epoch seconds;
+    ``silences`` are those that hold for it."""
     lead = incident.lead
     children = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
     return _environment.get_template(
@@ -76,6 +79,7 @@ def render(
         tickets=tickets,
         rollbacks=results(incident),
         parts=incident.parts,
+        silences=silences,
         is_pending=is_pending,
         style=Markup(STYLE),  # noqa: S704 - our own file
         metric=METRICS[lead.metric],

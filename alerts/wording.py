@@ -62,6 +62,7 @@ def details(incident: Incident, action: Action, links: Links = NOWHERE, share: i
         "resolved_at": incident.resolved_at if action == "resolve" else None,
         "acknowledged_by": cut(incident.acknowledged_by, text) if action == "acknowledge" else None,
         "model_count": max(1, len(incident.children)),
+        "objective": cut(incident.objective, text) or None,
         "worst": few(worst(incident), WORST // share, text),
         "findings": few(findings, FINDINGS // share, text),
         "finding_count": len(findings),
@@ -153,6 +154,8 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Outcomes since" if lead.feature is None else "Values since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),
     ]
+    if incident.objective:
+        found.append(("Objective", incident.objective))
     if lead.feature is not None:
         found.insert(2, ("What drifted", subject(lead)))
     if len(incident.children) > 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -18,29 +17,15 @@ from stream.join import REBUILT_HORIZONS, Join
 from stream.joined import Joined, Reason
 from stream.monitor import Monitor
 from stream.refusal import DecodeError, Refusal
+from stream.rules import Rules
 from stream.series import Series
 from stream.tally import Onlooker, Tally
-from stream.version import Judgement
-from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
+from stream.wire import decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"
 WAITING, DUPLICATE = Reason.WAITING, Reason.DUPLICATE_PREDICTION
 REBUILT = 50_000
 """Records that a rebuild holds in memory before it puts them on disk."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a fold needs to know from the settings."""
-
-    judgement: Judgement
-    tolerance: Tolerance
-    label_horizon_s: float
-    pending_budget: int
-    memory_entries: int
-    findings: str
-    dead_letters: str
-    partitions: int
 
 
 class InputFold:
@@ -141,7 +126,8 @@ class InputFold:
                 joined = self.join.know(event)
             else:
                 tally.rollouts += 1
-                self._monitor(event.model).rolled_out(event)
+                if self._monitor(event.model).rolled_out(event):
+                    self._outputs.append(Output(self._rules.findings, event.model.encode(), encode(event)))
                 continue
             if joined[0].reason is not WAITING:
                 self._judge(event.model, joined, timestamp / 1000.0, tally)
@@ -205,6 +191,9 @@ class InputFold:
             reason, findings = monitor.take(joined, self._rules.judgement, proven_at, self._clock)
             tally.join(reason, joined)
             self._tell(findings, tally)
+            if monitor.news is not None:
+                self._outputs.append(Output(self._rules.findings, model.encode(), encode(monitor.news)))
+                monitor.news = None
 
     def _tell(self, findings: Sequence[Finding], tally: Tally) -> None:
         for finding in findings:

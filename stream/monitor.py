@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from stream.clock import UNTIMED, Clock
 from stream.correction import is_sound, revise, withdraw
 from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
-from stream.events import ALL, Finding, Prediction, Rollout, Stage, Task, finding_id
+from stream.error_windows import ANY, ErrorWindows
+from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage, Task, finding_id
 from stream.explanation import causes, rolled_out, rollouts_before
 from stream.health import Health
 from stream.instant import in_words
@@ -51,13 +52,15 @@ FORGOTTEN_VERSION: Final = "forgotten_version"
 
 
 class Monitor(Struct, array_like=True, gc=False):
-    """The live state of one model: its versions, their latest stages, and counts by reason."""
+    """The live state of one model: its versions, their latest stages, counts by reason, errors and their news."""
 
     model: str
     versions: dict[str, Version] = {}
     counts: dict[str, int] = {}
     rollouts: dict[str, tuple[float, Stage]] = {}
     health: Health = msgspec.field(default_factory=Health)
+    windows: ErrorWindows = msgspec.field(default_factory=ErrorWindows)
+    news: Errors | None = None
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
@@ -66,12 +69,14 @@ class Monitor(Struct, array_like=True, gc=False):
         )
         return next(reversed(self.versions), ""), is_served
 
-    def rolled_out(self, rollout: Rollout) -> None:
-        """Remember a version's latest stage, whatever the order of arrival; of one instant the last counts."""
+    def rolled_out(self, rollout: Rollout) -> bool:
+        """Remember a version's latest stage, of one instant the last; return whether it came to another one."""
         known = self.rollouts.get(rollout.version)
-        if known is None or rollout.at >= known[0]:
-            self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
-            forget_oldest_stage(self.rollouts, self.versions)
+        if known is not None and rollout.at < known[0]:
+            return False
+        self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
+        forget_oldest_stage(self.rollouts, self.versions)
+        return known is None or known[1] != rollout.stage
 
     def predicted(
         self, prediction: Prediction, served: Served, judgement: Judgement, proven_at: float | None = None
@@ -195,6 +200,8 @@ class Monitor(Struct, array_like=True, gc=False):
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
+        if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":
+            self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
         if served.bins:
             version.rows.add(at, min(loss, route[0].scale or loss), served.slices, served.bins)
@@ -241,7 +248,6 @@ class Monitor(Struct, array_like=True, gc=False):
         onset_at = found.onset_at
         before, after = series.shown(found.before.mean), series.shown(found.after.mean)
         where = "" if found.slice == ALL else f" where {found.slice}"
-        since = in_words(onset_at)
         episode = series.episode + 1
         within = onset_of(series, 2 * found.after.losses)
         rollouts = rollouts_before(self.rollouts, onset_at)
@@ -270,8 +276,9 @@ class Monitor(Struct, array_like=True, gc=False):
                 *causes(of.reference, of.rows, found, of.series[ALL]),
             ),
             rollouts=rollouts,
+            windows=self.windows.tell() if of.task == "classification" else (),
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
-            f"to {after:.3g} since {since}.",
+            f"to {after:.3g} since {in_words(onset_at)}.",
         )
 
 

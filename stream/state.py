@@ -18,6 +18,7 @@ from river.drift import ADWIN
 
 from stream import state_1
 from stream.detectors import CLOCK
+from stream.error_windows import ErrorWindows
 from stream.events import ALL
 from stream.figures.sums import WIDTHS, Sums, restored_sums
 from stream.history import History
@@ -71,6 +72,8 @@ def _write(value: Any) -> Any:
         return value.state()
     if kind is Routes:
         return None
+    if kind is ErrorWindows:
+        return [value.cells.tobytes(), value.said]
     raise NotImplementedError(f"no way to write {kind}")
 
 
@@ -94,6 +97,8 @@ def _read(kind: type, value: Any) -> Any:
         return restored_sums(value)
     if kind is Routes:
         return Routes()
+    if kind is ErrorWindows:
+        return ErrorWindows(value[0], tuple(value[1]))
     raise NotImplementedError(f"no way to read {kind}")
 
 

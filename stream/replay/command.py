@@ -16,11 +16,11 @@ from rich.progress import Progress
 
 from stream.app import rules_of
 from stream.figures.windows import ROLLOUT
-from stream.fold import Rules
 from stream.references import write_references
 from stream.replay.build import History
 from stream.replay.run import Replay, row
 from stream.replay.source import FOREVER, Line, by_time, lines
+from stream.rules import Rules
 from stream.settings import load
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -10,10 +10,11 @@ from typing import Any
 
 from stream.events import ALL, Finding
 from stream.figures.rows import windows_of
-from stream.fold import InputFold, Rules
+from stream.fold import InputFold
 from stream.judge.budget import WEEK_S
 from stream.pending import MemoryStore
 from stream.replay.source import Line, batches
+from stream.rules import Rules
 from stream.tally import Tally
 
 SPILLED = 25

@@ -19,12 +19,15 @@ import pytest
 from msgspec.structs import replace
 
 from alerts.answer import Accepted, Answer, Refused
+from alerts.change import announced
 from alerts.http import Http
 from alerts.incident import Action, Incident
 from alerts.links import Links
-from alerts.receivers.pagerduty import PagerDutyReceiver
+from alerts.owners import Owner, Owners
+from alerts.receivers.pagerduty import PagerDutyHerald, PagerDutyReceiver
 from alerts.receivers.request import Request
 from stream.demo.processes import free_port
+from stream.events import Instant, Rollout
 from stream.kafka.guard import die_with_parent
 from tests import npm
 from tests.unit.alerts.samples import LOOPBACK, ROUTING_KEY, finding, incident_of, notice
@@ -117,4 +120,24 @@ def test_a_broken_event_is_refused_for_good(prism: str, name: str) -> None:
     request = event(prism, INCIDENTS["page"], action)
     broken = msgspec.json.decode(request.body)
     change(broken)
+    assert answer(request._replace(body=msgspec.json.encode(broken))) == Refused("http_400")
+
+
+def change(url: str, name: str = "eta.city") -> Request:
+    rollout = Rollout(model=name, version=name, stage="canary", at=Instant(1_000.0), traffic_share=0.05)
+    owners = Owners(default=Owner(name="maps", receivers=("pd",)), hear_changes=frozenset({"pd"}))
+    (told,) = announced(rollout, owners, 2_000.0)
+    return PagerDutyHerald(ROUTING_KEY, url).message(told)
+
+
+@pytest.mark.parametrize("name", ["eta.city", "€" * 200])
+def test_our_change_events_are_as_documented(prism: str, name: str) -> None:
+    assert answer(change(prism, name)) == Accepted()
+
+
+@pytest.mark.parametrize("field", ["summary", "routing_key"])
+def test_a_broken_change_event_is_refused_for_good(prism: str, field: str) -> None:
+    request = change(prism)
+    broken = msgspec.json.decode(request.body)
+    (broken if field in broken else broken["payload"]).pop(field)
     assert answer(request._replace(body=msgspec.json.encode(broken))) == Refused("http_400")

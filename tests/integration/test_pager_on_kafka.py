@@ -292,8 +292,21 @@ def test_any_pager_answers_and_of_two_acknowledgements_one_wins(site: Site) -> N
             assert status == 200
             assert "has it, since" in text
         assert ask(ports[0], path, token="wrong-wrong-wrong-wrong-wrong")[0] == 401
+        status, text = ask(
+            ports[0], "/api/silences", {"model": "eta.*", "for_s": 600, "text": "move", "by": "ada"}
+        )
+        assert status == 200
+        made = json.loads(text)
+        until(lambda: listed(ports[1]) == [made], site)
+        assert ask(ports[1], f"/api/silences/{made['id']}/end", {"by": "eve"})[0] == 200
+        until(lambda: [listed(port) for port in ports] == [[], []], site)
     assert TOKEN not in (site.folder / "pager.log").read_text(encoding="utf-8")
     assert "pass=" not in (site.folder / "pager.log").read_text(encoding="utf-8")
+
+
+def listed(port: object) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(ask(port, "/api/silences")[1])["silences"]
+    return found
 
 
 def ask(port: object, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:

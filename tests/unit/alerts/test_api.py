@@ -18,10 +18,12 @@ from msgspec.structs import replace
 
 from alerts.api import Api
 from alerts.badge import Badges, Failures, Token
+from alerts.calendar import MATCHERS, Silence
 from alerts.incident import Incident
 from alerts.links import Links
 from alerts.openapi import document
 from alerts.page import render
+from alerts.silences import SILENCES_BUDGET, EndSilence, SetSilence, wished
 from stream.events import RolledOut
 from tests.unit.alerts.samples import HOOKED, finding, incident_of
 from tests.unit.alerts.store import Store
@@ -391,3 +393,110 @@ def test_wrong_method_names_the_right_ones() -> None:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
     visit(story, INCIDENT)
+
+
+def test_a_silence_is_set_listed_and_ended_by_its_owner() -> None:
+    async def story(visit: Visit) -> None:
+        asked = {"model": "eta.*", "slice": "country=CH", "for_s": 3_600, "text": "known", "by": "ada"}
+        answer = await visit.post("/api/silences", MAPS, **asked)
+        made = await answer.json()
+        assert answer.status == 200
+        assert (made["owner"], made["author"], made["reason"]) == ("maps", "ada", "known")
+        assert (made["model"], made["slice"], made["version"], made["metric"]) == (
+            "eta.*",
+            "country=CH",
+            "*",
+            "*",
+        )
+        assert made["ends_at"] - made["starts_at"] == 3_600
+        shown = await (await visit.get(f"/api/incidents/{INCIDENT.id}", MAPS)).json()
+        assert shown["muted_by"] == f"silence {made['id']}, by ada: known"
+        for token, count in ((MAPS, 1), (ADMIN, 1), (RISK, 0)):
+            assert (await (await visit.get("/api/silences", token)).json())["count"] == count
+        assert (await visit.post(f"/api/silences/{made['id']}/end", RISK)).status == 404
+        ended = await visit.post(f"/api/silences/{made['id']}/end", MAPS, by="eve")
+        assert ended.status == 200
+        assert visit.store.wishes[-1] == EndSilence(id=made["id"], by="eve")
+        assert (await visit.post(f"/api/silences/{made['id']}/end", MAPS)).status == 404
+        assert (await (await visit.get("/api/silences", MAPS)).json())["count"] == 0
+
+    visit(story, INCIDENT)
+
+
+def test_a_silence_of_all_owners_is_the_administrators_and_everybody_sees_it() -> None:
+    async def story(visit: Visit) -> None:
+        made = await (await visit.post("/api/silences", ADMIN, metric="*", for_s=60, text="move")).json()
+        assert (made["owner"], made["author"]) == (None, "admin")
+        assert (await (await visit.get("/api/silences", RISK)).json())["count"] == 1
+        assert (await visit.post(f"/api/silences/{made['id']}/end", RISK)).status == 404
+        assert (await visit.post(f"/api/silences/{made['id']}/end", ADMIN)).status == 200
+
+    visit(story)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"for_s": 60, "text": "x"}, "want at least one of model, version, slice, metric"),
+        ({"model": "*", "text": "x"}, "for_s: want a number within 1..604800"),
+        ({"model": "*", "for_s": 604_801, "text": "x"}, "for_s: want a number within 1..604800"),
+        ({"model": "*", "for_s": 60}, "text: want a text of 1 to 4000 characters"),
+        ({"model": "", "for_s": 60, "text": "x"}, "model: want a text of 1 to 200 characters"),
+        ({"model": "*", "for_s": 60, "text": "x", "owner": "risk"}, "owner: want the token's own"),
+        ({"model": "*", "for_s": 60, "text": "x", "after_s": -1}, "after_s: want a number within 0..2592000"),
+        (
+            {"model": "*", "for_s": 60, "text": "x", "after_s": "now"},
+            "after_s: want a number within 0..2592000",
+        ),
+        ({"model": "*", "for_s": 60, "text": "x", "starts": 7}, "starts: want only model, version, slice"),
+    ],
+)
+def test_a_wish_for_a_silence_that_is_wrong_is_a_fault(body: dict[str, Any], fault: str) -> None:
+    async def story(visit: Visit) -> None:
+        answer = await visit.post("/api/silences", MAPS, **body)
+        assert (answer.status, visit.store.wishes) == (400, [])
+        assert fault in (await answer.json())["error"]
+
+    visit(story)
+
+
+def test_silences_need_a_token_and_have_a_bound() -> None:
+    async def story(visit: Visit) -> None:
+        assert (await visit.get("/api/silences")).status == 401
+        assert (await visit.post("/api/silences", model="*", for_s=60, text="x")).status == 401
+        for number in range(SILENCES_BUDGET):
+            silence = Silence(name="", author="a", reason=str(number), starts_at=0.0, ends_at=9e9)
+            visit.store.archive.silence(wished(silence), 1.0)
+        answer = await visit.post("/api/silences", MAPS, model="*", for_s=60, text="x")
+        assert answer.status == 409
+
+    visit(story)
+
+
+def test_a_silence_that_no_pager_has_folded_is_accepted_only() -> None:
+    store = Store()
+    store.is_folding = False
+
+    async def story(visit: Visit) -> None:
+        assert (await visit.post("/api/silences", MAPS, model="*", for_s=60, text="x")).status == 202
+        assert [type(one) for one in store.wishes] == [SetSilence]
+
+    visit(story, store=store)
+
+
+def test_the_page_says_what_is_silenced_and_by_whom_and_escapes_it() -> None:
+    silence = Silence(name="sil_1", author=EVIL, reason="ada's move", starts_at=0.0, ends_at=2_000.0)
+    text = render(INCIDENT, {}, 1_000.0, silences=[silence])
+    assert "Silenced for what opens until 1970-01-01 00:33:20 UTC" in text
+    assert "<script>" not in text
+    hushed = replace(INCIDENT, muted_by=silence.said, muted_until=2_000.0)
+    text = render(hushed, {}, 1_000.0, silences=[silence])
+    assert "nobody is told until 1970-01-01 00:33:20 UTC: silence sil_1, by" in text
+    assert "Silenced for what opens" not in text
+
+
+def test_the_document_knows_what_a_silence_may_be_about() -> None:
+    asked = document()["paths"]["/api/silences"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert {*MATCHERS, "by", "text", "for_s", "owner", "after_s"} == set(asked["properties"])

@@ -144,3 +144,17 @@ def test_a_fold_names_the_partition_whose_clocks_it_cannot_read():
     fold = InputFold(3, RULES, Life({}), MemoryStore())
     with pytest.raises(state.MonitorStateError, match=r"partition 3, model 'tidewatch.clocks'"):
         fold.restore(CLOCKS, b'{"predicted_un')
+
+
+def test_state_without_windows_counts_them_from_here():
+    monitor = state.load((WRITTEN / "state-3-error.bin").read_bytes())
+    assert monitor.versions["v1"].series["all"].finding.windows == ()
+    assert monitor.windows.tell() == ()
+
+
+def test_windows_and_what_was_said_of_them_survive():
+    monitor = Monitor("m")
+    monitor.windows.add(1_000.0, 1.0)
+    monitor.windows.tell()
+    again = state.load(state.dump(monitor)).windows
+    assert (again.cells, again.said) == (monitor.windows.cells, monitor.windows.said)
