@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from stream.events import Finding, Label, Task, finding_id
 from stream.joined import Joined, Served
 from stream.series import Rested, Series, is_comparable, loss_of, task_of
+from stream.version import Version
 
 
 def is_sound(task: Task, served: Served, outcome: Label) -> bool:
@@ -22,7 +23,7 @@ def is_sound(task: Task, served: Served, outcome: Label) -> bool:
 
 
 def revise(
-    task: Task, served: Served, joined: Joined, route: Sequence[Series], increase: float
+    version: Version, served: Served, joined: Joined, route: Sequence[Series], increase: float
 ) -> tuple[float, list[Finding]]:
     """Put a sound correction of a sound outcome in its place; return how much more loss it is, and findings.
 
@@ -31,7 +32,10 @@ def revise(
     previous, outcome = joined.previous, joined.outcome
     assert previous is not None
     assert outcome is not None
-    was, now = loss_of(task, served.prediction, previous), loss_of(task, served.prediction, outcome)
+    said, task = served.prediction, version.task
+    was, now = loss_of(task, said, previous), loss_of(task, said, outcome)
+    version.sums.take((served.at, route, said, previous, served.scores, -1.0))
+    version.sums.take((served.at, route, said, outcome, served.scores, 1.0))
     found: list[Finding] = []
     for series in route:
         series.revise(served.at, was, now)
@@ -41,9 +45,10 @@ def revise(
     return now - was, found
 
 
-def withdraw(task: Task, served: Served, previous: Label, route: Sequence[Series]) -> float:
+def withdraw(version: Version, served: Served, previous: Label, route: Sequence[Series]) -> float:
     """Take an outcome out of the figures: its correction can't be held against the prediction. Return its loss."""
-    was = loss_of(task, served.prediction, previous)
+    was = loss_of(version.task, served.prediction, previous)
+    version.sums.take((served.at, route, served.prediction, previous, served.scores, -1.0))
     for series in route:
         series.withdraw(was)
     return was

@@ -5,6 +5,7 @@ Every reason but ``waiting`` is counted the same however the two topics interlea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -48,6 +49,8 @@ class Served(NamedTuple):
     has_scores: bool
     slices: tuple[str, ...]
     bins: bytes = b""
+    scores: float | Mapping[str, float] | None = None
+    """Those of the prediction, unless they are of too many classes; see ``stream.entry``."""
 
 
 class Joined(NamedTuple):

@@ -47,8 +47,7 @@ MISMATCHED: Final = "mismatched"
 """The outcome is not of the prediction's kind, or the prediction not of its version's."""
 FORGOTTEN: Final = "forgotten"
 """The prediction's version had to make room for others."""
-FORGOTTEN_VERSION: Final = "forgotten_version"
-"""Counts versions, not events."""
+FORGOTTEN_VERSION: Final = "forgotten_version"  # counts versions, not events
 
 
 class Monitor(Struct, array_like=True, gc=False):
@@ -147,10 +146,10 @@ class Monitor(Struct, array_like=True, gc=False):
                 if is_right:
                     return reason, self._learn(version, served, joined, judgement, proven_at, clock)
             elif is_right:
-                more, found = revise(version.task, served, joined, route, judgement.minimum_increase)
+                more, found = revise(version, served, joined, route, judgement.minimum_increase)
                 self.health.maturity.revised(served.at, more, 0)
             else:
-                gone = withdraw(version.task, served, joined.previous, route)
+                gone = withdraw(version, served, joined.previous, route)
                 self.health.maturity.revised(served.at, -gone, -1)
         findings = tuple(replace(one, proven_at=proven_at) for one in found)
         return reason if is_right else MISMATCHED, findings
@@ -197,6 +196,7 @@ class Monitor(Struct, array_like=True, gc=False):
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
         route = version.route(served.slices, judgement, self.versions)
+        version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
         if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":

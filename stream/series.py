@@ -107,6 +107,8 @@ class Series(Struct, array_like=True, gc=False):
     """How many outcomes there were when the open finding was opened."""
     rested: Rested | None = None
     """Of the newest finding that was closed by its losses."""
+    place: int = 0
+    """Where its cells begin in the sums of its version; they are allotted when the series begins."""
 
     @property
     def metric(self) -> Metric:

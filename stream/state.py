@@ -18,6 +18,8 @@ from river.drift import ADWIN
 
 from stream import state_1
 from stream.detectors import CLOCK
+from stream.events import ALL
+from stream.figures.sums import WIDTHS, Sums, restored_sums
 from stream.history import History
 from stream.judge import harm
 from stream.judge.guard import HALF
@@ -30,7 +32,7 @@ from stream.traffic import Hours
 from stream.version import Routes
 from stream.windows import Windows
 
-SCHEMA: Final = b"7"
+SCHEMA: Final = b"5"
 PICKLED: Final = b"\x80\x05"
 
 _RIVER = {
@@ -66,6 +68,8 @@ def _write(value: Any) -> Any:
     if kind is Reference:
         features = {name: one.fields() for name, one in value.features.items()}
         return [features, value.unwatched, value.said, value.repeats]
+    if kind is Sums:
+        return value.state()
     if kind is Routes:
         return None
     if kind is Windows:
@@ -89,6 +93,8 @@ def _read(kind: type, value: Any) -> Any:
     if kind is Reference:
         features: dict[str, Feature] = {name: restored(fields) for name, fields in value[0].items()}
         return Reference(features, *value[1:])
+    if kind is Sums:
+        return restored_sums(value)
     if kind is Routes:
         return Routes()
     if kind is Windows:
@@ -159,13 +165,26 @@ def _eager(body: bytes) -> Monitor:
     return monitor
 
 
-# schemas 3 to 7 appended fields to the records of schema 2
+def _unsummed(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]:
+    """Return a reader of a schema without sums: they begin after the newest prediction of that time."""
+
+    def read(body: bytes) -> Monitor:
+        monitor = reader(body)
+        for version in monitor.versions.values():
+            for series in version.series.values():
+                series.place = version.sums.windows.allot(WIDTHS[version.task])
+            if ALL in version.series:
+                version.sums.since_at = version.series[ALL].newest_at
+        return monitor
+
+    return read
+
+
+# schemas 3 to 5 appended fields to the records of schema 2
 SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
-    b"1": _unguarded(state_1.load),
-    b"2": _unguarded(_eager),
-    b"3": _eager,
-    b"4": _eager,
-    b"5": _decode,
-    b"6": _decode,
+    b"1": _unsummed(_unguarded(state_1.load)),
+    b"2": _unsummed(_unguarded(_eager)),
+    b"3": _unsummed(_eager),
+    b"4": _unsummed(_eager),
     SCHEMA: _decode,
 }

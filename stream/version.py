@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.events import ALL, Task
+from stream.figures.sums import WIDTHS, Sums
 from stream.judge import budget
 from stream.judge.guard import Guard
 from stream.judge.known import References
@@ -81,6 +82,11 @@ class Version(Struct, array_like=True, gc=False):
     inherited: dict[str, Guard] = {}
     """References of the version before, by slice, until a series of that name begins."""
     rows: Rows = msgspec.field(default_factory=Rows)
+    sums: Sums = msgspec.field(default_factory=Sums)
+
+    def __post_init__(self) -> None:
+        """Tell the sums what they are of."""
+        self.sums.task = self.task
 
     def reckon(self, at: float, route: Sequence[Series], judgement: Judgement) -> None:
         """Set the run length anew from the labels so far; ``route`` are the series of such a label."""
@@ -133,6 +139,7 @@ class Version(Struct, array_like=True, gc=False):
         if found is None:
             found = self.series[name] = new_series(self.task, judgement.delta)
             found.guard = self.inherited.pop(name, found.guard)
+            found.place = self.sums.windows.allot(WIDTHS[self.task])
         return found
 
 

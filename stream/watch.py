@@ -54,7 +54,7 @@ def model_chunks(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
         for fold in [*folds().values()]:
             for model, monitor in [*fold.monitors.items()]:
                 for name, version in [*monitor.versions.items()]:
-                    yield Chunk(model, name, [*version.series.items()])
+                    yield Chunk(model, name, [*version.series.items()], version.sums)
 
     return chunks
 

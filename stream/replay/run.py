@@ -9,6 +9,7 @@ from math import isnan
 from typing import Any
 
 from stream.events import ALL, Finding
+from stream.figures.rows import windows_of
 from stream.fold import InputFold
 from stream.judge.budget import WEEK_S
 from stream.pending import MemoryStore
@@ -115,6 +116,9 @@ class Replay:
                     "outcomes": one.outcomes,
                     "reference_losses": one.guard.known,
                     "has_open_finding": one.finding is not None,
+                    "windows": windows_of(
+                        self._fold.monitors[model].versions[version].sums, one.place, where
+                    ),
                 }
         return dict(sorted(found.items()))
 
