@@ -11,8 +11,6 @@ from stream.history import Span
 from stream.onset import Onset, onset
 from stream.series import Series
 
-RECOVERED = 3.0
-"""Standard errors that a fresh mean loss lies below what is nobody's business, for a finding to be closed."""
 SHARE = 0.8
 """A slice is named when it alone carries at least this share of the excess loss."""
 KNOWN = 30
@@ -129,14 +127,3 @@ def is_explained(all_series: Mapping[str, Series], suspected: Series, series: Se
     if suspected is whole:
         return bool(known)
     return series is whole and any(culprit(all_series, at).slice != ALL for at in known)
-
-
-def has_recovered(series: Series, newest: int, before: float, after: float, increase: float) -> bool:
-    """Return whether the ``newest`` losses prove that the harm is over; ``before`` and ``after`` are mean losses.
-
-    Over is within the relative rise that is nobody's business, or within a quarter of the harm, whichever is more.
-    """
-    harm, span = series.guard.harm, series.history.newest(newest)
-    inflation = harm.inflation if harm is not None else 1.0
-    error = sqrt(_variance(series.task, span.mean) * inflation / span.losses) if span.losses else float("inf")
-    return span.mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)

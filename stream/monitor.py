@@ -13,12 +13,13 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
+from stream.diagnosis import Harm, culprit, is_explained, is_still_there, is_worse, onset_of
 from stream.events import ALL, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
+from stream.judge.recovery import Recovery, recovery
 from stream.reference import Reference, moved
 from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.series import Series, is_comparable, loss_of, task_of
@@ -29,8 +30,6 @@ LATE = 2.0
 """Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
 LOOKED_AT = 8
 """Losses between two looks whether a harm is over."""
-RECOVERED = 100
-"""Losses after a page, at least, that may say that a model has recovered."""
 SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
 RECKONED = 50
@@ -173,7 +172,7 @@ class Monitor(Struct, array_like=True, gc=False):
             suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
             made: Finding | None = None
             if series.finding is not None:
-                made = _close(series, joined.outcome_at, proven_at, increase)
+                made = _close(series, loss, joined.outcome_at, proven_at, increase)
             elif suspect:
                 made = self._judge(version, served.version, series, suspect, judgement)
                 if made is not None:
@@ -200,8 +199,6 @@ class Monitor(Struct, array_like=True, gc=False):
         series = version.series[finding.slice]
         series.episode = finding.episode
         series.detector.restart()
-        series.longest = max(series.longest, finding.events_since_onset)
-        series.opened = series.outcomes
         series.guard.calm()
         series.guard.freeze()
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
@@ -275,18 +272,26 @@ def _withdraw(task: Task, served: Served, previous: Label, route: Sequence[Serie
         series.withdraw(was)
 
 
-def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
-    """Close the series' finding when the newest losses say that it is over, all of them from after the page.
-
-    They are at least as many as the series' slowest harm took to be proved: what varies slowly recovers slowly.
-    """
-    finding = series.finding
-    newest = max(RECOVERED, series.longest)
-    if finding is None or series.outcomes % LOOKED_AT or series.outcomes - series.opened < newest:
+def _close(series: Series, loss: float, at: float, proven_at: float | None, increase: float) -> Finding | None:
+    """Take a loss since the page; close the series' finding when those prove that its harm is over."""
+    finding, guard = series.finding, series.guard
+    assert finding is not None
+    found = guard.recovery
+    if found is None or found.ended:
+        found = guard.recovery = _recovery(finding, series, increase)
+    found.take(loss)
+    if series.outcomes % LOOKED_AT or not found.is_over(series.task, guard.harm.inflation if guard.harm else 1.0):
         return None
-    before, after = series.shown(finding.before), series.shown(finding.after)
-    if not has_recovered(series, newest, before, after, increase):
-        return None
-    series.guard.calm()
+    found.ended = series.outcomes
+    guard.calm()
     series.finding = None
     return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
+
+
+def _recovery(finding: Finding, series: Series, increase: float) -> Recovery:
+    """Return what follows the losses after a page, from the first of them on."""
+    earlier, ill = series.guard.recovery, finding.events_since_onset
+    if earlier is not None:
+        ill = earlier.lasted(series.outcomes - 1, ill)
+    before, after = series.shown(finding.before), series.shown(finding.after)
+    return recovery(series.task, before, after, increase, ill)

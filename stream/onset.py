@@ -53,11 +53,15 @@ def onset(history: History, task: Task, base: float, inflation: float, newest: f
 
 def divergence(task: Task, mean: float, base: float) -> float:
     """Return the divergence (nats) of a mean loss from ``base``; 0 if it is not above."""
-    if not mean > base:
-        return 0.0
+    return nats(task, mean, base) if mean > base else 0.0
+
+
+def nats(task: Task, mean: float, base: float) -> float:
+    """Return the divergence (nats, >= 0) of a mean loss from ``base``, whichever is above: both at least 0."""
     if task == "regression":
-        base = max(base, 1e-9 * mean)
-        return mean / base - 1.0 - log(mean / base)
+        ratio = max(mean, 1e-9 * base) / max(base, 1e-9 * mean) if mean != base else 1.0
+        return ratio - 1.0 - log(ratio)
     base = min(max(base, 1e-4), 1.0 - 1e-4)
+    lost = mean * log(mean / base) if mean > 0.0 else 0.0
     rest = (1.0 - mean) * log((1.0 - mean) / (1.0 - base)) if mean < 1.0 else 0.0
-    return max(mean * log(mean / base) + rest, 0.0)
+    return max(lost + rest, 0.0)

@@ -12,6 +12,7 @@ from stream.history import Span
 from stream.judge.harm import HarmDetector
 from stream.judge.level import FEWEST, MOST, Level
 from stream.judge.mixture import LEAST, rounded
+from stream.judge.recovery import Recovery
 
 FIRST = 200
 QUANTILE = 0.9
@@ -41,6 +42,8 @@ class Guard(Struct, array_like=True, gc=False):
     learning: bool = True
     due: int = FEWEST
     """How many losses ``level`` has when the reference is renewed."""
+    recovery: Recovery | None = None
+    """Of the newest harm that was told."""
 
     def take(self, loss: float, arl: float, increase: float) -> bool:
         """Take one loss (>= 0); return whether harm is proved: evidence at its limit.

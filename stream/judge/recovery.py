@@ -1,0 +1,74 @@
+"""Core. Whether harm that was told is over: the losses since it most likely ended, held against how long it lasted.
+
+Each loss is held against a ``level`` between what was before and the harm. Their CUSUM's last time at zero (Page
+1954) is the likeliest end; what came since is the *good stretch*. It ends the harm when it is as long as the harm
+was, and when its losses speak for a mean below the level with ``PROVED`` nats, the inflation by dependence taken
+off.
+
+That it must be as long keeps a harm that comes and goes from being told each time: the level of such a series
+varies on the scale of the harm, of which a shorter stretch is a single observation. It also means one look for
+each doubling of time, so that a harm that stays is hardly ever called over by chance, however long it stays.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from msgspec import Struct
+
+from stream.events import Task
+from stream.onset import nats
+
+PROVED = 4.5
+"""Log-likelihood of the good stretch: three standard errors."""
+FEWEST = 100
+"""Losses of a good stretch, at least."""
+WIDEST = 10.0
+"""A regression's loss counts as at most this many times the harm's mean: one broken value is no relapse."""
+SHARE = 0.25
+"""How much of the harm may stay when it counts as over."""
+
+
+class Recovery(Struct, array_like=True, gc=False):
+    """Losses from a harm's onset to its likeliest end (``ill``) and since then (``well``)."""
+
+    level: float
+    most: float
+    ill: int
+    well: int = 0
+    gained: float = 0.0
+    """By how much the good stretch's losses lie below ``level`` in sum."""
+    ended: int = 0
+    """Outcomes of the series when the harm was over; 0 before."""
+
+    def take(self, loss: float) -> None:
+        """Take one loss, in its own unit."""
+        self.well += 1
+        self.gained += self.level - (loss if loss < self.most else self.most)
+        if self.gained <= 0.0:
+            self.ill, self.well, self.gained = self.ill + self.well, 0, 0.0
+
+    def is_over(self, task: Task, inflation: float) -> bool:
+        """Return whether the good stretch proves that the harm is over."""
+        if self.well < FEWEST or self.well < self.ill:
+            return False
+        mean = self.level - self.gained / self.well
+        return self.well * nats(task, mean, self.level) >= PROVED * inflation
+
+    def lasted(self, outcomes: int, onset: int) -> int:
+        """Return how long a harm has lasted that was told when there were so many ``outcomes``, ``onset`` losses old.
+
+        A relapse sooner than the trouble before it had lasted belongs to that.
+        """
+        before = self.ill + self.well
+        passed = outcomes - self.ended
+        return before + passed if self.ended and passed - onset < before else onset
+
+
+def recovery(task: Task, before: float, after: float, increase: float, ill: int) -> Recovery:
+    """Return the recovery of a harm that took the mean loss from ``before`` to ``after`` and is ``ill`` losses old.
+
+    Over is within the relative rise that is nobody's business, or within ``SHARE`` of the harm, whichever is more.
+    """
+    level = before + max(increase * before, SHARE * (after - before))
+    return Recovery(level, inf if task == "classification" else WIDEST * after, ill)
