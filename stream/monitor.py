@@ -185,15 +185,16 @@ class Monitor(Struct, array_like=True, gc=False):
         self, version: Version, name: str, suspected: Series, newest: int, judgement: Judgement
     ) -> Finding | None:
         """Say what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
-        found = culprit(version.series, onset_of(suspected, newest).at)
+        increase = judgement.minimum_increase
+        found = culprit(version.series, onset_of(suspected, newest, increase).at, increase)
         series = version.series[found.slice]
-        if is_explained(version.series, suspected, series):
+        if is_explained(version.series, suspected, series, increase):
             suspected.guard.calm()
             return None
-        if not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
+        if not is_worse(found, increase) or not is_still_there(found, series):
             suspected.guard.ease(EASED)
             return None
-        return self._finding(name, found, series, version)
+        return self._finding(name, found, series, version, increase)
 
     def _open(self, version: Version, finding: Finding, at: float, proven_at: float | None) -> Finding:
         series = version.series[finding.slice]
@@ -204,14 +205,14 @@ class Monitor(Struct, array_like=True, gc=False):
         series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
-    def _finding(self, version: str, found: Harm, series: Series, of: Version) -> Finding:
+    def _finding(self, version: str, found: Harm, series: Series, of: Version, increase: float) -> Finding:
         delay_s = LATE * of.delay_total_s / max(of.series[ALL].outcomes, 1)
         onset_at = found.onset_at
         before, after = series.shown(found.before.mean), series.shown(found.after.mean)
         where = "" if found.slice == ALL else f" where {found.slice}"
         since = in_words(onset_at)
         episode = series.episode + 1
-        within = onset_of(series, 2 * found.after.losses)
+        within = onset_of(series, 2 * found.after.losses, increase)
         rollouts = tuple(self._rollouts_before(onset_at))
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
@@ -272,7 +273,9 @@ def _withdraw(task: Task, served: Served, previous: Label, route: Sequence[Serie
         series.withdraw(was)
 
 
-def _close(series: Series, loss: float, at: float, proven_at: float | None, increase: float) -> Finding | None:
+def _close(
+    series: Series, loss: float, at: float, proven_at: float | None, increase: float
+) -> Finding | None:
     """Take a loss since the page; close the series' finding when those prove that its harm is over."""
     finding, guard = series.finding, series.guard
     assert finding is not None
@@ -280,7 +283,7 @@ def _close(series: Series, loss: float, at: float, proven_at: float | None, incr
     if found is None or found.ended:
         found = guard.recovery = _recovery(finding, series, increase)
     found.take(loss)
-    if series.outcomes % LOOKED_AT or not found.is_over(series.task, guard.harm.inflation if guard.harm else 1.0):
+    if series.outcomes % LOOKED_AT or guard.suspected() or not found.is_over(series.task, guard.inflation):
         return None
     found.ended = series.outcomes
     guard.calm()

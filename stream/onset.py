@@ -27,17 +27,22 @@ class Onset(NamedTuple):
     before: float
 
 
-def onset(history: History, task: Task, base: float, inflation: float, newest: float = inf) -> Onset:
+def onset(
+    history: History, task: Task, base: float, increase: float, inflation: float, newest: float = inf
+) -> Onset:
     """Return when the losses rose above ``base``, their mean before (>= 0), within the ``newest`` ones.
 
-    ``inflation`` is at least 1. What is older than an earlier finding's end is no part of this harm.
+    A mean since a border that is not more than the relative rise ``increase`` above ``base`` is no rise: over a long
+    life a reference that was a little lucky speaks for one. ``inflation`` is at least 1. What is older than an
+    earlier finding's end is no part of this harm.
     """
+    least = base * (1.0 + increase)
     losses = total = 0.0
     scores: list[float] = []
     buckets = [*history.buckets()]
     for bucket in reversed(buckets):
         losses, total = losses + bucket.losses, total + bucket.total
-        scores.append(losses * divergence(task, total / losses, base))
+        scores.append(losses * divergence(task, total / losses, base) if total > losses * least else 0.0)
         if losses >= newest:
             break
     scores.reverse()

@@ -132,6 +132,11 @@ class Guard(Struct, array_like=True, gc=False):
         harm = self.harm
         return harm.losses_since_onset if harm is not None and harm.evidence > harm.limit**0.5 else 0
 
+    @property
+    def inflation(self) -> float:
+        """How much dependence widens the variance of a mean; 1 while nothing is known."""
+        return self.harm.inflation if self.harm is not None else 1.0
+
     def heir(self) -> Guard | None:
         """Return the next version's guard: the same reference, frozen, no evidence; ``None`` without one."""
         harm = self.harm

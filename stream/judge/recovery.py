@@ -1,13 +1,13 @@
 """Core. Whether harm that was told is over: the losses since it most likely ended, held against how long it lasted.
 
 Each loss is held against a ``level`` between what was before and the harm. Their CUSUM's last time at zero (Page
-1954) is the likeliest end; what came since is the *good stretch*. It ends the harm when it is as long as the harm
+1954) is the likeliest end; what came since is the *good stretch*. It ends the harm when it is about as long as the harm
 was, and when its losses speak for a mean below the level with ``PROVED`` nats, the inflation by dependence taken
 off.
 
-That it must be as long keeps a harm that comes and goes from being told each time: the level of such a series
-varies on the scale of the harm, of which a shorter stretch is a single observation. It also means one look for
-each doubling of time, so that a harm that stays is hardly ever called over by chance, however long it stays.
+Its length keeps a harm that comes and goes from being told each time: the level of such a series varies on the
+scale of the harm, and a shorter stretch is no more than one such turn. It also means about one look for each
+doubling of time, so that a harm that stays is hardly ever called over by chance, however long it stays.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from stream.onset import nats
 
 PROVED = 4.5
 """Log-likelihood of the good stretch: three standard errors."""
+LENGTH = 0.75
+"""How long a good stretch must be, beside the harm: about as long, where either ended being an estimate."""
 FEWEST = 100
 """Losses of a good stretch, at least."""
 WIDEST = 10.0
@@ -50,7 +52,7 @@ class Recovery(Struct, array_like=True, gc=False):
 
     def is_over(self, task: Task, inflation: float) -> bool:
         """Return whether the good stretch proves that the harm is over."""
-        if self.well < FEWEST or self.well < self.ill:
+        if self.well < FEWEST or self.well < LENGTH * self.ill:
             return False
         mean = self.level - self.gained / self.well
         return self.well * nats(task, mean, self.level) >= PROVED * inflation
