@@ -158,7 +158,8 @@ class Monitor(Struct, array_like=True, gc=False):
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
-        at, example, warmup = served.at, served.prediction_id, judgement.warmup
+        # a clock that runs ahead puts no onset into the future, and its label came at once
+        at, example, warmup = min(served.at, joined.outcome_at), served.prediction_id, judgement.warmup
         findings: list[Finding] | None = None
         arl, increase = version.arl, judgement.minimum_increase
         delay_s = joined.outcome_at - at

@@ -32,8 +32,8 @@ def onset(
 ) -> Onset:
     """Return when the losses rose above ``base``, their mean before (>= 0), within the ``newest`` ones.
 
-    A mean since a border that is not more than the relative rise ``increase`` above ``base`` is no rise: over a long
-    life a reference that was a little lucky speaks for one. ``inflation`` is at least 1. What is older than an
+    A mean since a border no more than the relative rise ``increase`` above ``base`` is no rise: over a long life a
+    reference that was a little lucky would speak for one. ``inflation`` is at least 1. What is older than an
     earlier finding's end is no part of this harm.
     """
     least = base * (1.0 + increase)

@@ -90,11 +90,10 @@ class Series(Struct, array_like=True, gc=False):
     finding: Finding | None = None
     guard: Guard = msgspec.field(default_factory=Guard)
     longest: int = 0
-    """Losses since the onset that the slowest of its findings took to be proved."""
+    """Not used any more; like ``opened`` it keeps the others' places in the bytes of schema 5."""
     withdrawn: int = 0
     """Outcomes that left the figure again: their correction is of another kind."""
     opened: int = 0
-    """How many outcomes there were when the open finding was opened."""
 
     @property
     def metric(self) -> Metric:

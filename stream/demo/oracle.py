@@ -6,8 +6,8 @@ The rules, stated before any run and knowing nothing of the stream or of how the
    rate of the healthy time before: all answers of that slice before the onset, without those of earlier incidents.
 2. A resolve is backed when the error rate of the ``NEWEST`` answers known by then is nearer to the healthy one
    than to that of the page.
-3. A page without a resolve is right only if the newer half of the answers since its onset, at least ``NEWEST``, are
-   not nearer to healthy: what was bad for a year is not well after a month.
+3. A page without a resolve is right only if the newer half of the answers since its onset, at least ``NEWEST``,
+   are not nearer to healthy: what was bad for a year is not well after a month.
 4. There must be a page when the worst ``BLOCK_S`` of the stream have at least ``RISE`` times the error rate of the
    first, and it must come before that worst time is over. If no time is so bad, none must come.
 """

@@ -1,9 +1,9 @@
-"""Core. Whether harm that was told is over: the losses since it most likely ended, held against how long it lasted.
+"""Core. Whether harm that was told is over: what was lost since its likeliest end, and how long that has been.
 
 Each loss is held against a ``level`` between what was before and the harm. Their CUSUM's last time at zero (Page
-1954) is the likeliest end; what came since is the *good stretch*. It ends the harm when it is about as long as the harm
-was, and when its losses speak for a mean below the level with ``PROVED`` nats, the inflation by dependence taken
-off.
+1954) is the likeliest end; what came since is the *good stretch*. It ends the harm when it is about as long as
+the harm was, and when its losses speak for a mean below the level with ``PROVED`` nats, the inflation by
+dependence taken off.
 
 Its length keeps a harm that comes and goes from being told each time: the level of such a series varies on the
 scale of the harm, and a shorter stretch is no more than one such turn. It also means about one look for each
@@ -46,7 +46,7 @@ class Recovery(Struct, array_like=True, gc=False):
     def take(self, loss: float) -> None:
         """Take one loss, in its own unit."""
         self.well += 1
-        self.gained += self.level - (loss if loss < self.most else self.most)
+        self.gained += self.level - min(loss, self.most)
         if self.gained <= 0.0:
             self.ill, self.well, self.gained = self.ill + self.well, 0, 0.0
 
@@ -58,9 +58,9 @@ class Recovery(Struct, array_like=True, gc=False):
         return self.well * nats(task, mean, self.level) >= PROVED * inflation
 
     def lasted(self, outcomes: int, onset: int) -> int:
-        """Return how long a harm has lasted that was told when there were so many ``outcomes``, ``onset`` losses old.
+        """Return how many losses a new harm has lasted that is ``onset`` losses old after so many ``outcomes``.
 
-        A relapse sooner than the trouble before it had lasted belongs to that.
+        When it began sooner after this one than this one had lasted, they are one trouble.
         """
         before = self.ill + self.well
         passed = outcomes - self.ended
@@ -68,7 +68,7 @@ class Recovery(Struct, array_like=True, gc=False):
 
 
 def recovery(task: Task, before: float, after: float, increase: float, ill: int) -> Recovery:
-    """Return the recovery of a harm that took the mean loss from ``before`` to ``after`` and is ``ill`` losses old.
+    """Return the recovery from a harm, ``ill`` losses old, that took the mean loss from ``before`` to ``after``.
 
     Over is within the relative rise that is nobody's business, or within ``SHARE`` of the harm, whichever is more.
     """
