@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
-from stream.events import ALL, Task
+from stream.events import ALL, Finding, Task
 from stream.history import Span
+from stream.judge.recovery import Recovery, recovery
 from stream.onset import Onset, onset
 from stream.series import Series
 
@@ -131,3 +132,11 @@ def is_explained(
     if suspected is whole:
         return bool(known)
     return series is whole and any(culprit(all_series, at, increase).slice != ALL for at in known)
+
+
+def recovery_of(series: Series, finding: Finding, increase: float) -> Recovery:
+    """Return what follows a series' losses since the page of its open finding, from the first of them on."""
+    earlier, ill = series.guard.recovery, finding.events_since_onset
+    if earlier is not None:
+        ill = earlier.lasted(series.outcomes - 1, ill)
+    return recovery(series.task, series.shown(finding.before), series.shown(finding.after), increase, ill)

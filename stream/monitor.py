@@ -13,13 +13,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from stream.diagnosis import Harm, culprit, is_explained, is_still_there, is_worse, onset_of
+from stream.diagnosis import Harm, culprit, is_explained, is_still_there, is_worse, onset_of, recovery_of
 from stream.events import ALL, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
-from stream.judge.recovery import Recovery, recovery
 from stream.reference import Reference, moved
 from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.series import Series, is_comparable, loss_of, task_of
@@ -282,7 +281,7 @@ def _close(
     assert finding is not None
     found = guard.recovery
     if found is None or found.ended:
-        found = guard.recovery = _recovery(finding, series, increase)
+        found = guard.recovery = recovery_of(series, finding, increase)
     found.take(loss)
     if series.outcomes % LOOKED_AT or guard.suspected() or not found.is_over(series.task, guard.inflation):
         return None
@@ -290,12 +289,3 @@ def _close(
     guard.calm()
     series.finding = None
     return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)
-
-
-def _recovery(finding: Finding, series: Series, increase: float) -> Recovery:
-    """Return what follows the losses after a page, from the first of them on."""
-    earlier, ill = series.guard.recovery, finding.events_since_onset
-    if earlier is not None:
-        ill = earlier.lasted(series.outcomes - 1, ill)
-    before, after = series.shown(finding.before), series.shown(finding.after)
-    return recovery(series.task, before, after, increase, ill)
