@@ -287,5 +287,6 @@ def _close(
         return None
     found.ended = series.outcomes
     guard.calm()
+    guard.resume()
     series.finding = None
     return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)

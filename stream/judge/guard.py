@@ -95,8 +95,13 @@ class Guard(Struct, array_like=True, gc=False):
             self.freeze()
 
     def freeze(self) -> None:
-        """Keep the reference as it was made last."""
+        """Keep the reference as it was made last; without one learn none from harm that was told."""
         self.learning, self.level = False, FROZEN
+
+    def resume(self) -> None:
+        """Learn a reference from here on, if there is none: the harm that kept it from being learned is over."""
+        if self.harm is None:
+            self.learning, self.level, self.total, self.due = True, Level(), 0.0, FEWEST
 
     def reference(self) -> Span:
         """Return the losses that the reference was made of; empty while there is none."""

@@ -147,6 +147,19 @@ def test_predictions_of_a_fast_clock_do_not_move_the_onset():
     assert abs(ahead[0].onset_at - right[0].onset_at) <= 3_600.0
 
 
+def test_page_before_there_was_a_reference_does_not_keep_it_from_being_learned():
+    def wrong(i, tier):
+        return 40.0 if 300 <= i < 420 else 4.0
+
+    (opened, *_), early = play(wrong, number=True, events=420)
+    assert (opened.state, early.versions["v1"].series["all"].guard.harm) == ("open", None)
+    findings, monitor = play(wrong, number=True)
+    guard = monitor.versions["v1"].series["all"].guard
+    assert [one.state for one in findings if one.slice == "all"] == ["open", "closed"]
+    assert guard.harm is not None
+    assert guard.reference().mean == pytest.approx(4.0, rel=0.1)
+
+
 def test_improvement_never_becomes_a_finding():
     assert play(lambda i, tier: 0.4 if i < 3_000 else 0.05)[0] == []
 
