@@ -63,6 +63,8 @@ def _withdrawn(series: Series, at: float, increase: float) -> Finding | None:
     if series.history.since(finding.onset_at).mean > before * (1.0 + increase):
         return None
     series.guard.calm()
+    series.guard.recovery = None  # of a harm that was none
+    series.guard.resume()
     series.finding = None
     return replace(finding, state="closed", closed_at=at)
 
@@ -78,7 +80,7 @@ def _again(series: Series, at: float, was: float, now: float, joined: Joined) ->
     if mean <= (series.shown(finding.before) + series.shown(finding.after)) / 2:
         return None
     series.episode += 1
-    series.opened, series.rested = series.outcomes, None
+    series.rested = None
     series.finding = _reopened(finding, series, mean, rested, joined.outcome_at)
     return series.finding
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
-from stream.events import ALL, Task
+from stream.events import ALL, Finding, Task
 from stream.history import Span
+from stream.judge.recovery import Recovery, recovery
 from stream.onset import Onset, onset
 from stream.series import Series
 
-RECOVERED = 3.0
-"""Standard errors that a fresh mean loss lies below what is nobody's business, for a finding to be closed."""
 SHARE = 0.8
 """A slice is named when it alone carries at least this share of the excess loss."""
 KNOWN = 30
@@ -45,31 +44,33 @@ def harm(name: str, series: Series, onset_at: float) -> Harm:
     return Harm(name, onset_at, known if known.losses else history.before(onset_at), history.since(onset_at))
 
 
-def onset_of(series: Series, newest: int) -> Onset:
-    """Return when harm in this series began; without a reference it is sought among the ``newest`` losses."""
+def onset_of(series: Series, newest: int, increase: float) -> Onset:
+    """Return when harm in this series began; without a reference it is sought among the ``newest`` losses.
+
+    Harm is a mean loss above the reference's by more than the relative rise ``increase``.
+    """
     known, guard_harm = series.guard.reference(), series.guard.harm
     if known.losses and guard_harm is not None:
-        found = onset(
-            series.history, series.task, known.mean, guard_harm.inflation, guard_harm.losses_since_calm
-        )
+        since = guard_harm.losses_since_calm
+        found = onset(series.history, series.task, known.mean, increase, guard_harm.inflation, since)
         if found.at == found.at:
             return found
     at = series.history.onset(newest)
     return Onset(at, at, at)
 
 
-def culprit(series: Mapping[str, Series], onset_at: float) -> Harm:
+def culprit(series: Mapping[str, Series], onset_at: float, increase: float) -> Harm:
     """Return the slice with the fewest events that explains the whole excess, else ``"all"``, which must be there.
 
     Two series split the same harm at slightly different times, so a slice that is suspected itself is also held
     against the whole at its own onset.
     """
     whole = harm(ALL, series[ALL], onset_at)
-    carriers = [one for name in series if name != ALL for one in _carriers(name, series, whole)]
+    carriers = [one for name in series if name != ALL for one in _carriers(name, series, whole, increase)]
     return min(carriers, key=lambda found: (found.after.losses, found.slice), default=whole)
 
 
-def _carriers(name: str, series: Mapping[str, Series], whole: Harm) -> Iterator[Harm]:
+def _carriers(name: str, series: Mapping[str, Series], whole: Harm, increase: float) -> Iterator[Harm]:
     one = series[name]
     found = harm(name, one, whole.onset_at)
     if _is_part(found, whole, one.task):
@@ -77,7 +78,7 @@ def _carriers(name: str, series: Mapping[str, Series], whole: Harm) -> Iterator[
         return
     newest = one.guard.suspected()
     if newest:
-        own_at = onset_of(one, 2 * newest).at
+        own_at = onset_of(one, 2 * newest, increase).at
         own = harm(name, one, own_at)
         if _is_part(own, harm(ALL, series[ALL], own_at), one.task):
             yield own
@@ -116,7 +117,9 @@ def is_still_there(found: Harm, series: Series) -> bool:
     return newest.mean > (found.before.mean + found.after.mean) / 2
 
 
-def is_explained(all_series: Mapping[str, Series], suspected: Series, series: Series) -> bool:
+def is_explained(
+    all_series: Mapping[str, Series], suspected: Series, series: Series, increase: float
+) -> bool:
     """Return whether an open finding accounts for an alarm of one series whose culprit is another, or itself.
 
     While a slice is known to be bad, the whole that it is part of proves nothing: other slices speak for
@@ -128,15 +131,12 @@ def is_explained(all_series: Mapping[str, Series], suspected: Series, series: Se
     known = [one.finding.onset_at for one in all_series.values() if one.finding is not None]
     if suspected is whole:
         return bool(known)
-    return series is whole and any(culprit(all_series, at).slice != ALL for at in known)
+    return series is whole and any(culprit(all_series, at, increase).slice != ALL for at in known)
 
 
-def has_recovered(series: Series, newest: int, before: float, after: float, increase: float) -> bool:
-    """Return whether the ``newest`` losses prove that the harm is over; ``before`` and ``after`` are mean losses.
-
-    Over is within the relative rise that is nobody's business, or within a quarter of the harm, whichever is more.
-    """
-    harm, span = series.guard.harm, series.history.newest(newest)
-    inflation = harm.inflation if harm is not None else 1.0
-    error = sqrt(_variance(series.task, span.mean) * inflation / span.losses) if span.losses else float("inf")
-    return span.mean + RECOVERED * error <= before + max(increase * before, (after - before) / 4)
+def recovery_of(series: Series, finding: Finding, increase: float) -> Recovery:
+    """Return what follows a series' losses since the page of its open finding, from the first of them on."""
+    earlier, ill = series.guard.recovery, finding.events_since_onset
+    if earlier is not None:
+        ill = earlier.lasted(series.outcomes - 1, ill)
+    return recovery(series.task, series.shown(finding.before), series.shown(finding.after), increase, ill)

@@ -1,8 +1,8 @@
 """Core. What is remembered of one series' recent losses: enough for before, after and since when.
 
-A history is a short row of buckets, oldest first; when it is full, the two oldest neighbours of least weight
-are merged, so old times are coarse and new ones fine. All numbers are sums, so any split is exact at bucket
-borders.
+A history is a short row of buckets, oldest first; when it is full, the two neighbours that are shortest beside
+their age are merged, so that a border is never far from any instant, measured by how long ago that is, however
+long a series lives. All numbers are sums, so any split is exact at bucket borders.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import pairwise
-from operator import add, mul
+from itertools import accumulate, pairwise
+from operator import add, truediv
 from typing import NamedTuple
 
 BUCKETS = 32
 BUCKET_LOSSES = 8
 CELLS = 3
 """A bucket is three doubles: when it began, how many losses, their sum."""
-_OLD = range(1, BUCKETS * 3 // 4 + 1)
+KEPT = BUCKETS // 4
+"""Newest whole buckets that are left alone."""
+_OLD = slice(CELLS * (BUCKETS - KEPT) + 1, None, -CELLS)
+_NEWEST = float(KEPT * BUCKET_LOSSES)
 
 
 class Span(NamedTuple):
@@ -83,11 +86,11 @@ class History:
             cells[place + 2] = min(cells[place + 2], cells[place + 1] * mean)
 
     def _merge(self) -> None:
-        """Merge the first neighbours whose joint weight is least, keeping the newest quarter fine."""
+        """Merge the neighbours that are shortest beside their age, keeping the newest quarter fine."""
         cells = self.cells
-        counts = cells[1::CELLS]
-        weights = [*map(mul, map(add, counts, counts[1:]), _OLD)]
-        gone = CELLS * (weights.index(min(weights)) + 1)
+        counts = cells[_OLD]
+        lengths = [*map(truediv, map(add, counts, counts[1:]), accumulate(counts, initial=_NEWEST))]
+        gone = CELLS * (len(lengths) - lengths.index(min(lengths)))
         cells[gone - 2] += cells[gone + 1]
         cells[gone - 1] += cells[gone + 2]
         del cells[gone : gone + CELLS]

@@ -15,8 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.clock import UNTIMED, Clock
+from stream.closing import close
 from stream.correction import is_sound, revise, withdraw
-from stream.diagnosis import Harm, culprit, has_recovered, is_explained, is_still_there, is_worse, onset_of
+from stream.diagnosis import Harm, culprit, is_explained, is_still_there, is_worse, onset_of
 from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage, Task, finding_id
 from stream.explanation import causes, rolled_out, rollouts_before
@@ -34,10 +35,6 @@ from stream.version import Judgement, Version
 
 LATE = 2.0
 """Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
-LOOKED_AT = 8
-"""Losses between two looks whether a harm is over."""
-RECOVERED = 100
-"""Losses after a page, at least, that may say that a model has recovered."""
 RECKONED = 50
 """Labels of a version between two looks at how many come in a week."""
 EASED = 0.5
@@ -189,7 +186,8 @@ class Monitor(Struct, array_like=True, gc=False):
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
-        at, example, warmup = served.at, served.prediction_id, judgement.warmup
+        # a clock that runs ahead puts no onset into the future, and its label came at once
+        at, example, warmup = min(served.at, joined.outcome_at), served.prediction_id, judgement.warmup
         findings: list[Finding] | None = None
         arl, increase = version.arl, judgement.minimum_increase
         delay_s = joined.outcome_at - at
@@ -209,7 +207,7 @@ class Monitor(Struct, array_like=True, gc=False):
             suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
             made: Finding | None = None
             if series.finding is not None:
-                made = _close(series, joined.outcome_at, proven_at, increase)
+                made = close(series, loss, joined.outcome_at, proven_at, increase)
             elif suspect:
                 made = self._judge(version, served.version, series, suspect, judgement)
                 if made is not None:
@@ -222,34 +220,33 @@ class Monitor(Struct, array_like=True, gc=False):
         self, version: Version, name: str, suspected: Series, newest: int, judgement: Judgement
     ) -> Finding | None:
         """Say what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
-        found = culprit(version.series, onset_of(suspected, newest).at)
+        increase = judgement.minimum_increase
+        found = culprit(version.series, onset_of(suspected, newest, increase).at, increase)
         series = version.series[found.slice]
-        if is_explained(version.series, suspected, series):
+        if is_explained(version.series, suspected, series, increase):
             suspected.guard.calm()
             return None
-        if not is_worse(found, judgement.minimum_increase) or not is_still_there(found, series):
+        if not is_worse(found, increase) or not is_still_there(found, series):
             suspected.guard.ease(EASED)
             return None
-        return self._finding(name, found, series, version)
+        return self._finding(name, found, series, version, increase)
 
     def _open(self, version: Version, finding: Finding, at: float, proven_at: float | None) -> Finding:
         series = version.series[finding.slice]
         series.episode = finding.episode
         series.detector.restart()
-        series.longest = max(series.longest, finding.events_since_onset)
-        series.opened = series.outcomes
         series.guard.calm()
         series.guard.freeze()
         series.finding = replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
-    def _finding(self, version: str, found: Harm, series: Series, of: Version) -> Finding:
+    def _finding(self, version: str, found: Harm, series: Series, of: Version, increase: float) -> Finding:
         delay_s = LATE * of.delay_total_s / max(of.series[ALL].outcomes, 1)
         onset_at = found.onset_at
         before, after = series.shown(found.before.mean), series.shown(found.after.mean)
         where = "" if found.slice == ALL else f" where {found.slice}"
         episode = series.episode + 1
-        within = onset_of(series, 2 * found.after.losses)
+        within = onset_of(series, 2 * found.after.losses, increase)
         rollouts = rollouts_before(self.rollouts, onset_at)
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
@@ -280,21 +277,3 @@ class Monitor(Struct, array_like=True, gc=False):
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
             f"to {after:.3g} since {in_words(onset_at)}.",
         )
-
-
-def _close(series: Series, at: float, proven_at: float | None, increase: float) -> Finding | None:
-    """Close the series' finding when the newest losses say that it is over, all of them from after the page.
-
-    They are at least as many as the series' slowest harm took to be proved: what varies slowly recovers slowly.
-    """
-    finding = series.finding
-    newest = max(RECOVERED, series.longest)
-    if finding is None or series.outcomes % LOOKED_AT or series.outcomes - series.opened < newest:
-        return None
-    before, after = series.shown(finding.before), series.shown(finding.after)
-    if not has_recovered(series, newest, before, after, increase):
-        return None
-    series.guard.calm()
-    series.finding = None
-    series.rest(finding, newest)
-    return replace(finding, state="closed", closed_at=at, proven_at=proven_at)

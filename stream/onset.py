@@ -27,17 +27,22 @@ class Onset(NamedTuple):
     before: float
 
 
-def onset(history: History, task: Task, base: float, inflation: float, newest: float = inf) -> Onset:
+def onset(
+    history: History, task: Task, base: float, increase: float, inflation: float, newest: float = inf
+) -> Onset:
     """Return when the losses rose above ``base``, their mean before (>= 0), within the ``newest`` ones.
 
-    ``inflation`` is at least 1. What is older than an earlier finding's end is no part of this harm.
+    A mean since a border no more than the relative rise ``increase`` above ``base`` is no rise: over a long life a
+    reference that was a little lucky would speak for one. ``inflation`` is at least 1. What is older than an
+    earlier finding's end is no part of this harm.
     """
+    least = base * (1.0 + increase)
     losses = total = 0.0
     scores: list[float] = []
     buckets = [*history.buckets()]
     for bucket in reversed(buckets):
         losses, total = losses + bucket.losses, total + bucket.total
-        scores.append(losses * divergence(task, total / losses, base))
+        scores.append(losses * divergence(task, total / losses, base) if total > losses * least else 0.0)
         if losses >= newest:
             break
     scores.reverse()
@@ -53,11 +58,15 @@ def onset(history: History, task: Task, base: float, inflation: float, newest: f
 
 def divergence(task: Task, mean: float, base: float) -> float:
     """Return the divergence (nats) of a mean loss from ``base``; 0 if it is not above."""
-    if not mean > base:
-        return 0.0
+    return nats(task, mean, base) if mean > base else 0.0
+
+
+def nats(task: Task, mean: float, base: float) -> float:
+    """Return the divergence (nats, >= 0) of a mean loss from ``base``, whichever is above: both at least 0."""
     if task == "regression":
-        base = max(base, 1e-9 * mean)
-        return mean / base - 1.0 - log(mean / base)
+        ratio = max(mean, 1e-9 * base) / max(base, 1e-9 * mean) if mean != base else 1.0
+        return ratio - 1.0 - log(ratio)
     base = min(max(base, 1e-4), 1.0 - 1e-4)
+    lost = mean * log(mean / base) if mean > 0.0 else 0.0
     rest = (1.0 - mean) * log((1.0 - mean) / (1.0 - base)) if mean < 1.0 else 0.0
-    return max(mean * log(mean / base) + rest, 0.0)
+    return max(lost + rest, 0.0)

@@ -100,11 +100,10 @@ class Series(Struct, array_like=True, gc=False):
     finding: Finding | None = None
     guard: Guard = msgspec.field(default_factory=Guard)
     longest: int = 0
-    """Losses since the onset that the slowest of its findings took to be proved."""
+    """Not used any more; like ``opened`` it keeps the places of the others in bytes of older schemas."""
     withdrawn: int = 0
     """Outcomes that left the figure again: their correction is of another kind."""
     opened: int = 0
-    """How many outcomes there were when the open finding was opened."""
     rested: Rested | None = None
     """Of the newest finding that was closed by its losses."""
     place: int = 0

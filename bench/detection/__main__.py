@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 from math import isnan
 from typing import Any
 
 import click
 
-from bench.detection import drifts, figures, fleet, rivals
+from bench.detection import drifts, figures, fleet, real, rivals, shapes
 from bench.detection.figures import SHORT, WHOLE, Ratio
 from stream.version import Judgement
 
 WHOLE_FLEET, SHORT_FLEET = (2_000, 30.0), (60, 30.0)
 """Models and days."""
+WHOLE_SEEDS, SHORT_SEEDS = 20, 2
+"""Lives of each shape."""
 
 
 def _table(title: str, rows: Iterable[Ratio]) -> dict[str, float]:
@@ -36,6 +39,24 @@ def _drifts(size: drifts.Size, seed: int) -> dict[str, float | None]:
     return found
 
 
+def _pages(seeds: int, seed: int) -> dict[str, list[float]]:
+    click.echo(f"\npages over {seeds} lives of one model, by the shape of its harm")
+    found = {}
+    for row in shapes.rows(seeds, seed):
+        click.echo(str(row))
+        found[row.name] = [row.fewest, round(row.mean, 4), row.most]
+    return found
+
+
+def _real() -> dict[str, Any]:
+    click.echo("\nreal streams")
+    found = {}
+    for name, pages in real.streams():
+        click.echo(f"  {name:>12}  {pages if pages is not None else f'NOT SHOWN: no {real.DATA / name}'}")
+        found[name] = pages
+    return found
+
+
 @click.command()
 @click.option("--short", is_flag=True, help="A tenth of the lanes: for the build server.")
 @click.option("--seed", type=int, default=1, show_default=True)
@@ -54,13 +75,15 @@ def main(short: bool, seed: int) -> None:
             ),
             "learned": _table(
                 "false alarms / nominal, bound of 5,000 labels",
-                (*figures.false_references(size, seed), *figures.false_learned(size, seed)),
+                chain(figures.false_references(size, seed), figures.false_learned(size, seed)),
             ),
         },
         "fleet": fleet.simulate(*(SHORT_FLEET if short else WHOLE_FLEET), seed).report(
             Judgement().false_pages_per_week
         ),
         "drift": _drifts(drifts.SHORT if short else drifts.WHOLE, seed),
+        "pages": _pages(SHORT_SEEDS if short else WHOLE_SEEDS, seed),
+        "real": _real(),
     }
     click.echo("\nRiver's detectors: false alarms per 1e6, mean delay after 10,000 clean losses (missed)")
     for row in rivals.rows(short, seed):

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.detection.limit import least_delay
 from bench.detection.rare import alarms_per_loss
-from bench.detection.streams import Floats, Lanes, chained, delays, false_alarms, learned
+from bench.detection.streams import Floats, Lanes, chained, delays, learned
 from stream.judge.level import bound_of
 from stream.judge.mixture import rounded
 
@@ -35,14 +35,14 @@ class Ratio(NamedTuple):
 
 
 class Size(NamedTuple):
-    """How many lanes, and losses a lane where alarms are waited for; ``factor`` 1 is the whole bench."""
+    """How many lanes: in all, of dependent losses, and of references learned loss by loss."""
 
     lanes: int
+    dependent: int
     learned: int
-    waited: int
 
 
-WHOLE, SHORT = Size(20_000, 3_000, 5_000), Size(2_000, 300, 5_000)
+WHOLE, SHORT = Size(20_000, 4_000, 1_500), Size(1_000, 300, 60)
 
 
 def _over(key: str, samples: Floats, by: float) -> Ratio:
@@ -78,48 +78,55 @@ def false_independent(size: Size, seed: int) -> Iterator[Ratio]:
         for arl in ARLS:
             rng = np.random.default_rng([seed, int(rate * 100), 2])
             lanes = Lanes(np.full(size.lanes, rate), np.ones(size.lanes), arl)
-            yield _over(f"{rate:.0%}@{arl:.0e}".replace("+0", ""), alarms_per_loss(lanes, rate, rng), 1 / arl)
+            yield _false(f"{rate:.0%}", lanes, rate, 0.0, rng, arl)
 
 
 def false_dependent(size: Size, seed: int) -> Iterator[Ratio]:
-    """Yield the same for losses that follow each other, at 1e6, the true bound and inflation being known."""
-    for rate in (0.05, 0.10, 0.20):
+    """Yield the same for losses that follow each other, the true bound and inflation being known."""
+    for rate in RATES:
         for follow in FOLLOWS:
-            rng = np.random.default_rng([seed, int(rate * 100), int(follow * 10), 3])
-            inflation = np.full(size.lanes, (1 + follow) / (1 - follow))
-            lanes = Lanes(np.full(size.lanes, rate), inflation, 1e6)
-            count = false_alarms(lanes, chained(rate, follow, size.lanes, rng), size.waited)
-            yield _counted(f"{rate:.0%}:rho={follow}@1e6", count, size)
+            for arl in ARLS:
+                rng = np.random.default_rng([seed, int(rate * 100), int(follow * 10), 3])
+                inflation = np.full(size.dependent, (1 + follow) / (1 - follow))
+                lanes = Lanes(np.full(size.dependent, rate), inflation, arl)
+                yield _false(f"{rate:.0%}:rho={follow}", lanes, rate, follow, rng, arl)
 
 
 def false_learned(size: Size, seed: int) -> Iterator[Ratio]:
-    """Yield the same at 1e6 with bound and inflation learned from ``REFERENCE`` labels of the same stream."""
+    """Yield the mean over references of ``REFERENCE`` labels of the same stream, bound and inflation learned.
+
+    Rare references of bad luck make it uneven.
+    """
     for follow in (0.0, *FOLLOWS):
-        rng = np.random.default_rng([seed, int(follow * 10), 4])
-        few, times = size.learned, max(1, size.lanes // size.learned)
-        bounds, inflations = learned(chained(0.1, follow, few, rng), few, REFERENCE, TOLERANCE)
-        lanes = Lanes(np.tile(bounds, times), np.tile(inflations, times), 1e6)
-        draw = chained(0.1, follow, few * times, rng)
-        count = false_alarms(lanes, draw, size.waited)
-        yield _counted(f"10%:rho={follow}:learned@1e6", count, size._replace(lanes=few * times))
+        for rate in (0.05, 0.10, 0.20):
+            rng = np.random.default_rng([seed, int(rate * 100), int(follow * 10), 4])
+            draw = chained(rate, follow, size.learned, rng)
+            bounds, inflations = learned(draw, size.learned, REFERENCE, TOLERANCE)
+            for arl in ARLS:
+                lanes = Lanes(bounds, inflations, arl)
+                yield _false(f"{rate:.0%}:rho={follow}:learned", lanes, rate, follow, rng, arl)
 
 
 def false_references(size: Size, seed: int) -> Iterator[Ratio]:
-    """Yield the mean over references of ``REFERENCE`` independent labels; rare ones of bad luck make it uneven."""
+    """Yield the same for independent losses, so many references that those of bad luck are among them."""
     for rate in (0.05, 0.10, 0.20):
         for arl in ARLS:
             rng = np.random.default_rng([seed, int(rate * 100), 6])
             lost = rng.binomial(REFERENCE, rate, size.lanes).tolist()
             bounds = np.array([rounded(bound_of(REFERENCE, one, 1.0, TOLERANCE), 1.0)[0] for one in lost])
             lanes = Lanes(bounds, np.ones(size.lanes), arl)
-            key = f"{rate:.0%}:ref5000@{arl:.0e}".replace("+0", "")
-            yield _over(key, alarms_per_loss(lanes, rate, rng), 1 / arl)
+            yield _false(f"{rate:.0%}:ref5000", lanes, rate, 0.0, rng, arl)
 
 
-def _counted(key: str, count: int, size: Size) -> Ratio:
-    nominal = size.lanes * size.waited / 1e6
-    return Ratio(key, count / nominal, max(count, 1) ** 0.5 / nominal)
+def _false(
+    name: str, lanes: Lanes, rate: float, follow: float, rng: np.random.Generator, arl: float
+) -> Ratio:
+    return _over(f"{name}@{_short(arl)}", alarms_per_loss(lanes, rate, follow, rng), 1 / arl)
 
 
 def _named(before: float, after: float, arl: float) -> str:
-    return f"{round(before * 100)}_{round(after * 100)}@{arl:.0e}".replace("+0", "")
+    return f"{round(before * 100)}_{round(after * 100)}@{_short(arl)}"
+
+
+def _short(arl: float) -> str:
+    return f"{arl:.0e}".replace("+0", "")

@@ -58,17 +58,6 @@ def delays(lanes: Lanes, rate: float, rng: np.random.Generator, most: int = 200_
     return found
 
 
-def false_alarms(lanes: Lanes, draw: Callable[[], Flags], losses: int) -> int:
-    """Return how many alarms ``losses`` losses a lane raise; an alarmed lane begins anew."""
-    count = 0
-    for _ in range(losses):
-        hit = lanes.step(draw())
-        if hit.any():
-            count += int(hit.sum())
-            lanes.renew(hit)
-    return count
-
-
 def chained(rate: float, follow: float, lanes: int, rng: np.random.Generator) -> Callable[[], Flags]:
     """Return a draw of one loss a lane, each lane a two-state chain with this rate and lag-1 autocorrelation."""
     now = rng.random(lanes) < rate

@@ -6,7 +6,8 @@ The rules, stated before any run and knowing nothing of the stream or of how the
    rate of the healthy time before: all answers of that slice before the onset, without those of earlier incidents.
 2. A resolve is backed when the error rate of the ``NEWEST`` answers known by then is nearer to the healthy one
    than to that of the page.
-3. A page without a resolve is right only if the stream's last ``NEWEST`` answers are not nearer to healthy.
+3. A page without a resolve is right only if the newer half of the answers since its onset, at least ``NEWEST``,
+   are not nearer to healthy: what was bad for a year is not well after a month.
 4. There must be a page when the worst ``BLOCK_S`` of the stream have at least ``RISE`` times the error rate of the
    first, and it must come before that worst time is over. If no time is so bad, none must come.
 """
@@ -38,7 +39,7 @@ class Backing(NamedTuple):
     healthy: float
     sick: float
     last: float
-    """Of the newest answers at the resolve, or at the stream's end."""
+    """Of the newest answers at the resolve, or of the newer half since the onset at the stream's end."""
 
 
 def rate(losses: Sequence[Loss]) -> float:
@@ -54,8 +55,10 @@ def backing(losses: Sequence[Loss], spell: Spell, earlier: Sequence[Spell]) -> B
     ill = [(one.told["onset_at"], one.resolved_at or float("inf")) for one in earlier]
     before = [loss for loss in mine if loss.at < onset_at and not any(a <= loss.at < b for a, b in ill)]
     during = [loss for loss in mine if loss.at >= onset_at and loss.known_at <= until]
-    ended_at = float("inf") if spell.resolved_at is None else spell.resolved_at
-    known = [loss for loss in mine if loss.known_at <= ended_at]
+    if spell.resolved_at is None:
+        since = sum(loss.at >= onset_at for loss in mine)
+        return Backing(rate(before), rate(during), rate(mine[-max(NEWEST, since // 2) :]))
+    known = [loss for loss in mine if loss.known_at <= spell.resolved_at]
     return Backing(rate(before), rate(during), rate(known[-NEWEST:]))
 
 

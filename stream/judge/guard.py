@@ -12,6 +12,7 @@ from stream.history import Span
 from stream.judge.harm import HarmDetector
 from stream.judge.level import FEWEST, MOST, Level
 from stream.judge.mixture import LEAST, rounded
+from stream.judge.recovery import Recovery
 
 FIRST = 200
 QUANTILE = 0.9
@@ -41,6 +42,8 @@ class Guard(Struct, array_like=True, gc=False):
     learning: bool = True
     due: int = FEWEST
     """How many losses ``level`` has when the reference is renewed."""
+    recovery: Recovery | None = None
+    """Of the newest harm that was told."""
 
     def take(self, loss: float, arl: float, increase: float) -> bool:
         """Take one loss (>= 0); return whether harm is proved: evidence at its limit.
@@ -92,8 +95,13 @@ class Guard(Struct, array_like=True, gc=False):
             self.freeze()
 
     def freeze(self) -> None:
-        """Keep the reference as it was made last."""
+        """Keep the reference as it was made last; without one learn none from harm that was told."""
         self.learning, self.level = False, FROZEN
+
+    def resume(self) -> None:
+        """Learn a reference from here on, if there is none: the harm that kept it from being learned is over."""
+        if self.harm is None:
+            self.learning, self.level, self.total, self.due = True, Level(), 0.0, FEWEST
 
     def reference(self) -> Span:
         """Return the losses that the reference was made of; empty while there is none."""
@@ -128,6 +136,11 @@ class Guard(Struct, array_like=True, gc=False):
         """Return among how many newest losses an onset lies, if there is some evidence of harm at all; else 0."""
         harm = self.harm
         return harm.losses_since_onset if harm is not None and harm.evidence > harm.limit**0.5 else 0
+
+    @property
+    def inflation(self) -> float:
+        """How much dependence widens the variance of a mean; 1 while nothing is known."""
+        return self.harm.inflation if self.harm is not None else 1.0
 
     def heir(self) -> Guard | None:
         """Return the next version's guard: the same reference, frozen, no evidence; ``None`` without one."""

@@ -85,10 +85,11 @@ class HarmDetector(DriftDetector):
 
     def _lose_partly(self, x: float) -> bool:
         zeros, constants = self.zeros, self._constants
-        power, share = 1.0 / constants.inflation, x - constants.bound
+        share = x - constants.bound
+        each = zip(self._parts, constants.components, constants.powers, strict=True)
         parts = [
             (one.down**zeros * (part - one.rest) + one.rest + one.weight) * (1.0 + one.bet * share) ** power
-            for part, one in zip(self._parts, constants.components, strict=True)
+            for part, one, power in each
         ]
         self._note(x * constants.climb + (1.0 - x) * constants.fall)
         return self._settle(parts, sum(parts))

@@ -3,8 +3,8 @@
 A component bets that the odds of a loss rose ``ODDS`` times above the bound ``b``. Its likelihood ratio for one
 loss ``x`` within 0..1 is ``1 + (q - b) / (b (1 - b)) (x - b)``, which for a Bernoulli loss is ``q / b`` or ``(1
 - q) / (1 - b)``; its mean is at most 1 whatever the distribution, as long as the mean loss is at most ``b``.
-Dependence is paid for by taking the ratio to the power ``1 / inflation``, the variance of a mean of dependent
-losses relative to that of independent ones.
+Dependence is paid for by taking the ratio to a power of at most 1, so that its products over the losses of a chain
+neither grow nor shrink in the mean: see ``exponent``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ STEPS = 4_000
 """Bounds live on a grid of log odds with so many steps a unit: series share constants, 0.03 % above their own."""
 COARSE = 200
 """The same for learned bounds, whose own uncertainty is far greater."""
+HALVINGS = 40
+"""Of the range in which an exponent lies: to a part in 1e12."""
 LEAST, MOST = 0.001, 0.99
 """The range of bounds that the constants were tried for."""
 
@@ -39,6 +41,7 @@ class Mixture(NamedTuple):
     bound: float
     inflation: float
     components: tuple[Component, ...]
+    powers: tuple[float, ...]
     climb: float
     fall: float
 
@@ -66,13 +69,40 @@ def rounded(bound: float, inflation: float) -> tuple[float, float]:
 @lru_cache(maxsize=4_096)
 def _mixture(step: int, hundredths: int) -> Mixture:
     odds, inflation = exp(step / STEPS), hundredths / 100
-    bound, found = odds / (1.0 + odds), []
+    bound, found, powers = odds / (1.0 + odds), [], []
     for factor, weight in zip(ODDS, WEIGHTS, strict=True):
         rate = odds * factor / (1.0 + odds * factor)
-        up, down = (rate / bound) ** (1 / inflation), ((1 - rate) / (1 - bound)) ** (1 / inflation)
+        up, down = rate / bound, (1 - rate) / (1 - bound)
+        power = exponent(bound, inflation, up, down)
+        powers.append(power)
+        up, down = up**power, down**power
         bet = (rate - bound) / (bound * (1 - bound))
         found.append(Component(up, down, weight, weight * down / (1.0 - down), bet))
-    return Mixture(bound, inflation, tuple(found), log(found[0].up), log(found[0].down))
+    return Mixture(bound, inflation, tuple(found), tuple(powers), log(found[0].up), log(found[0].down))
+
+
+def exponent(rate: float, inflation: float, up: float, down: float) -> float:
+    """Return the power (0..1) at which a likelihood ratio's products over a chain of losses keep their mean.
+
+    The chain has the loss rate and the inflation, thus the lag-1 autocorrelation ``r = (V - 1) / (V + 1)``. With
+    the columns of its matrix multiplied by ``down`` and ``up`` to the power, its greatest eigenvalue is 1 (as in
+    Dembo and Zeitouni 1998, 3.1), so that evidence is a martingale up to the eigenvector, which is greatest after
+    a loss, where alarms are: the mean run length is at least the limit. For a small effect it is ``1 / V``, for a
+    large one of a rare loss less.
+    """
+    if inflation == 1.0:
+        return 1.0
+    follow = (inflation - 1.0) / (inflation + 1.0)
+    stay_well, stay_lost = 1.0 - rate * (1.0 - follow), rate + follow * (1.0 - rate)
+    least, most = 0.0, 1.0
+    for _ in range(HALVINGS):
+        power = (least + most) / 2.0
+        ups, downs = up**power, down**power
+        if 1.0 - stay_well * downs - stay_lost * ups + follow * ups * downs > 0.0:
+            least = power
+        else:
+            most = power
+    return least
 
 
 def limit_for(arl: float, constants: Mixture) -> float:

@@ -119,7 +119,7 @@ def test_onset_lies_within_its_interval():
         history, change = History(), 1_000 + seed
         for at in range(change + 150):
             history.add(float(at), float(rng.random() < (0.35 if at >= change else 0.1)))
-        found = onset(history, "classification", 0.1, 1.0)
+        found = onset(history, "classification", 0.1, 0.2, 1.0)
         assert found.after <= found.at <= found.before
         inside += found.after <= change <= found.before
         widths.append(found.before - found.after)
@@ -129,10 +129,10 @@ def test_onset_lies_within_its_interval():
 
 def test_onset_where_nothing_rose_is_unknown():
     history = History()
-    assert np.isnan(onset(history, "classification", 0.1, 1.0)).all()
+    assert np.isnan(onset(history, "classification", 0.1, 0.2, 1.0)).all()
     for at in range(100):
         history.add(float(at), 0.0)
-    assert np.isnan(onset(history, "regression", 0.1, 1.0)).all()
+    assert np.isnan(onset(history, "regression", 0.1, 0.2, 1.0)).all()
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

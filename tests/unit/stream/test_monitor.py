@@ -6,6 +6,8 @@ import pytest
 from stream import state
 from stream.events import Instant, Outcome, Prediction, RolledOut, Rollout
 from stream.join import Join
+from stream.joined import Joined, Reason, Served
+from stream.judge.known import Known
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
 from stream.version import Judgement
@@ -93,6 +95,69 @@ def test_regression_seven_times_worse_stays_open_until_it_recovers():
     findings, _ = play(lambda i, tier: 4.0 if i in HURT else 0.5, number=True)
     (opened, closed) = [one for one in findings if one.slice == "all"]
     assert opened.detected_at < HURT.stop < closed.closed_at
+
+
+def fold(wrong, *, seed, at=lambda i: float(i), judgement=None):
+    """Fold labels straight into a monitor; ``wrong[i]`` is the error rate, labels come an hour late."""
+    rng, monitor, findings, judgement = (
+        np.random.default_rng(seed),
+        Monitor("m"),
+        [],
+        judgement or Judgement(),
+    )
+    for i, rate in enumerate(wrong):
+        served = Served(str(i), "m", "v1", at(i), True, False, ("all",))
+        one = Prediction(prediction_id=str(i), model="m", version="v1", at=Instant(at(i)), prediction=True)
+        monitor.predicted(one, served, judgement)
+        joined = Joined(Reason.MATCHED, "m", served, bool(rng.random() >= rate), i + 3_600.0)
+        findings += monitor.take(joined, judgement, None)[1]
+    return findings
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("period", [1_000, 5_000, 20_000])
+def test_harm_that_comes_and_goes_is_told_once_or_twice(period, seed):
+    turns = 0.15 - 0.1 * np.cos(2 * np.pi * np.arange(6 * period) / period)
+    findings = fold([*[0.08] * 11_000, *turns], seed=seed)
+    assert 1 <= sum(one.state == "open" for one in findings) <= 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_harm_late_in_a_long_life_is_told_once_and_closed_once(seed):
+    findings = fold([*[0.1] * 120_000, *[0.2] * 1_500, *[0.1] * 6_000], seed=seed)
+    assert [one.state for one in findings] == ["open", "closed"]
+    opened, closed = findings
+    assert opened.onset_after <= 120_000 <= opened.onset_before
+    assert closed.closed_at > 121_500
+
+
+def test_long_life_on_a_lucky_reference_hides_no_onset():
+    lucky = Known(task="classification", cut=0.5, losses=5_000, lost=460, total=460.0, inflation=1.0)
+    judgement = Judgement(references={"m": {"all": lucky}})
+    (opened,) = fold([*[0.1] * 60_000, *[0.2] * 1_500], seed=1, judgement=judgement)
+    assert opened.onset_after <= 60_000 <= opened.onset_before
+
+
+def test_predictions_of_a_fast_clock_do_not_move_the_onset():
+    wrong = [*[0.08] * 12_000, *[0.4] * 300]
+    right, ahead = (
+        fold(wrong, seed=2, at=lambda i, ahead=ahead: i + ahead * (i % 10 == 0)) for ahead in (0.0, 1e6)
+    )
+    assert [one.state for one in ahead] == [one.state for one in right] == ["open"]
+    assert abs(ahead[0].onset_at - right[0].onset_at) <= 3_600.0
+
+
+def test_page_before_there_was_a_reference_does_not_keep_it_from_being_learned():
+    def wrong(i, tier):
+        return 40.0 if 300 <= i < 420 else 4.0
+
+    (opened, *_), early = play(wrong, number=True, events=420)
+    assert (opened.state, early.versions["v1"].series["all"].guard.harm) == ("open", None)
+    findings, monitor = play(wrong, number=True)
+    guard = monitor.versions["v1"].series["all"].guard
+    assert [one.state for one in findings if one.slice == "all"] == ["open", "closed"]
+    assert guard.harm is not None
+    assert guard.reference().mean == pytest.approx(4.0, rel=0.1)
 
 
 def test_improvement_never_becomes_a_finding():
