@@ -21,6 +21,7 @@ CELLS = 3
 KEPT = BUCKETS // 4
 """Newest whole buckets that are left alone."""
 _OLD = slice(CELLS * (BUCKETS - KEPT) + 1, None, -CELLS)
+"""The counts of all others in a history that is one too long, from the newest to the oldest."""
 _NEWEST = float(KEPT * BUCKET_LOSSES)
 
 

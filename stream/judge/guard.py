@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from stream.history import Span
 from stream.judge.harm import HarmDetector
-from stream.judge.level import FEWEST, MOST, Level
+from stream.judge.level import FEWEST, MOST, Level, bound_of, memory
 from stream.judge.mixture import LEAST, rounded
 from stream.judge.recovery import Recovery
 
@@ -44,6 +44,8 @@ class Guard(Struct, array_like=True, gc=False):
     """How many losses ``level`` has when the reference is renewed."""
     recovery: Recovery | None = None
     """Of the newest harm that was told."""
+    memory: float = 1.0
+    """The inflation at least, until the reference is whole: a regression's, from its first losses."""
 
     def take(self, loss: float, arl: float, increase: float) -> bool:
         """Take one loss (>= 0); return whether harm is proved: evidence at its limit.
@@ -72,7 +74,7 @@ class Guard(Struct, array_like=True, gc=False):
     def _begin(self, loss: float) -> None:
         self.first.append(loss)
         if len(self.first) == FIRST:
-            self.cut = sorted(self.first)[int(QUANTILE * FIRST)]
+            self.cut, self.memory = sorted(self.first)[int(QUANTILE * FIRST)], memory(self.first)
             self.first = []
 
     def _renew(self, arl: float, increase: float) -> None:
@@ -83,7 +85,9 @@ class Guard(Struct, array_like=True, gc=False):
             if level.losses == MOST:
                 self.freeze()
             return
-        bound, inflation = rounded(max(level.bound(SHARE * increase), LEAST), level.inflation)
+        inflation = level.inflation if level.losses == MOST else max(level.inflation, self.memory)
+        bound = bound_of(level.losses, level.lost, inflation, SHARE * increase)
+        bound, inflation = rounded(max(bound, LEAST), inflation)
         if harm is None:
             self.harm = HarmDetector(bound, arl, inflation)
         else:

@@ -10,7 +10,10 @@ to look dependent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
+from operator import mul
+from statistics import median
 
 from msgspec import Struct, field
 
@@ -103,3 +106,19 @@ def upper(rate: float, losses: float, sure: float = SURE) -> float:
     share = sure * sure / losses
     centre = rate + share / 2.0
     return (centre + sure * sqrt(rate * (1.0 - rate) / losses + share / losses / 4.0)) / (1.0 + share)
+
+
+def memory(losses: Sequence[float]) -> float:
+    """Return the inflation (>= 1) that a regression's first losses show by which of them lie above their median.
+
+    These are half of them, so their lag-1 autocorrelation is known long before enough are lost; it is taken at the
+    lower end of its uncertainty. 1 for losses that are all the same, or none.
+    """
+    middle = median(losses) if losses else 0.0
+    above = [float(loss > middle) for loss in losses]
+    share = sum(above) / max(len(above), 1)
+    if not share:
+        return 1.0
+    together = sum(map(mul, above, above[1:])) / len(above)
+    follow = (together - share * share) / (share * (1.0 - share)) - SURE / sqrt(len(above))
+    return (1.0 + follow) / (1.0 - follow) if follow > 0.0 else 1.0

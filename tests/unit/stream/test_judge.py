@@ -9,7 +9,7 @@ from stream.joined import Joined, Reason, Served
 from stream.judge import budget
 from stream.judge.guard import HALF, Guard
 from stream.judge.known import guards, known_of
-from stream.judge.level import MOST
+from stream.judge.level import MOST, memory
 from stream.monitor import Monitor
 from stream.onset import divergence, onset
 from stream.references import read_references, write_references
@@ -110,6 +110,33 @@ def test_labels_that_come_when_the_traffic_has_stopped_are_not_judged():
         assert monitor.take(Joined(Reason.MATCHED, "m", served, False, 2_100.0), judgement, None)[1] == ()
     assert series.outcomes == outcomes + 100
     assert series.guard.harm.losses == judged
+
+
+def wandering(follow, count, seed):
+    """Return absolute errors whose signed ones forget geometrically."""
+    rng, now, found = np.random.default_rng(seed), 0.0, []
+    for _ in range(count):
+        now = follow * now + (1 - follow**2) ** 0.5 * rng.standard_normal()
+        found.append(float(np.exp(now)))
+    return found
+
+
+def test_memory_of_first_losses_is_seen_where_there_is_one():
+    alone = [memory(wandering(0.0, 200, seed)) for seed in range(100)]
+    assert sum(found > 1.0 for found in alone) <= 8
+    assert max(alone) < 1.3
+    assert min(memory(wandering(0.9, 200, seed)) for seed in range(100)) > 1.5
+    assert [memory(same) for same in ([], [1.0], [0.0] * 200)] == [1.0] * 3
+    rare = (np.random.default_rng(1).random(200) < 0.2).astype(float).tolist()
+    assert memory(rare) < 1.3, "what is the same for most of them is no memory"
+
+
+def test_young_reference_of_a_regression_allows_for_the_memory_of_its_first_losses():
+    guard = Guard()
+    for loss in wandering(0.9, 200 + 250, seed=1):
+        guard.take(loss, 1e6, 0.2)
+    assert guard.reference().losses == 250
+    assert guard.inflation >= guard.memory > 1.5
 
 
 def test_onset_lies_within_its_interval():
