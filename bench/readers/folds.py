@@ -27,7 +27,8 @@ from stream.wire import partition_for
 
 CHUNK = 1_000
 BATCH = 1_000
-FLUSH_EVERY = 50
+FLUSH_EVERY, FLUSH_TRACED = 50, 5
+"""Batches between two checkpoints: what the join holds until one is much beside the few series that are traced."""
 HORIZON_S = 20.0
 """So short that the join holds nearly nothing: its memory is another figure (``pending_rss_bytes``)."""
 MIX = {"rate": 20.0, "median_delay_s": 2.0, "delay_sigma": 0.5, "fixed_slices": True}
@@ -48,7 +49,7 @@ class Arrived(NamedTuple):
 class Feed:
     """All partitions' folds, fed in batches of one topic as the worker's agent does."""
 
-    def __init__(self, models: int) -> None:
+    def __init__(self, models: int, flush_every: int) -> None:
         settings = load()
         self.app, factory = _worker(settings)  # the application owns the folder of the join's disk store
         self.topics = settings.topics
@@ -57,6 +58,7 @@ class Feed:
         self.homes = [partition_for(key.decode(), len(self.folds)) for key in self.keys]
         self.offset = 0
         self.batches = 0
+        self.flush_every = flush_every
 
     def take(self, topic: str, records: Iterator[Record]) -> int:
         """Fold the records; return how many."""
@@ -75,7 +77,7 @@ class Feed:
     def _apply(self, home: int, batch: list[Arrived]) -> None:
         self.folds[home].apply(batch)
         self.batches += 1
-        if self.batches % FLUSH_EVERY == 0:
+        if self.batches % self.flush_every == 0:
             self.flush()
 
     def flush(self) -> None:
@@ -120,7 +122,7 @@ def main() -> None:
     """Run: MODELS OUTCOMES_PER_SERIES, and ``trace`` for the breakdown (slower, and it weighs itself)."""
     models, each, *rest = sys.argv[1:]
     os.environ["TIDEWATCH_WORKER_LABEL_HORIZON_S"] = str(HORIZON_S)
-    feed = Feed(int(models))
+    feed = Feed(int(models), FLUSH_TRACED if rest else FLUSH_EVERY)
     list(predictions(draw(np.random.default_rng(1), Mix(models=int(models)), CHUNK, 0, 0.0)))
     gc.collect()
     before = resident_bytes(os.getpid())
