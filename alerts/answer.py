@@ -36,6 +36,12 @@ class Gone(NamedTuple):
     reason: str = f"http_{GONE}"
 
 
+class Fetched(NamedTuple):
+    """The whole body of what was asked for."""
+
+    body: bytes
+
+
 Answer = Accepted | RetryLater | Refused | Gone
 
 

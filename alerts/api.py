@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
-import msgspec
 import structlog
 from aiohttp import web
 
+from alerts.asked import LONGEST_S, NAME, TEXT, answered, body_of, failed, limit_of, only, seconds_of, text_of
 from alerts.badge import FORM_S, Badges, Failures, Purpose, Token
 from alerts.command import Command, Kind
 from alerts.incident import STATES, Incident
+from alerts.kept import Kept
 from alerts.links import Links
-from alerts.openapi import document
+from alerts.openapi import ASKED, document
 from alerts.page import STYLE_HASH, render
+from alerts.quiet import Quiet
 from alerts.shown import brief, whole
 from alerts.wording import cut
 
 log = structlog.get_logger("tidewatch.pager")
-MOST = 1_000
 BODY_BYTES = 16_384
-NAME, TEXT = 100, 4_000
-LONGEST_S = 7 * 86_400
-"""A silence of more than a week belongs into the owners file."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; form-action 'self'; "
@@ -39,24 +37,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Incidents(Protocol):
-    """Where incidents are read and commands go."""
-
-    is_whole: bool
-
-    def get(self, incident_id: str) -> Incident | None:
-        """Return the incident, or ``None``."""
-        ...
-
-    def listed(self) -> list[Incident]:
-        """Return all incidents, unresolved ones first."""
-        ...
-
-    async def order(self, command: Command, done: Callable[[Incident], bool]) -> Incident | None:
-        """Write a command; return the incident once it is ``done``."""
-        ...
 
 
 async def serve(host: str, port: int, api: Api, beside: Awaitable[None]) -> None:
@@ -74,7 +54,7 @@ async def serve(host: str, port: int, api: Api, beside: Awaitable[None]) -> None
 class Api:
     """The handlers; ``build`` makes the aiohttp application of them."""
 
-    def __init__(self, incidents: Incidents, badges: Badges, failures: Failures, links: Links) -> None:
+    def __init__(self, incidents: Kept, badges: Badges, failures: Failures, links: Links) -> None:
         self._incidents = incidents
         self._links = links
         self._badges = badges
@@ -88,6 +68,10 @@ class Api:
         app.router.add_get("/api/incidents/{id}", self.show)
         for kind in get_args(Kind):
             app.router.add_post(f"/api/incidents/{{id}}/{kind}", self._commanding(kind))
+        quiet = Quiet(self._incidents, self._holder, self._await_whole)
+        app.router.add_get("/api/silences", quiet.list)
+        app.router.add_post("/api/silences", quiet.set)
+        app.router.add_post("/api/silences/{id}/end", quiet.end)
         app.router.add_get("/incidents/{id}", self.page)
         app.router.add_post("/incidents/{id}/acknowledge", self._commanding_on_page("acknowledge"))
         app.router.add_post("/incidents/{id}/rollback", self._commanding_on_page("rollback"))
@@ -97,12 +81,12 @@ class Api:
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         peer, now = request.remote or "", time.monotonic()
         if self._failures.is_shut(peer, now):
-            response: web.StreamResponse = _fault(429, "too many failures; wait a minute")
+            response: web.StreamResponse = failed(429, "too many failures; wait a minute")
         else:
             try:
                 response = await handler(request)
             except web.HTTPException as fault:
-                response = _fault(fault.status, fault.reason)
+                response = failed(fault.status, fault.reason)
                 if "Allow" in fault.headers:
                     response.headers["Allow"] = fault.headers["Allow"]
             if response.status in (401, 403):
@@ -112,37 +96,39 @@ class Api:
 
     async def openapi(self, _request: web.Request) -> web.Response:
         """Return the OpenAPI document."""
-        return _json(document())
+        return answered(document())
 
     async def list(self, request: web.Request) -> web.Response:
         """Return incidents, unresolved ones first."""
         holder = self._holder(request)
+        only(request.query, ("state", "owner", "limit"))
         state, owner = request.query.get("state"), request.query.get("owner")
         if state is not None and state not in STATES:
             raise web.HTTPBadRequest(reason=f"state: want one of {', '.join(STATES)}")
-        limit = _number(request.query.get("limit", "100"))
+        limit = limit_of(request.query.get("limit", "100"))
         self._await_whole()
         found = [
             one
             for one in self._incidents.listed()
             if holder.opens(one.owner) and state in (None, one.state) and owner in (None, one.owner)
         ]
-        return _json({"count": len(found), "incidents": [brief(one) for one in found[:limit]]})
+        return answered({"count": len(found), "incidents": [brief(one) for one in found[:limit]]})
 
     async def show(self, request: web.Request) -> web.Response:
         """Return one incident with its history."""
-        return _json(whole(self._open_to(request)))
+        return answered(whole(self._open_to(request)))
 
     def _commanding(self, kind: Kind) -> Handler:
         async def handle(request: web.Request) -> web.Response:
             incident, holder = self._open_to(request), self._holder(request)
-            asked = await _body(request)
+            asked = await body_of(request)
+            only(asked, ("by", *ASKED[kind]))
             command = Command(
                 kind=kind,
                 incident=incident.id,
-                by=_text(asked, "by", NAME, holder.name),
-                text=_text(asked, "text", TEXT, None) if kind in ("comment", "silence") else "",
-                until=time.time() + _seconds(asked) if kind == "silence" else 0.0,
+                by=text_of(asked, "by", NAME, holder.name),
+                text=text_of(asked, "text", TEXT, None) if kind in ("comment", "silence") else "",
+                until=time.time() + seconds_of(asked, "for_s", 1, LONGEST_S) if kind == "silence" else 0.0,
                 **_suspect(incident, asked, kind),
             )
             return self._told(await self._incidents.order(command, _done(command)))
@@ -152,7 +138,7 @@ class Api:
     @staticmethod
     def _told(shown: Incident | None) -> web.Response:
         """Return 202 when the command is written and its effect doesn't show yet: no pager is active, say."""
-        return _json({"accepted": True}, 202) if shown is None else _json(whole(shown))
+        return answered({"accepted": True}, 202) if shown is None else answered(whole(shown))
 
     async def page(self, request: web.Request) -> web.Response:
         """Return the incident's page to whoever has its pass, or a token."""
@@ -176,7 +162,8 @@ class Api:
         now = time.time()
         wishes: tuple[Purpose, ...] = ("acknowledge", "rollback")
         tickets = {wish: self._badges.sign(wish, incident.id, now + FORM_S) for wish in wishes}
-        text = render(incident, tickets, now, self._links, is_pending=is_pending)
+        quiet = [one for one in self._incidents.silences() if one.until(incident.lead, now, incident.owner)]
+        text = render(incident, tickets, now, self._links, quiet, is_pending=is_pending)
         return web.Response(text=text, content_type="text/html")
 
     def _holder(self, request: web.Request) -> Token:
@@ -226,51 +213,14 @@ def _done(command: Command) -> Callable[[Incident], bool]:
     return lambda held: held.state != "open"
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    raw = await request.read()
-    try:
-        found = msgspec.json.decode(raw) if raw else {}
-    except msgspec.DecodeError:
-        found = None
-    if not isinstance(found, dict):
-        raise web.HTTPBadRequest(reason="body: want a JSON object")
-    return found
-
-
 def _suspect(incident: Incident, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
     """Return model and version to roll back, one that the incident blames; nothing for another wish."""
     if kind != "rollback":
         return {}
-    model, version = str(asked.get("model", incident.model)), str(asked.get("version"))
+    model, version = asked.get("model", incident.model), asked.get("version")
+    if not isinstance(model, str) or not isinstance(version, str):
+        raise web.HTTPBadRequest(reason=f"{'version' if isinstance(model, str) else 'model'}: want a text")
     if incident.rollback_of(model, version) is None:
         known = ", ".join(f"{one.model} {one.version}" for one in incident.rollbacks) or "there is none"
-        raise web.HTTPBadRequest(reason=cut(f"version: want a fresh one that the incident blames: {known}"))
+        raise web.HTTPConflict(reason=cut(f"version: want a fresh one that the incident blames: {known}"))
     return {"model": model, "version": version}
-
-
-def _text(asked: dict[str, Any], field: str, limit: int, default: str | None) -> str:
-    value = asked.get(field, default)
-    if not isinstance(value, str) or not value.strip() or len(value) > limit:
-        raise web.HTTPBadRequest(reason=f"{field}: want a text of 1 to {limit} characters")
-    return value
-
-
-def _seconds(asked: dict[str, Any]) -> float:
-    value = asked.get("for_s")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= LONGEST_S:
-        raise web.HTTPBadRequest(reason=f"for_s: want a number within 1..{LONGEST_S}")
-    return float(value)
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
-        raise web.HTTPBadRequest(reason=f"limit: want a number within 1..{MOST}")
-    return int(text)
-
-
-def _fault(status: int, reason: str | None) -> web.Response:
-    return _json({"error": reason or "failed"}, status)
-
-
-def _json(content: Any, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(content), status=status, content_type="application/json")

@@ -25,6 +25,7 @@ from alerts.delivery import Delivery
 from alerts.doors import Desk
 from alerts.http import Http
 from alerts.intake import intake, undelivered
+from alerts.refresh import Refresh
 from alerts.shelf import Shelf
 from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
@@ -70,10 +71,17 @@ def configured(config: Path | None, environ: Mapping[str, str]) -> tuple[Setting
 def assemble(settings: Settings, roster: Roster) -> faust.App:
     """Return the pager's application. Findings come from one partition, so one pager at a time is active."""
     registry = CollectorRegistry()
-    receivers = tuple(roster.receivers)
-    telemetry = Telemetry(registry, receivers)
-    courier = Courier(Http(guard=roster.guard), Smtp())
-    delivery = Delivery(roster.receivers, courier.send, telemetry, limits=roster.limits)
+    receivers = (*roster.receivers, *roster.heralds)
+    telemetry = Telemetry(registry, receivers, [feed.name for feed in roster.feeds])
+    courier = Courier(Http(guard=roster.guard, ca_file=roster.ca_file), Smtp(ca_file=roster.ca_file))
+    delivery = Delivery(
+        roster.receivers,
+        courier.send,
+        telemetry,
+        limits=roster.limits,
+        heralds=roster.heralds,
+        digest_over=roster.digest_over,
+    )
     audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat)
     registry.register(BookFigures(delivery.book, roster.owners.names(), receivers))
     watch = FindingWatch(telemetry)
@@ -93,7 +101,8 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
         return book
 
     app = build(_plan(settings, registry, open_book))
-    _run_beside(app, delivery.run, audit.run, clock(delivery.book))
+    refresh = Refresh(roster.feeds, courier.fetch, telemetry)
+    _run_beside(app, delivery.run, audit.run, clock(delivery.book), refresh.run)
     _close_at_the_end(app, courier)
     if roster.desk is not None:
         _run_beside(app, _answer(settings, roster, roster.desk))

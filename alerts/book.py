@@ -1,46 +1,35 @@
-"""Core. The incident book: what the findings add up to, and which notifications are due.
-
-Nothing leaves before the checkpoint that holds it is durable: nobody may see an intent to notify that a crash
-could take back.
-"""
+"""Core. The incident book: what the findings add up to, and what became of their notifications."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
+from alerts import ending
+from alerts.archive import Archive
+from alerts.change import Change, DueChange, announced
 from alerts.command import Command, obey
-from alerts.incident import Incident, Notification, rerouted, sendable, with_notification
-from alerts.ledger import Ledger
+from alerts.digest import bundled
+from alerts.incident import Incident, Notification
 from alerts.onlooker import Onlooker
+from alerts.outbox import Due, Leaving, parts
 from alerts.owners import Owners
-from alerts.reason import Decision
+from alerts.reason import Decision, Reason
+from alerts.silences import Wish
 from alerts.telling import ripe_at, ripen
 from alerts.timers import Timers
 from alerts.triage import triage
+from alerts.worsening import worsen
 from stream.engine.partition import Flush, Output, Record
-from stream.events import Finding
+from stream.events import Errors, Finding, Rollout, Told
 
 RESOLVED_BUDGET = 1_000
 """How many resolved incidents are remembered, to know a repeated finding again."""
 
-TRIGGER_REFUSED = "trigger_refused"
 
-_incident = msgspec.json.Decoder(Incident)
-
-
-class StateError(Exception):
-    """The stored state is not readable by this version; start the version that wrote it, or a newer one."""
-
-
-class Due(NamedTuple):
-    """A notification that may leave now, with its incident as it is now."""
-
-    incident: Incident
-    notification: Notification
+Ending = Callable[[Incident, Notification], Incident]
 
 
 class Unreadable(NamedTuple):
@@ -56,16 +45,16 @@ class IncidentBook:
     def __init__(
         self,
         owners: Owners,
-        read: Callable[[Record], Finding | Command | Unreadable],
+        read: Callable[[Record], Told | Command | Wish | Unreadable],
         *,
         urge: Callable[[], None],
         announce: Callable[[], None],
         watch: Onlooker,
         fallbacks: Mapping[str, str] | None = None,
-        letter: Callable[[Due, str], Output] | None = None,
+        letter: Callable[[Due | DueChange, str], Output] | None = None,
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
-        self._owners = owners
+        self._owners = self._configured = owners
         self._read = read
         self._urge = urge
         self._announce = announce
@@ -73,31 +62,26 @@ class IncidentBook:
         self._fallbacks = fallbacks or {}
         self._letter = letter
         self._resolved_budget = resolved_budget
-        self._ledger = Ledger()
-        self._durable: dict[str, Incident] = {}
-        self._dirty: dict[str, None] = {}
-        self._flushed: dict[str, Incident | None] = {}
+        self._archive = Archive()
+        self._ledger = self._archive.ledger
         self._letters: list[Output] = []
-        self._due: dict[str, dict[str, str]] = {}
         self._timers = Timers()
-        self._is_live = False
+        self.is_live = False
         self.closed = False
 
     # The engine's side.
 
     def restore(self, key: bytes, value: bytes) -> None:
-        """Take back one incident; its due notifications leave after the first ``committed``.
+        """Take back one incident or change; what is due leaves after the first ``committed``.
 
         Raises:
             StateError: it was written by a version with another schema, or is damaged.
         """
-        try:
-            incident = _incident.decode(value)
-        except msgspec.DecodeError as fault:
-            raise StateError(f"incidents key {key!r}: {fault}; want schema 1") from fault
-        self._ledger.put(incident)
-        self._timers.set(incident.id, ripe_at(incident, self._owners))
-        self._flushed[incident.id] = incident
+        incident = self._archive.restore(key, value)
+        if incident is None:
+            self._heed_silences()
+        else:
+            self._timers.set(incident.id, ripe_at(incident, self._owners))
 
     def local(self) -> Mapping[str, int]:
         """Return nothing: a book has no disk."""
@@ -115,81 +99,76 @@ class IncidentBook:
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold findings in; return whether somebody is to be told, which is urgent."""
-        news = [self._take(record) for record in records]
-        return any(news)
+        return True in [self._take(record) for record in records]
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
-        """Return dead letters and changed incidents since the last call."""
-        dirty: dict[bytes, bytes | None] = {}
-        for name in self._dirty:
-            incident = self._ledger.get(name)
-            dirty[name.encode()] = None if incident is None else msgspec.json.encode(incident)
-            self._flushed[name] = incident
+        """Return dead letters, and incidents and changes that are other than at the last call."""
         letters, self._letters = self._letters, []
-        self._dirty = {}
-        return Flush(letters, [*dirty.items()])
+        return Flush(letters, [*self._archive.flush().items()])
 
     def committed(self) -> None:
         """Let go what is durable now."""
-        self._is_live = True
-        flushed, self._flushed = self._flushed, {}
-        for name, incident in flushed.items():
-            if incident is None:
-                self._durable.pop(name, None)
-            else:
-                self._make_durable(incident)
+        self.is_live = not self.closed
+        self._archive.commit()
         self._announce()
+
+    def suspend(self) -> None:
+        """Let nothing leave until the next ``committed``, and ask for it: another pager may have the findings."""
+        self.is_live = False
+        self._urge()
 
     def close(self) -> None:
         """Hand out nothing from here on: another pager has the findings now."""
-        self.closed = True
-        self._due.clear()
+        self.closed, self.is_live = True, False
+        self._archive.outbox.clear()
         self._announce()
 
     # The clock's side.
 
     def advance(self, now: float) -> None:
         """Let time pass until ``now``, epoch seconds; asks for a checkpoint when it changed anything."""
-        if self._is_live and not self.closed and self._pass(now):
+        if self.is_live and self._pass(now):
             self._urge()
 
     # The delivery's side.
 
-    def due(self, receiver: str) -> Iterator[Due]:
-        """Yield what may leave for this receiver, oldest first."""
-        for notification_id, name in list(self._due.get(receiver, {}).items()):
-            incident, kept = self._ledger.get(name), self._durable[name]
-            live = None if incident is None else incident.notification(notification_id)
-            if incident is None or live is None or live.state != "due":
-                continue
-            if sendable(kept, kept.notification(notification_id)):
-                yield Due(incident, live)
+    def due(self, receiver: str) -> Iterator[Leaving]:
+        """Yield what may leave in this lane, oldest first."""
+        yield from self._archive.outbox.digests(receiver)
+        yield from self._archive.outbox.due(receiver)
+        if not self.closed:
+            yield from self._archive.changes.due(receiver)
 
-    def accepted(self, due: Due, at: float) -> None:
+    def waiting(self, receiver: str) -> int:
+        """Return how many notifications wait for this receiver and are in no digest."""
+        return sum(len(run) for run in self._archive.outbox.runs(receiver))
+
+    def bundle(self, receiver: str) -> None:
+        """Put what waits for this receiver into digests; they leave when that is durable."""
+        for incident in () if self.closed else bundled(self._archive.outbox, receiver):
+            self._put(incident)
+            self._urge()
+
+    def accepted(self, leaving: Leaving, at: float) -> None:
         """Record that the receiver has it, ``at`` epoch seconds."""
-        self._settle(due, state="sent", accepted_at=at, last_error="")
+        for due in parts(leaving):
+            self._end(due, lambda incident, one: ending.accepted(incident, one, at))
 
-    def put_off(self, due: Due, reason: str) -> None:
+    def put_off(self, leaving: Leaving, reason: str) -> None:
         """Record an attempt that failed and will be repeated; not worth a checkpoint of its own."""
-        self._change(due, attempts=due.notification.attempts + 1, last_error=reason)
+        for due in parts(leaving):
+            if isinstance(due, DueChange):
+                self._try_change_again(due, reason)
+            else:
+                self._change(due, lambda incident, one: ending.put_off(incident, one, reason))
 
-    def refused(self, due: Due, reason: str) -> None:
-        """Record that the receiver will never take it: a dead letter, and its fallback is to hear it instead.
-
-        What was to follow a refused trigger ends with it, as a fallback that takes over hears it too.
-        """
-        if self.closed:
-            return
-        self._settle(due, state="failed", last_error=reason)
-        if self._letter is not None:
-            self._letters.append(self._letter(due, reason))
-        incident = self._ledger.get(due.incident.id)
-        if incident is None:
-            return
-        for later in incident.notifications if due.notification.action == "trigger" else ():
-            if later.receiver == due.notification.receiver and later.state == "due":
-                self._settle(Due(due.incident, later), state="failed", last_error=TRIGGER_REFUSED, attempts=0)
-        self._reroute(due)
+    def refused(self, leaving: Leaving, reason: str) -> None:
+        """Record that the receiver will never take it: a dead letter, and its fallback is to hear it instead."""
+        fallback = self._fallbacks.get(leaving.notification.receiver)
+        for due in () if self.closed else parts(leaving):
+            if self._letter is not None:
+                self._letters.append(self._letter(due, reason))
+            self._end(due, lambda incident, one: ending.refused(incident, one, reason, fallback))
 
     def told(self, receiver: str, resolved_since: float) -> Iterator[Due]:
         """Yield what this receiver was told last of every incident that is open or resolved recently."""
@@ -206,6 +185,10 @@ class IncidentBook:
         """Yield every remembered incident as it is now."""
         return iter(self._ledger)
 
+    def changes(self) -> Iterator[Change]:
+        """Yield every change that waits."""
+        return iter(self._archive.changes)
+
     def pending(self) -> Iterator[Notification]:
         """Yield every notification that is still due."""
         for incident in self._ledger:
@@ -214,24 +197,46 @@ class IncidentBook:
     def _take(self, record: Record) -> bool:
         now = record.timestamp / 1000
         news = self._pass(now)
-        finding = self._read(record)
-        if isinstance(finding, Unreadable):
-            self._watch.refused(finding.reason)
-            self._letters.append(finding.letter)
+        fact = self._read(record)
+        if isinstance(fact, Unreadable):
+            self._watch.refused(fact.reason)
+            self._letters.append(fact.letter)
             return news
-        if isinstance(finding, Command):
-            return self._obey(finding, now) or news
+        if isinstance(fact, Finding):
+            return self._triage(fact, now) or news
+        if isinstance(fact, Rollout):
+            return self._announce_change(fact, now) or news
+        if isinstance(fact, Errors):
+            decision = worsen(self._ledger, fact, self._owners, now)
+            self._watch.worsened(fact, next(iter(decision.changed), None), decision.reasons)
+        elif isinstance(fact, Command):
+            decision = obey(self._ledger, fact, self._owners, now)
+            self._watch.commanded(fact, decision.reasons)
+        else:
+            decision = self._archive.silence(fact, now)
+            self._heed_silences()
+            self._watch.silenced(fact, decision.reasons)
+        return self._take_over(decision) or news
+
+    def _heed_silences(self) -> None:
+        """Have what people set decide beside what the owners file says."""
+        both = (*self._configured.silences, *self._archive.silences)
+        self._owners = replace(self._configured, silences=both)
+
+    def _announce_change(self, rollout: Rollout, now: float) -> bool:
+        """Take a rollout for those who hear of changes; return whether anybody does."""
+        changes = announced(rollout, self._owners, now)
+        reasons = [self._archive.take(change) for change in changes]
+        self._watch.rolled_out(rollout, reasons or [Reason.CHANGE_UNHEARD])
+        return Reason.CHANGE_ANNOUNCED in reasons
+
+    def _triage(self, finding: Finding, now: float) -> bool:
         decision = triage(self._ledger, finding, self._owners, now)
-        news |= self._take_over(decision)
+        news = self._take_over(decision)
         holder = next(iter(decision.changed or self._ledger.holding(finding.id)), None)
         self._watch.triaged(finding, holder, decision.reasons)
-        self._forget_surplus()
+        self._archive.shrink(self._resolved_budget)
         return news
-
-    def _obey(self, command: Command, now: float) -> bool:
-        decision = obey(self._ledger, command, self._owners, now)
-        self._watch.commanded(command, decision.reasons)
-        return self._take_over(decision)
 
     def _take_over(self, decision: Decision) -> bool:
         """Put what changed; return whether somebody is to be told."""
@@ -246,6 +251,9 @@ class IncidentBook:
     def _pass(self, now: float) -> bool:
         """Do what is due by ``now``, in the order of its instants; return whether there was anything."""
         passed = False
+        for name in self._archive.silences.over(now):
+            self._archive.drop_silence(name)
+            self._heed_silences()
         for name in self._timers.take(now):
             incident = self._ledger.get(name)
             at = None if incident is None else ripe_at(incident, self._owners)
@@ -258,42 +266,25 @@ class IncidentBook:
         return passed
 
     def _put(self, incident: Incident) -> None:
-        self._ledger.put(incident)
+        self._archive.put(incident)
         self._timers.set(incident.id, ripe_at(incident, self._owners))
-        self._dirty[incident.id] = None
 
-    def _make_durable(self, incident: Incident) -> None:
-        self._durable[incident.id] = incident
-        live = self._ledger.get(incident.id)
-        waiting = {one.id for one in live.notifications if one.state == "due"} if live else set()
-        for notification in incident.notifications:
-            lane = self._due.setdefault(notification.receiver, {})
-            if notification.id in waiting:
-                lane[notification.id] = incident.id
-            else:
-                lane.pop(notification.id, None)
-
-    def _settle(self, due: Due, **changes: object) -> None:
-        self._change(due, **({"attempts": due.notification.attempts + 1} | changes))
-        self._due.get(due.notification.receiver, {}).pop(due.notification.id, None)
-        self._forget_surplus()
+    def _end(self, due: Due | DueChange, end: Ending) -> None:
+        if self.closed:
+            return
+        if isinstance(due, DueChange):
+            self._archive.drop(due.change)
+        else:
+            self._change(due, end)
+            self._archive.shrink(self._resolved_budget)
         self._urge()
 
-    def _reroute(self, due: Due) -> None:
-        fallback = self._fallbacks.get(due.notification.receiver)
+    def _change(self, due: Due, end: Ending) -> None:
         incident = self._ledger.get(due.incident.id)
-        if fallback is not None and incident is not None:
-            self._put(rerouted(incident, due.notification, fallback))
+        if not self.closed and incident is not None:
+            self._put(end(incident, incident.notification(due.notification.id)))
 
-    def _change(self, due: Due, **changes: object) -> None:
-        """Record on the incident as it is by now: findings may have joined since the request left."""
-        incident = self._ledger.get(due.incident.id)
-        if self.closed or incident is None:
-            return
-        old = incident.notification(due.notification.id)
-        self._put(with_notification(incident, replace(old, **changes)))
-
-    def _forget_surplus(self) -> None:
-        for name in self._ledger.surplus(self._resolved_budget):
-            self._ledger.forget(name)
-            self._dirty[name] = None
+    def _try_change_again(self, due: DueChange, reason: str) -> None:
+        tried = replace(due.notification, attempts=due.notification.attempts + 1, last_error=reason)
+        if not self.closed:
+            self._archive.put(replace(due.change, notification=tried))

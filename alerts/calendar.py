@@ -12,6 +12,8 @@ from msgspec import Struct
 from stream.events import Finding
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MATCHERS = ("model", "version", "slice", "metric")
+"""What a silence may be about."""
 ROTA = "rota:"
 """Among receivers, ``rota:NAME`` stands for whoever has the turn."""
 
@@ -43,7 +45,10 @@ class QuietHours(Struct, frozen=True, kw_only=True):
 
 
 class Silence(Struct, frozen=True, kw_only=True):
-    """Somebody's word that trouble is expected. Globs; one left out matches everything."""
+    """Somebody's word that trouble is expected. Globs; one left out matches everything.
+
+    With an ``owner`` it holds for that one's incidents only, empty: for all.
+    """
 
     name: str
     author: str
@@ -54,10 +59,16 @@ class Silence(Struct, frozen=True, kw_only=True):
     version: str = "*"
     slice: str = "*"
     metric: str = "*"
+    owner: str = ""
 
-    def until(self, finding: Finding, at: float) -> float | None:
-        """Return when it ends if it holds ``at`` for this finding, else ``None``."""
-        if not self.starts_at <= at < self.ends_at:
+    @property
+    def said(self) -> str:
+        """What is written on an incident that it keeps quiet."""
+        return f"silence {self.name}, by {self.author}: {self.reason}"
+
+    def until(self, finding: Finding, at: float, owner: str) -> float | None:
+        """Return when it ends if it holds ``at`` for this finding in an incident of ``owner``, else ``None``."""
+        if not self.starts_at <= at < self.ends_at or self.owner not in ("", owner):
             return None
         pairs = (
             (finding.model, self.model),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
+from msgspec.structs import replace
 from pydantic import (
     BaseModel,
     Field,
@@ -19,13 +20,16 @@ from pydantic import (
 )
 
 from alerts.audit import Heartbeat
-from alerts.calendar import ROTA
+from alerts.calendar import ROTA, Rota
+from alerts.change import lane_of
 from alerts.doors import ApiTable, Desk, HeartbeatTable, LinksTable, NetworkTable
+from alerts.feed import Feed
 from alerts.grouping import Grouping, Upstream
 from alerts.guard import Guard
-from alerts.lane import Limit
+from alerts.lane import CHANGES, Limit
 from alerts.links import NOWHERE, Links
 from alerts.owners import Owners, RollbackHook
+from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Receiver
 from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, SilenceTable
 from alerts.tables import RECEIVERS, Name, ReceiverTable, RollbackTable, Table
@@ -33,7 +37,18 @@ from stream.settings import SettingsError
 
 ECHOED = frozenset(
     (
-        *("name", "kind", "models", "receivers", "fallback", "allow", "owner", "least", "rollback"),
+        *(
+            "name",
+            "kind",
+            "models",
+            "receivers",
+            "fallback",
+            "allow",
+            "ca_file",
+            "owner",
+            "least",
+            "rollback",
+        ),
         *("zone", "days", "file", "starts_at", "ends_at", "after_s", "escalation"),
     )
 )
@@ -63,6 +78,10 @@ class Roster(NamedTuple):
     desk: Desk | None = None
     links: Links = NOWHERE
     guard: Guard = Guard()
+    heralds: Mapping[str, Herald] = {}
+    feeds: tuple[Feed, ...] = ()
+    digest_over: Mapping[str, int] = {}
+    ca_file: Path | None = None
 
 
 class UpstreamTable(Table):
@@ -149,9 +168,9 @@ class _Reader:
         for key, found in tables.items():
             self.faults += _repeated(key, [str(table["name"]) for _, table in found if "name" in table])
 
-    def turns(self, place: str, names: tuple[str, ...], receivers: set[str]) -> None:
-        """Note turns of a rota that no receiver has the name of."""
-        self._check_named(f"{place} turn", [*names], receivers)
+    def named(self, place: str, names: tuple[str, ...], receivers: set[str]) -> None:
+        """Note names that no receiver has."""
+        self._check_named(place, [*names], receivers)
 
     def _check_hooks(
         self, owners: list[tuple[str, dict[str, Any]]], hooks: set[str], receivers: set[str]
@@ -209,32 +228,41 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     beat = reader.read(HeartbeatTable, "heartbeat", raw["heartbeat"]) if "heartbeat" in raw else None
     api = reader.read(ApiTable, "api", raw["api"]) if "api" in raw else None
     hooks = reader.every(RollbackTable, raw, "rollback")
-    owners = _owners(reader, raw, {one.name for one in receivers}, {one.name: one.hook() for one in hooks})
+    rotas, names = reader.every(RotaTable, raw, "rota"), {one.name for one in receivers}
+    for rota in rotas:
+        reader.named(f"rota {rota.name!r} turn", rota.turns(), names)
+        reader.named(f"rota {rota.name!r} otherwise", rota.otherwise, names)
+    turns = {one.name: one.build(names) for one in rotas}
+    owners = _owners(reader, raw, turns, {one.name: one.hook() for one in hooks})
     reader.cross_check(raw)
     if reader.faults or owners is None or links is None or network is None:
         raise OwnersError("\n".join(f"{file}: {fault}" for fault in dict.fromkeys(reader.faults)))
     desk = None if api is None else api.build(environ)
     leading = links.build(None if desk is None else desk.badges)
+    heralds = {one.name: herald for one in receivers if (herald := one.herald(environ)) is not None}
+    feeds = (one.feed(turns[one.name], environ) for one in rotas)
     return Roster(
-        owners,
+        replace(owners, hear_changes=frozenset(heralds)),
         receivers={one.name: one.build(environ, leading) for one in (*receivers, *hooks)},
-        limits={one.name: one.limits() for one in (*receivers, *hooks)},
+        heralds={lane_of(name): herald for name, herald in heralds.items()},
+        limits={one.name: one.limits() for one in (*receivers, *hooks)}
+        | dict.fromkeys(map(lane_of, heralds), CHANGES),
         fallbacks={one.name: one.fallback for one in receivers if one.fallback is not None},
         guard=network.build(),
+        ca_file=network.ca_file,
         heartbeat=None if beat is None else beat.build(environ),
         desk=desk,
         links=leading,
+        digest_over={one.name: one.digests() for one in receivers if one.digests()},
+        feeds=tuple(one for one in feeds if one is not None),
     )
 
 
 def _owners(
-    reader: _Reader, raw: Mapping[str, Any], receivers: set[str], hooks: Mapping[str, RollbackHook]
+    reader: _Reader, raw: Mapping[str, Any], rotas: Mapping[str, Rota], hooks: Mapping[str, RollbackHook]
 ) -> Owners | None:
     default = reader.read(DefaultOwnerTable, "default_owner", raw.get("default_owner", {}))
     grouping = reader.read(GroupingTable, "grouping", raw.get("grouping", {}))
-    rotas = reader.every(RotaTable, raw, "rota")
-    for rota in rotas:
-        reader.turns(f"rota {rota.name!r}", rota.turns(), receivers)
     owners, upstreams = reader.every(OwnerTable, raw, "owner"), reader.every(UpstreamTable, raw, "upstream")
     silences = reader.every(SilenceTable, raw, "silence")
     if default is None or grouping is None:
@@ -245,7 +273,7 @@ def _owners(
         upstreams=tuple(Upstream(**one.model_dump()) for one in upstreams),
         grouping=Grouping(**grouping.model_dump()),
         silences=tuple(silence.build() for silence in silences),
-        rotas={rota.name: rota.build() for rota in rotas},
+        rotas=rotas,
     )
 
 

@@ -17,6 +17,7 @@ from alerts.answer import Accepted, Answer
 from alerts.config import TABLES, Roster
 from alerts.config import load as load_owners
 from alerts.courier import Courier
+from alerts.feed import FETCHED, Feed
 from alerts.http import Http
 from alerts.incident import ACTIONS, Action, Incident
 from alerts.ledger import Ledger
@@ -24,6 +25,7 @@ from alerts.owners import Owners
 from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Message
 from alerts.receivers.rollback import RollbackReceiver
+from alerts.refresh import refreshed
 from alerts.sample import FIELDS, drill_notification, sample_finding, sample_incident, sample_rollback
 from alerts.smtp import Smtp
 from alerts.telling import ripe_at, ripen
@@ -56,8 +58,9 @@ def routes() -> None:
 @click.argument("fields", nargs=-1, required=True, metavar="model=… [slice=…] [version=…] [metric=…]")
 def routes_test(path: Path | None, instant: str | None, fields: tuple[str, ...]) -> None:
     """Play a finding through the real decisions, for a day in which nobody does anything."""
-    owners = _roster(path).owners
-    now = _instant(instant)
+    roster = _roster(path)
+    asyncio.run(_fetched(roster))
+    owners, now = roster.owners, _instant(instant)
     for line in timeline(_finding(fields, now), owners, now):
         click.echo(line)
 
@@ -132,7 +135,7 @@ def drill(path: Path | None, receiver: str, fields: tuple[str, ...]) -> None:
 
 
 async def _send(roster: Roster, receiver: str, incident: Incident, at: float) -> dict[str, Answer]:
-    courier = Courier(Http(guard=roster.guard), Smtp())
+    courier = Courier(Http(guard=roster.guard, ca_file=roster.ca_file), Smtp(ca_file=roster.ca_file))
     answers: dict[str, Answer] = {}
     try:
         for action in ("trigger", "resolve"):
@@ -195,9 +198,28 @@ def _checked(path: Path) -> list[str]:
     counts = (
         f"{len(owners.names())} owners, {len(roster.receivers)} receivers, {len(owners.upstreams)} upstreams"
     )
+    fetched = asyncio.run(_fetched(roster))
     deaf = [one.name for one in (*owners.owners, owners.default) if not one.receivers]
     notes = [f"note: owner {name} has no receivers: its incidents reach nobody" for name in deaf]
-    return [f"{path}: {counts}", *notes]
+    return [f"{path}: {counts}", *notes, *fetched]
+
+
+async def _fetched(roster: Roster) -> list[str]:
+    """Fetch every rota that has a URL; return what did not go well."""
+    http = Http(guard=roster.guard, ca_file=roster.ca_file)
+    try:
+        ended = [(feed, await refreshed(feed, http.fetch)) for feed in roster.feeds]
+    finally:
+        await http.close()
+    return [note for feed, (reason, strangers) in ended for note in _faults(feed, reason, strangers)]
+
+
+def _faults(feed: Feed, reason: str, strangers: tuple[str, ...]) -> Iterator[str]:
+    if reason != FETCHED:
+        used = "its otherwise is told" if feed.rota.rota is None else f"the copy {feed.copy} is used"
+        yield f"note: rota {feed.name} was not fetched: {reason}; {used}"
+    if strangers:
+        yield f"note: rota {feed.name} gives turns to {', '.join(strangers)}: no receivers"
 
 
 CHECK = FileCheck(TABLES, _checked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.answer import Answer
+from alerts.answer import Answer, Fetched, Refused, RetryLater
 from alerts.http import Http
 from alerts.receivers.receiver import Message
 from alerts.receivers.request import Request
@@ -21,6 +21,10 @@ class Courier:
         if isinstance(message, Request):
             return await self._http.send(message)
         return await self._smtp.send(message)
+
+    async def fetch(self, url: str) -> Fetched | RetryLater | Refused:
+        """GET once; every failure is a reason, never an exception."""
+        return await self._http.fetch(url)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -15,17 +15,22 @@ from random import SystemRandom
 import structlog
 
 from alerts.answer import Accepted, Answer, Gone, Refused
-from alerts.book import Due, IncidentBook
+from alerts.book import IncidentBook
+from alerts.change import DueChange
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
-from alerts.receivers.receiver import Message, Receiver
+from alerts.outbox import Digest, Leaving
+from alerts.receivers.herald import Herald
+from alerts.receivers.receiver import Digester, Message, Receiver
 from alerts.telemetry import Telemetry
 
 log = structlog.get_logger("tidewatch.pager")
 _draw = SystemRandom().random
 RESOLVED_REFRESH_S = 300.0
 """As long a resolved incident is said again to receivers that forget."""
-
 EXPIRED = "expired"
+PULSE_S = 0.1
+STALL_S = 0.9
+"""A process that stood still for longer, below the shortest session, may have lost the findings meanwhile."""
 
 
 class Delivery:
@@ -38,14 +43,20 @@ class Delivery:
         telemetry: Telemetry,
         pace: Pace = PACE,
         limits: Mapping[str, Limit] | None = None,
+        heralds: Mapping[str, Herald] | None = None,
+        digest_over: Mapping[str, int] | None = None,
     ) -> None:
         self._receivers = receivers
+        self._digest_over = digest_over or {}
+        self._heralds = heralds or {}
         self._send = send
         self._telemetry = telemetry
-        self._lanes = {name: Lane(_draw, pace, (limits or {}).get(name, FREE)) for name in receivers}
+        names = (*receivers, *self._heralds)
+        self._lanes = {name: Lane(_draw, pace, (limits or {}).get(name, FREE)) for name in names}
         self._gone: dict[str, str] = {}
         self._book: IncidentBook | None = None
-        self._wakes = {name: asyncio.Event() for name in receivers}
+        self._felt_at = time.monotonic()
+        self._wakes = {name: asyncio.Event() for name in names}
 
     def attach(self, book: IncidentBook) -> None:
         """Deliver from this book from now on: it is the one whose findings this process owns."""
@@ -53,8 +64,8 @@ class Delivery:
         self.wake()
 
     def book(self) -> IncidentBook | None:
-        """Return the book that is delivered from, ``None`` while another pager has the findings."""
-        return None if self._book is None or self._book.closed else self._book
+        """Return the book that is delivered from, ``None`` while another pager has the findings, or may have."""
+        return self._book if self._book is not None and self._book.is_live else None
 
     def wake(self) -> None:
         """Look again for what is due."""
@@ -66,12 +77,31 @@ class Delivery:
 
         What is under way at the end may be repeated later, with the same id.
         """
+        self._felt_at = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
-            for name, receiver in self._receivers.items():
+            tasks.create_task(self._pulse(), name="pulse")
+            for name in self._lanes:
                 tasks.create_task(self._serve(name), name=f"deliver-{name}")
+            for name, receiver in self._receivers.items():
                 refresh_s: float | None = getattr(receiver, "refresh_s", None)
                 if refresh_s is not None:
                     tasks.create_task(self._refresh(name, refresh_s), name=f"refresh-{name}")
+
+    async def _pulse(self) -> None:
+        while True:
+            self._feel()
+            await asyncio.sleep(PULSE_S)
+
+    def _feel(self) -> None:
+        """Say nothing after the process stood still, until a commit proves that the findings are still ours."""
+        now = time.monotonic()
+        stood_s, self._felt_at = now - self._felt_at, now
+        book = self.book()
+        if stood_s > STALL_S and book is not None:
+            log.warning(
+                "stood still: asks Kafka whether it is still the active pager", seconds=round(stood_s, 1)
+            )
+            book.suspend()
 
     async def _serve(self, name: str) -> None:
         while True:
@@ -85,17 +115,37 @@ class Delivery:
         book, lane = self.book(), self._lanes[name]
         if book is None:
             return None
-        for due in list(book.due(name)):
-            if not book.closed and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
+        self._bundle(name, book)
+        for due in self._leaving(name, book):
+            self._feel()
+            if book.is_live and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
                 answer = await self._attempt(name, book, due)
                 lane.note(due.notification.id, due.notification.attempts + 1, answer, time.monotonic())
                 self._telemetry.circuit.labels(name).set(lane.is_open)
-        left = [due.notification.id for due in book.due(name)]
+        if not book.is_live:
+            return None
+        left = [due.notification.id for due in self._leaving(name, book)]
         lane.keep(frozenset(left))
         now = time.monotonic()
         return min((lane.wait_s(one, now) for one in left), default=None)
 
-    async def _attempt(self, name: str, book: IncidentBook, due: Due) -> Answer:
+    def _bundle(self, name: str, book: IncidentBook) -> None:
+        """Have what waits said in digests when the receiver's limit leaves more waiting than it wants."""
+        over = self._digest_over.get(name, 0)
+        if over and book.waiting(name) > over + self._lanes[name].room(time.monotonic()):
+            book.bundle(name)
+
+    def _leaving(self, name: str, book: IncidentBook) -> list[Leaving]:
+        """Return what may leave; one by one what was put into a digest before the receiver stopped taking them."""
+        found: list[Leaving] = []
+        for due in book.due(name):
+            if isinstance(due, Digest) and not isinstance(self._receivers[name], Digester):
+                found += {one.incident.id: one for one in reversed(due.dues)}.values()
+            else:
+                found.append(due)
+        return found
+
+    async def _attempt(self, name: str, book: IncidentBook, due: Leaving) -> Answer:
         answer = await self._ask(name, due)
         if isinstance(answer, Accepted):
             book.accepted(due, time.time())
@@ -106,7 +156,7 @@ class Delivery:
         self._tell(due, answer)
         return answer
 
-    async def _ask(self, name: str, due: Due) -> Answer:
+    async def _ask(self, name: str, due: Leaving) -> Answer:
         """Send, unless the receiver has said that it wants nothing any more, or it is too late."""
         if name in self._gone:
             return Gone(self._gone[name])
@@ -114,11 +164,20 @@ class Delivery:
         if expires_at is not None and time.time() >= expires_at:
             return Refused(EXPIRED)
         self._lanes[name].take(time.monotonic())
-        answer = await self._send(self._receivers[name].message(due.incident, due.notification, time.time()))
+        answer = await self._send(self._message(name, due, time.time()))
         if isinstance(answer, Gone):
             self._gone[name] = answer.reason
             log.error("receiver disabled until the pager starts again", receiver=name, reason=answer.reason)
         return answer
+
+    def _message(self, name: str, due: Leaving, at: float) -> Message:
+        if isinstance(due, DueChange):
+            return self._heralds[name].message(due.change)
+        receiver = self._receivers[name]
+        if isinstance(due, Digest):
+            assert isinstance(receiver, Digester)
+            return receiver.digest(due, at)
+        return receiver.message(due.incident, due.notification, at)
 
     async def _refresh(self, name: str, every_s: float) -> None:
         """Say again what a receiver without memory must hear again; nothing of it is recorded but failures."""
@@ -127,27 +186,26 @@ class Delivery:
             book = self.book()
             told = [] if book is None else list(book.told(name, time.time() - RESOLVED_REFRESH_S))
             for due in told:
-                answer = await self._send(
-                    self._receivers[name].message(due.incident, due.notification, time.time())
-                )
+                if self.book() is not book:
+                    break
+                answer = await self._send(self._message(name, due, time.time()))
                 self._telemetry.attempts.labels(name, f"refresh_{answer.reason}").inc()
                 if not isinstance(answer, Accepted):
                     break
 
-    def _tell(self, due: Due, answer: Answer) -> None:
+    def _tell(self, due: Leaving, answer: Answer) -> None:
         latency_s = self._telemetry.attempted(due, answer, time.time())
-        facts = {
+        what = {"change": "change", "digest": "digest"}.get(due.notification.action, "page")
+        facts: dict[str, object] = {
             "receiver": due.notification.receiver,
             "action": due.notification.action,
-            "owner": due.incident.owner,
-            "model": due.incident.model,
-            "incident": due.incident.id,
+            **due.facts,
             "webhook_id": due.notification.id,
             "attempt": due.notification.attempts + 1,
         }
         if isinstance(answer, Accepted):
-            log.info("page sent", **facts, latency_s=latency_s)
+            log.info(f"{what} sent", **facts, latency_s=latency_s)
         elif isinstance(answer, Refused | Gone):
-            log.error("page refused", **facts, reason=answer.reason)
+            log.error(f"{what} refused", **facts, reason=answer.reason)
         else:
-            log.warning("page put off", **facts, reason=answer.reason)
+            log.warning(f"{what} put off", **facts, reason=answer.reason)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr, ValidationInfo, model_validator
+from pydantic import (
+    Field,
+    HttpUrl,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from alerts.audit import Heartbeat
 from alerts.badge import Badges, Token
@@ -14,6 +23,7 @@ from alerts.guard import Guard
 from alerts.links import Links
 from alerts.secret import reveal, reveal_if_given
 from alerts.tables import Name, SecretUrl, Table
+from alerts.tls import trusting
 
 
 class Desk(NamedTuple):
@@ -83,9 +93,16 @@ class HeartbeatTable(SecretUrl):
 
 
 class NetworkTable(Table):
-    """``[network]``: which addresses requests may go to besides the public ones."""
+    """``[network]``: which addresses requests may go to, and whose certificates count, besides the public ones."""
 
     allow: tuple[IPvAnyNetwork, ...] = ()
+    ca_file: Path | None = None
+
+    @field_validator("ca_file")
+    @classmethod
+    def _holds_certificates(cls, ca_file: Path | None) -> Path | None:
+        trusting(ssl.create_default_context(), ca_file)
+        return ca_file
 
     def build(self) -> Guard:
         """Return the guard."""

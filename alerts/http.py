@@ -1,4 +1,4 @@
-"""Shell. The only module that knows httpx: one POST, and what its answer asks the sender to do next.
+"""Shell. The only module that knows httpx: one POST and what its answer asks the sender to do next, or one GET.
 
 A name is resolved once, every address that it has must pass the guard, and the connection goes to a checked
 address: a name that means something else the next moment gains nothing.
@@ -11,21 +11,25 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import httpcore
 import httpx
 
-from alerts.answer import Answer, Refused, Reply, RetryLater
+from alerts.answer import Answer, Fetched, Refused, Reply, RetryLater
 from alerts.guard import Guard
 from alerts.receivers.request import Request
+from alerts.tls import failure, trusting
 
 RESPONSE_BYTES = 65_536
 """As much of an answer's body is read."""
+FETCHED_BYTES = 1_048_576
 DRAIN_S = 0.5
 """As long is waited for an answer's body."""
 
+T = TypeVar("T")
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -34,13 +38,20 @@ class NotAllowed(Exception):
 
 
 class Http:
-    """One client for all receivers: no proxy from the environment, no redirects, a deadline per exchange."""
+    """One client for all receivers: no proxy from the environment, no redirects, a deadline per exchange.
+
+    It trusts the public authorities, and those of ``ca_file`` (PEM).
+    """
 
     def __init__(
-        self, timeout_s: float = 10.0, guard: Guard | None = None, resolve: Resolve | None = None
+        self,
+        timeout_s: float = 10.0,
+        guard: Guard | None = None,
+        resolve: Resolve | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self._timeout_s = timeout_s
-        transport = _Transport(guard or Guard(), resolve or _resolve)
+        transport = _Transport(guard or Guard(), resolve or _resolve, ca_file)
         self._client = httpx.AsyncClient(
             transport=transport, trust_env=False, follow_redirects=False, timeout=timeout_s
         )
@@ -49,17 +60,37 @@ class Http:
 
     async def send(self, request: Request) -> Answer:
         """POST the request; every failure is an answer, never an exception."""
+        reply = await self._safely(self._exchange(request))
+        return request.read(reply) if isinstance(reply, Reply) else reply
+
+    async def fetch(self, url: str) -> Fetched | RetryLater | Refused:
+        """GET a body of at most ``FETCHED_BYTES``; every failure is a reason, never an exception."""
+        return await self._safely(self._get(url))
+
+    async def _safely(self, exchange: Coroutine[Any, Any, T]) -> T | RetryLater | Refused:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return request.read(await self._exchange(request))
+                return await exchange
         except (TimeoutError, httpx.TimeoutException):
             return RetryLater("timeout")
         except NotAllowed:
             return Refused("address_not_allowed")
-        except httpx.HTTPError:
-            return RetryLater("network")  # without the message: it may quote the URL, and that holds secrets
+        except httpx.HTTPError as fault:
+            # without the message: it may quote the URL, and that holds secrets
+            return RetryLater(failure(fault) or "network")
         except httpx.InvalidURL:
             return Refused("bad_url")
+
+    async def _get(self, url: str) -> Fetched | RetryLater | Refused:
+        async with self._client.stream("GET", url, headers={"accept-encoding": "identity"}) as response:
+            if response.status_code != 200:
+                return Refused(f"http_{response.status_code}")
+            taken = bytearray()
+            async for chunk in response.aiter_raw():
+                taken += chunk
+                if len(taken) > FETCHED_BYTES:
+                    return Refused("too_large")
+            return Fetched(bytes(taken))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -89,10 +120,10 @@ async def _body(response: httpx.Response) -> tuple[bytes, bool]:
 class _Transport(httpx.AsyncHTTPTransport):
     """httpx's own transport on a guarded network; httpx has no public way to choose the network."""
 
-    def __init__(self, guard: Guard, resolve: Resolve) -> None:
+    def __init__(self, guard: Guard, resolve: Resolve, ca_file: Path | None) -> None:
         super().__init__(trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=trusting(httpx.create_ssl_context(trust_env=False), ca_file),
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,

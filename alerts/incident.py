@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from stream.events import Finding
 
-Action = Literal["trigger", "acknowledge", "resolve", "rollback"]
+Action = Literal["trigger", "acknowledge", "resolve", "rollback", "change", "digest"]
 FindingState = Literal["open", "closed"]
 STATES = ("open", "acknowledged", "resolved")
 ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
-"""What receivers are told of an incident; a rollback is asked of its hook only."""
+"""What receivers are told of an incident; a rollback is asked of its hook only, the others are of no one."""
 PREFIX = "inc_"
 SILENCE = "silence"
 """How ``muted_by`` begins when somebody asked for the quiet."""
@@ -30,7 +30,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     """One message to one receiver: due until the receiver accepted it (sent) or refused it for good (failed).
 
     ``id`` is the receiver's idempotency key: every repeat carries the same. ``due_at`` (when it was decided),
-    ``accepted_at`` and ``expires_at`` (past it, it must not leave any more) are epoch seconds.
+    ``accepted_at`` and ``expires_at`` (past it, it must not leave any more) are epoch seconds. ``digest`` is the
+    id of the one that it leaves in, empty: alone.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     accepted_at: float | None = None
     expires_at: float | None = None
     last_error: str = ""
+    digest: str = ""
 
 
 class Child(Struct, frozen=True, kw_only=True):
@@ -131,6 +133,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     rollbacks: tuple[Rollback, ...] = ()
     tickets: tuple[str, ...] = ()
     """Those of ``findings`` that are tickets."""
+    objective: str = ""
+    """What the owner's objective made of the harm, in words; empty without one."""
 
     @property
     def dedup_key(self) -> str:

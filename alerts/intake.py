@@ -1,4 +1,4 @@
-"""Edge. Records of the findings topic to findings and commands; what is none is a dead letter."""
+"""Edge. Records of the findings topic to what the worker tells and to commands; what is none is a dead letter."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from collections.abc import Callable
 
 import msgspec
 
-from alerts.book import Due, Unreadable
+from alerts.book import Unreadable
+from alerts.change import DueChange
 from alerts.command import Command
+from alerts.outbox import Due
+from alerts.silences import Wish
 from stream.dead_letter import dead_letter
 from stream.engine.partition import Output, Record
-from stream.events import Finding
+from stream.events import Told
 from stream.refusal import DecodeError, Refusal
-from stream.wire import decode_finding
+from stream.wire import decode_told
 
-_decode_command = msgspec.json.Decoder(Command).decode
+_decode_command = msgspec.json.Decoder(Command | Wish).decode
 UNDELIVERED = "undelivered"
 
 
-def intake(dead_letters: str) -> Callable[[Record], Finding | Command | Unreadable]:
+def intake(dead_letters: str) -> Callable[[Record], Told | Command | Wish | Unreadable]:
     """Return the reader of records; ``dead_letters`` is the topic for what it can't read."""
 
-    def read(record: Record) -> Finding | Command | Unreadable:
+    def read(record: Record) -> Told | Command | Wish | Unreadable:
         try:
-            return decode_finding(record.value)
+            return decode_told(record.value)
         except DecodeError as fault:
             if fault.reason is Refusal.UNKNOWN_TYPE and (command := _command(record.value)) is not None:
                 return command
@@ -32,23 +35,25 @@ def intake(dead_letters: str) -> Callable[[Record], Finding | Command | Unreadab
     return read
 
 
-def _command(value: bytes | None) -> Command | None:
+def _command(value: bytes | None) -> Command | Wish | None:
     try:
-        return _decode_command(value or b"")
+        found: Command | Wish = _decode_command(value or b"")
+        return found
     except msgspec.DecodeError:
         return None
 
 
-def undelivered(dead_letters: str) -> Callable[[Due, str], Output]:
+def undelivered(dead_letters: str) -> Callable[[Due | DueChange, str], Output]:
     """Return the maker of dead letters for notifications that their receiver refused for good."""
 
-    def letter(due: Due, reason: str) -> Output:
+    def letter(due: Due | DueChange, reason: str) -> Output:
         headers = [
             ("tidewatch_reason", UNDELIVERED.encode()),
             ("tidewatch_detail", reason.encode()),
             ("tidewatch_receiver", due.notification.receiver.encode()),
             ("tidewatch_notification", due.notification.id.encode()),
         ]
-        return Output(dead_letters, due.incident.id.encode(), msgspec.json.encode(due.incident), headers)
+        subject = due.subject
+        return Output(dead_letters, subject.id.encode(), msgspec.json.encode(subject), headers)
 
     return letter

@@ -36,6 +36,8 @@ class Limit(NamedTuple):
 
 PACE = Pace()
 FREE = Limit(per_s=50.0, burst=50.0)
+CHANGES = Limit(per_s=0.5, burst=5.0)
+"""Changes leave slowly: a service counts them against the limit of its pages."""
 
 
 class Lane:
@@ -61,6 +63,10 @@ class Lane:
         until = max(self._again_at.get(notification_id, float("-inf")), self._quiet_until)
         lacking = max(0.0, 1.0 - self._level(now))
         return max(0.0, until - now, lacking / self._limit.per_s)
+
+    def room(self, now: float) -> int:
+        """Return how many may leave at once."""
+        return int(self._level(now))
 
     def take(self, now: float) -> None:
         """Count one attempt against the limit."""

@@ -8,7 +8,8 @@ from typing import Protocol
 from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
-from stream.events import Finding
+from alerts.silences import Wish
+from stream.events import Errors, Finding, Rollout
 
 
 class Onlooker(Protocol):
@@ -18,12 +19,24 @@ class Onlooker(Protocol):
         """Learn what became of a finding."""
         ...
 
+    def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        """Learn what a model's newest errors changed; ``None``: no incident."""
+        ...
+
+    def rolled_out(self, rollout: Rollout, reasons: Sequence[Reason]) -> None:
+        """Learn who hears of a rollout."""
+        ...
+
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
         """Learn what the passing of time changed of an incident."""
         ...
 
     def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
         """Learn what became of somebody's wish."""
+        ...
+
+    def silenced(self, wish: Wish, reasons: Sequence[Reason]) -> None:
+        """Learn what became of somebody's wish for a silence, or for its end."""
         ...
 
     def refused(self, reason: str) -> None:

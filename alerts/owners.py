@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from alerts.calendar import ROTA, QuietHours, Rota, Silence
 from alerts.grouping import Grouping, Upstream
+from alerts.objective import Objective
 
 UNCLAIMED = "unclaimed"
 """Name of the default owner when nobody is configured."""
@@ -39,7 +40,8 @@ class Owner(Struct, frozen=True, kw_only=True):
     """A team, the models it answers for, and the names of the receivers that reach it.
 
     Until somebody acknowledges, all who were told are told again every ``repeat_s`` (0: never), at most
-    ``repeats`` times. In ``quiet`` hours nobody is told; after them, of what is still open.
+    ``repeats`` times. In ``quiet`` hours nobody is told; after them, of what is still open. Where one of the
+    ``objectives`` is about a model, it says how severe harm is.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Owner(Struct, frozen=True, kw_only=True):
     repeats: int = 5
     quiet: tuple[QuietHours, ...] = ()
     rollback: RollbackHook | None = None
+    objectives: tuple[Objective, ...] = ()
 
 
 class Owners(Struct, frozen=True, kw_only=True):
@@ -61,6 +64,8 @@ class Owners(Struct, frozen=True, kw_only=True):
     grouping: Grouping = Grouping()
     silences: tuple[Silence, ...] = ()
     rotas: Mapping[str, Rota] = {}
+    hear_changes: frozenset[str] = frozenset()
+    """The receivers that are told of rollouts."""
 
     def of(self, model: str) -> Owner:
         """Return the first owner with a pattern that matches ``model``, case included, or the default."""
@@ -85,6 +90,10 @@ class Owners(Struct, frozen=True, kw_only=True):
     def upstream_of(self, model: str) -> Upstream | None:
         """Return the first upstream that the model depends on or is, or ``None``."""
         return next((upstream for upstream in self.upstreams if upstream.feeds(model)), None)
+
+    def objective_of(self, model: str) -> Objective | None:
+        """Return the first objective of the model's owner that is about it, or ``None``."""
+        return next((one for one in self.of(model).objectives if one.covers(model)), None)
 
     def names(self) -> tuple[str, ...]:
         """Return every owner's name, the default one last."""

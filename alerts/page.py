@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
-from math import sqrt
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from alerts.badge import Purpose
+from alerts.calendar import Silence
+from alerts.chart import drawing, has_band
 from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.rollback import results
-from alerts.wording import CAUSES, EXAMPLES, cut, facts, few, summary, when
-from stream.events import Finding
+from alerts.wording import CAUSES, EXAMPLES, clock, cut, facts, few, subject, summary, when
+from stream.events import Finding, Metric
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = (TEMPLATES / "incident.css").read_text(encoding="utf-8").strip()
@@ -24,8 +25,16 @@ STYLE_HASH = f"sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest())
 TEXT = 4_000
 SHOWN = 100
 """Lines of history."""
-Z = 1.96
-"""Standard deviations of a 95 % interval."""
+METRICS: dict[Metric, str] = {
+    "accuracy": "Accuracy",
+    "mae": "Mean absolute error",
+    "psi": "Population stability index",
+    "missing_rate": "Share of missing values",
+    "new_category_rate": "Share of values never seen before",
+    "out_of_range_rate": "Share of values out of range",
+    "constant_rate": "Share of the most frequent value",
+}
+LOSSES = frozenset(("accuracy", "mae"))
 ACTIONS: dict[Action, str] = {
     "trigger": "the page",
     "acknowledge": "the acknowledgement",
@@ -52,10 +61,12 @@ def render(
     tickets: Mapping[Purpose, str],
     now: float,
     links: Links = NOWHERE,
+    silences: Sequence[Silence] = (),
     *,
     is_pending: bool = False,
 ) -> str:
-    """Return the page; ``tickets`` are the forms' passes, without one no form. ``now`` in epoch seconds."""
+    """Return the page; ``tickets`` are the forms' passes, without one no form. ``now`` in epoch seconds;
+    ``silences`` are those that hold for it."""
     lead = incident.lead
     children = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
     return _environment.get_template(
@@ -68,10 +79,12 @@ def render(
         tickets=tickets,
         rollbacks=results(incident),
         parts=incident.parts,
+        silences=silences,
         is_pending=is_pending,
         style=Markup(STYLE),  # noqa: S704 - our own file
-        metric={"accuracy": "Accuracy", "mae": "Mean absolute error"}.get(lead.metric, lead.metric),
-        chart=Markup(_environment.get_template("levels.svg").render(**_levels(lead))),  # noqa: S704 - escaped there
+        metric=METRICS[lead.metric],
+        subject=subject(lead),
+        chart=Markup(_environment.get_template("chart.svg").render(**drawing(incident))),  # noqa: S704 - escaped there
         caption=_caption(lead),
         causes=few(lead.causes, CAUSES),
         examples=few(lead.examples, EXAMPLES),
@@ -80,6 +93,8 @@ def render(
         history=[*history(incident)][:SHOWN],
         runbook=links.runbook(incident),
         when=when,
+        clock=clock,
+        LOSSES=LOSSES,
     )
 
 
@@ -100,36 +115,15 @@ def history(incident: Incident) -> Iterator[tuple[float, str]]:
     return iter(sorted([*lines, (incident.opened_at, "opened")], key=lambda line: -line[0]))
 
 
-def interval(share: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share seen ``count`` times (Wilson 1927); (0, 1) when ``count`` is 0."""
-    if count <= 0:
-        return 0.0, 1.0
-    spread = Z * sqrt(share * (1.0 - share) / count + Z * Z / (4.0 * count * count))
-    middle, scale = share + Z * Z / (2.0 * count), 1.0 + Z * Z / count
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
-
-
-def _levels(lead: Finding) -> dict[str, object]:
-    """Return where the two levels and their bands lie in a drawing 200 high."""
-    bands = [(lead.before, lead.before), (lead.after, lead.after)]
-    if lead.metric == "accuracy":
-        bands = [interval(lead.before, lead.before_count), interval(lead.after, lead.after_count)]
-    lowest, highest = min(low for low, _ in bands), max(high for _, high in bands)
-    room = (highest - lowest) * 0.25 or abs(highest) * 0.25 or 1.0
-
-    def height(value: float) -> float:
-        return round(165.0 - 130.0 * (value - lowest + room) / (highest - lowest + 2.0 * room), 1)
-
-    return {
-        "before": (height(lead.before), height(bands[0][1]), height(bands[0][0]), f"{lead.before:.4g}"),
-        "after": (height(lead.after), height(bands[1][1]), height(bands[1][0]), f"{lead.after:.4g}"),
-        "onset": when(lead.onset_at),
-    }
-
-
 def _caption(lead: Finding) -> str:
-    band = " Bands: 95 % intervals." if lead.metric == "accuracy" else ""
-    return f"{lead.before_count} outcomes before the onset, {lead.after_count} since.{band}"
+    """Say what the two levels are made of, in the metric's own words."""
+    if lead.feature is None:
+        counts = f"{lead.before_count} outcomes before the onset, {lead.after_count} since."
+    else:
+        counts = f"{lead.before_count} values in the reference, {lead.after_count} in the newest window."
+    band = " Around them: 95 % intervals." if has_band(lead) else ""
+    doubt = " Shaded: when it most likely began." if lead.onset_after is not None else ""
+    return f"Two levels, not a curve: {counts}{band}{doubt}"
 
 
 def _fate(one: Notification) -> str:

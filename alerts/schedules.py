@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, model_validator
 
 from alerts.calendar import QuietHours, Silence
-from alerts.ical import IcalRota, read, summaries
+from alerts.feed import Feed
+from alerts.ical import IcalRota, SureRota, read, summaries
+from alerts.objective import DAY_S, Objective
 from alerts.owners import Owner, RollbackHook, Step
-from alerts.tables import Name, Table
+from alerts.tables import Name, SecretUrl, Table
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -44,6 +46,26 @@ class QuietTable(Table):
     days: Annotated[tuple[Day, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+class ObjectiveTable(Table):
+    """``[[owner.objective]]``."""
+
+    accuracy: Annotated[float, Field(gt=0, lt=1)]
+    models: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("*",)
+    period_s: Annotated[float, Field(ge=DAY_S, le=90 * DAY_S)] = 30 * DAY_S
+
+    @model_validator(mode="after")
+    def _can_page(self) -> ObjectiveTable:
+        if not self.build().can_page():
+            raise ValueError(
+                "period_s: want a shorter one; with this nobody is paged if all outcomes are wrong"
+            )
+        return self
+
+    def build(self) -> Objective:
+        """Return the objective."""
+        return Objective(**self.model_dump())
+
+
 class DefaultOwnerTable(Table):
     """``[default_owner]``: whoever answers for models that nobody claims."""
 
@@ -53,6 +75,7 @@ class DefaultOwnerTable(Table):
     repeat_s: Annotated[float, Field(ge=0)] = 0.0
     repeats: Annotated[int, Field(ge=0, le=100)] = 5
     quiet: tuple[QuietTable, ...] = ()
+    objective: tuple[ObjectiveTable, ...] = ()
     rollback: str | None = None
 
     @model_validator(mode="after")
@@ -75,6 +98,7 @@ class DefaultOwnerTable(Table):
                 QuietHours(start=one.start, end=one.end, zone=one.zone, days=one.days) for one in self.quiet
             ),
             rollback=hooks.get(self.rollback or ""),
+            objectives=tuple(one.build() for one in self.objective),
         )
 
 
@@ -110,21 +134,46 @@ class SilenceTable(Table):
         return Silence(**fields)
 
 
-class RotaTable(Table):
-    """``[[rota]]``: whose turn it is, from an iCalendar file whose events are named after receivers."""
+class RotaTable(SecretUrl):
+    """``[[rota]]``: whose turn it is, from an iCalendar whose events are named after receivers.
+
+    It is a file, or is fetched every ``refresh_s`` seconds with its last good copy kept in ``copy``.
+    """
 
     name: Name
-    file: Path
+    file: Path | None = None
+    copy_file: Path | None = None
+    refresh_s: Annotated[float, Field(ge=60, le=86_400)] = 300.0
+    otherwise: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _is_readable(self) -> RotaTable:
-        self.build()
+    def _is_whole(self, info: ValidationInfo) -> RotaTable:
+        if self.file is not None:
+            if self._has_url() or self.copy_file is not None:
+                raise ValueError("want either of file, or url and copy_file")
+            read(self.file)
+            return self
+        self.reveal_url(info.context or {})
+        if self.copy_file is None or not self.copy_file.parent.is_dir():
+            raise ValueError("copy_file: want a file in a folder that exists, for the last good copy")
+        if not self.otherwise:
+            raise ValueError("otherwise: want at least one receiver, for when there is no calendar yet")
         return self
 
-    def build(self) -> IcalRota:
-        """Return the rota."""
-        return IcalRota(read(self.file))
+    def _has_url(self) -> bool:
+        return any(one is not None for one in (self.url, self.url_file, self.url_env))
+
+    def build(self, receivers: Collection[str]) -> SureRota:
+        """Return the rota among these receivers; one with a URL knows nothing yet."""
+        calendar = None if self.file is None else IcalRota(read(self.file))
+        return SureRota(receivers, self.otherwise, calendar)
+
+    def feed(self, rota: SureRota, environ: Mapping[str, str]) -> Feed | None:
+        """Return where the rota is fetched from, with its last good copy taken; ``None`` for a file."""
+        if self.copy_file is None:
+            return None
+        return Feed(self.name, self.reveal_url(environ), self.refresh_s, self.copy_file, rota).load()
 
     def turns(self) -> tuple[str, ...]:
-        """Return every receiver that has a turn."""
-        return summaries(read(self.file))
+        """Return every receiver that a file gives a turn to."""
+        return () if self.file is None else summaries(read(self.file))

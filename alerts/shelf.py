@@ -14,8 +14,11 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from alerts.calendar import Silence
 from alerts.command import Command
-from alerts.incident import Incident
+from alerts.incident import PREFIX, Incident
+from alerts.silences import PREFIX as SILENCE
+from alerts.silences import SetSilence, Wish
 from stream.engine.checkpoint import MARKER, reader
 
 SEEN_S = 5.0
@@ -23,16 +26,18 @@ SEEN_S = 5.0
 LOOK_S = 0.02
 POLL_MS = 200
 _decode = msgspec.json.Decoder(Incident).decode
+_decode_silence = msgspec.json.Decoder(SetSilence).decode
 
 
 class Shelf:
-    """The incidents by id, newest first when listed."""
+    """The incidents by id, newest first when listed, and the silences."""
 
     def __init__(self, options: Mapping[str, Any], incidents: str, findings: str) -> None:
         self._options = options
         self._tp = TopicPartition(incidents, 0)
         self._findings = findings
         self._held: dict[str, Incident] = {}
+        self._silences: dict[str, Silence] = {}
         self._producer: AIOKafkaProducer | None = None
         self.is_whole = False
 
@@ -43,6 +48,12 @@ class Shelf:
     def listed(self) -> list[Incident]:
         """Return all incidents, unresolved ones first, then by their last change, newest first."""
         return sorted(self._held.values(), key=lambda one: (one.state == "resolved", -one.changed_at, one.id))
+
+    def silences(self) -> list[Silence]:
+        """Return the silences that people have set and that are not over, the one that ends first first."""
+        now = time.time()
+        found = [one for one in self._silences.values() if one.ends_at > now]
+        return sorted(found, key=lambda one: (one.ends_at, one.name))
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
@@ -59,30 +70,52 @@ class Shelf:
                 self.is_whole = self.is_whole or await consumer.position(self._tp) >= end
 
     def _take(self, key: bytes, value: bytes | None) -> None:
+        name = key.decode()
         if key == MARKER:
             return
         if value is None:
-            self._held.pop(key.decode(), None)
-        else:
-            self._held[key.decode()] = _decode(value)
+            self._held.pop(name, None)
+            self._silences.pop(name, None)
+        elif name.startswith(SILENCE):
+            self._silences[name] = _decode_silence(value).silence
+        elif name.startswith(PREFIX):
+            self._held[name] = _decode(value)
 
     async def order(self, command: Command, done: Callable[[Incident], bool]) -> Incident | None:
         """Write a command; return the incident once it shows as ``done``, ``None`` if it doesn't in time."""
+        await self._write(command.incident, command)
+
+        def held() -> Incident | None:
+            found = self._held.get(command.incident)
+            return found if found is not None and done(found) else None
+
+        await _until(lambda: held() is not None)
+        return held()
+
+    async def wish(self, wish: Wish, done: Callable[[], bool]) -> bool:
+        """Write a wish for a silence or its end; return whether it is ``done``, ``False`` if not in time."""
+        await self._write(wish.id, wish)
+        return await _until(done)
+
+    async def _write(self, key: str, wish: Command | Wish) -> None:
         if self._producer is None:
             self._producer = AIOKafkaProducer(**self._options, enable_idempotence=True)
             await self._producer.start()
         await self._producer.send_and_wait(
-            self._findings, msgspec.json.encode(command), key=command.incident.encode(), partition=0
+            self._findings, msgspec.json.encode(wish), key=key.encode(), partition=0
         )
-        ends = time.monotonic() + SEEN_S
-        while time.monotonic() < ends:
-            held = self._held.get(command.incident)
-            if held is not None and done(held):
-                return held
-            await asyncio.sleep(LOOK_S)
-        return None
 
     async def close(self) -> None:
         """Let the producer go."""
         if self._producer is not None:
             await self._producer.stop()
+
+
+async def _until(true: Callable[[], bool]) -> bool:
+    """Wait for as long as is worth waiting; return whether it came true."""
+    ends = time.monotonic() + SEEN_S
+    while time.monotonic() < ends:
+        if true():
+            return True
+        await asyncio.sleep(LOOK_S)
+    return true()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import aiosmtplib
 
 from alerts.answer import Accepted, Answer, Refused, RetryLater
 from alerts.receivers.mail import Mail
+from alerts.tls import failure, trusting
 
 
 class Smtp:
     """One connection a mail: pages are few, and a connection kept open may be dead when it is needed."""
 
-    def __init__(self, timeout_s: float = 15.0) -> None:
+    def __init__(self, timeout_s: float = 15.0, ca_file: Path | None = None) -> None:
         self._timeout_s = timeout_s
+        self._trust = trusting(ssl.create_default_context(), ca_file)
 
     async def send(self, mail: Mail) -> Answer:
         """Hand the mail in; every failure is an answer, never an exception. 4yz is for now, 5yz for good."""
@@ -29,6 +33,7 @@ class Smtp:
                     port=server.port,
                     use_tls=server.security == "tls",
                     start_tls=server.security == "starttls",
+                    tls_context=self._trust,
                     username=server.username or None,
                     password=server.password or None,
                     timeout=self._timeout_s,
@@ -41,8 +46,8 @@ class Smtp:
             return _classified(fault.code)
         except (aiosmtplib.SMTPNotSupported, UnicodeError):
             return Refused("smtp_not_supported")
-        except (aiosmtplib.SMTPException, OSError):
-            return RetryLater("network")
+        except (aiosmtplib.SMTPException, OSError) as fault:
+            return RetryLater(failure(fault) or "network")
         return Accepted()
 
 

@@ -25,8 +25,9 @@ from alerts.links import Links
 from alerts.owners import RollbackHook
 from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.email import EmailReceiver
+from alerts.receivers.herald import Herald
 from alerts.receivers.mail import MailServer, Security
-from alerts.receivers.pagerduty import BASE_URL, PagerDutyReceiver
+from alerts.receivers.pagerduty import BASE_URL, PagerDutyHerald, PagerDutyReceiver
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.rollback import RollbackReceiver
 from alerts.receivers.slack import SlackReceiver
@@ -50,10 +51,17 @@ class ReceiverTable(Table):
     """What every ``[[receiver]]`` has."""
 
     limit: ClassVar[Limit] = FREE
+    digest_most: ClassVar[int | None] = None
+    """What ``digest_over`` is when it is left out; ``None``: this kind takes no digests."""
 
     name: Name
     fallback: str | None = None
     per_minute: Annotated[float, Field(gt=0, le=6_000)] | None = None
+    digest_over: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+    def digests(self) -> int:
+        """Return past how many waiting notifications it is sent digests, 0: never."""
+        return (self.digest_most or 0) if self.digest_over is None else self.digest_over
 
     def limits(self) -> Limit:
         """Return how fast it may be sent to."""
@@ -69,9 +77,15 @@ class ReceiverTable(Table):
         """
         raise NotImplementedError
 
+    def herald(self, environ: Mapping[str, str]) -> Herald | None:
+        """Return what tells it of rollouts, ``None`` when it doesn't ask or can't be told."""
+        return None
+
     @model_validator(mode="after")
     def _can_be_built(self, info: ValidationInfo) -> ReceiverTable:
         self.build(info.context or {}, Links())
+        if self.digest_over is not None and self.digest_most is None:
+            raise ValueError("digest_over: this kind takes no digests; want it left out")
         return self
 
 
@@ -103,6 +117,8 @@ class SignedTable(ReceiverTable):
 
 class WebhookTable(SignedTable):
     """``kind = "webhook"``."""
+
+    digest_most = 0
 
     kind: Literal["webhook"]
     envelope: Envelope = "standard"
@@ -151,17 +167,27 @@ class PagerDutyTable(ReceiverTable):
     routing_key_file: Path | None = None
     routing_key_env: str | None = None
     base_url: HttpUrl = HttpUrl(BASE_URL)
+    changes: bool = False
 
     def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
         """Return the receiver; see ``ReceiverTable``."""
+        return PagerDutyReceiver(self._key(environ), str(self.base_url), links)
+
+    def herald(self, environ: Mapping[str, str]) -> Herald | None:
+        """Return what tells it of rollouts; see ``ReceiverTable``."""
+        return PagerDutyHerald(self._key(environ), str(self.base_url)) if self.changes else None
+
+    def _key(self, environ: Mapping[str, str]) -> str:
         key = reveal(self, "routing_key", environ)
         if len(key) != 32:
             raise ValueError("routing_key: want the 32 characters of an Events API v2 integration key")
-        return PagerDutyReceiver(key, str(self.base_url), links)
+        return key
 
 
 class AlertmanagerTable(ReceiverTable):
     """``kind = "alertmanager"``."""
+
+    digest_most = 0
 
     kind: Literal["alertmanager"]
     url: HttpUrl
@@ -197,6 +223,7 @@ class SlackTable(ReceiverTable, SecretUrl):
     """``kind = "slack"``."""
 
     limit = Limit(per_s=1.0, burst=5.0)  # one a second, and short bursts
+    digest_most = 20
 
     kind: Literal["slack"]
 
@@ -209,6 +236,7 @@ class TeamsTable(ReceiverTable, SecretUrl):
     """``kind = "teams"``."""
 
     limit = Limit(per_s=2.0, burst=4.0)  # four a second are throttled
+    digest_most = 20
 
     kind: Literal["teams"]
 
@@ -221,6 +249,7 @@ class EmailTable(ReceiverTable):
     """``kind = "email"``."""
 
     limit = Limit(per_s=1.0, burst=10.0)
+    digest_most = 20
 
     kind: Literal["email"]
     to: MailAddress

@@ -13,12 +13,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from alerts.answer import Accepted, Answer, Gone, Refused
-from alerts.book import Due, IncidentBook
-from alerts.incident import ACTIONS, STATES
+from alerts.book import IncidentBook
+from alerts.incident import ACTIONS, STATES, Action
+from alerts.outbox import Digest, Leaving, parts
 from alerts.reason import Reason
 from stream.refusal import Refusal
 
 RESULTS = ("sent", "failed")
+OTHERS: tuple[Action, ...] = ("rollback", "change", "digest")
 REFUSED = tuple(one for one in Refusal if one is not Refusal.ABSURD_TIME)  # no finding's time is judged
 ATTEMPTS = ("accepted", "timeout", "network")
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -27,9 +29,12 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 class Telemetry:
     """The pager's own metrics, registered in ``registry``."""
 
-    def __init__(self, registry: CollectorRegistry, receivers: Sequence[str]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, receivers: Sequence[str], rotas: Sequence[str] = ()
+    ) -> None:
         self._count_findings(registry)
         self._measure_delivery(registry)
+        self._watch_rotas(registry, rotas)
         self._start_at_zero(receivers)
 
     def _count_findings(self, registry: CollectorRegistry) -> None:
@@ -83,6 +88,23 @@ class Telemetry:
             registry=registry,
         )
 
+    def _watch_rotas(self, registry: CollectorRegistry, rotas: Sequence[str]) -> None:
+        self.refreshes = Counter(
+            "tidewatch_rota_refreshes",
+            "Attempts to fetch a rota, by how they ended.",
+            ["rota", "reason"],
+            registry=registry,
+        )
+        self.rota_fetched_at = Gauge(
+            "tidewatch_rota_fetched_timestamp_seconds",
+            "When a rota was fetched last, epoch seconds; 0: not since the start.",
+            ["rota"],
+            registry=registry,
+        )
+        for rota in rotas:
+            self.refreshes.labels(rota, "fetched")
+            self.rota_fetched_at.labels(rota)
+
     def _start_at_zero(self, receivers: Sequence[str]) -> None:
         for refusal in REFUSED:
             self.refused.labels(refusal)
@@ -93,22 +115,28 @@ class Telemetry:
             self.circuit.labels(receiver)
             for reason in ATTEMPTS:
                 self.attempts.labels(receiver, reason)
-            for action in (*ACTIONS, "rollback"):
+            for action in (*ACTIONS, *OTHERS):
                 for result in RESULTS:
                     self.notifications.labels(receiver, action, result)
 
-    def attempted(self, due: Due, answer: Answer, now: float) -> float | None:
-        """Count one attempt; return the seconds from proof to ``now`` if this was an accepted page."""
-        notification, proven_at = due.notification, due.incident.lead.proven_at
-        self.attempts.labels(notification.receiver, answer.reason).inc()
+    def attempted(self, leaving: Leaving, answer: Answer, now: float) -> float | None:
+        """Count one attempt; return the most seconds from proof to ``now`` of the pages accepted by it."""
+        receiver = leaving.notification.receiver
+        self.attempts.labels(receiver, answer.reason).inc()
         if isinstance(answer, Accepted | Refused | Gone):
-            result = "sent" if isinstance(answer, Accepted) else "failed"
-            self.notifications.labels(notification.receiver, notification.action, result).inc()
-        if not isinstance(answer, Accepted) or notification.action != "trigger" or proven_at is None:
+            self._ended(leaving, "sent" if isinstance(answer, Accepted) else "failed")
+        if not isinstance(answer, Accepted):
             return None
-        latency_s = max(0.0, now - proven_at)
-        self.page_latency.observe(latency_s)
-        return latency_s
+        proofs = [due.proven_at for due in parts(leaving) if due.notification.action == "trigger"]
+        latencies_s = [max(0.0, now - proven_at) for proven_at in proofs if proven_at is not None]
+        for latency_s in latencies_s:
+            self.page_latency.observe(latency_s)
+        return max(latencies_s, default=None)
+
+    def _ended(self, leaving: Leaving, result: str) -> None:
+        """Count each notification that came to an end, and the digest that they left in."""
+        for due in (leaving, *parts(leaving)) if isinstance(leaving, Digest) else (leaving,):
+            self.notifications.labels(due.notification.receiver, due.notification.action, result).inc()
 
 
 class BookFigures(Collector):
@@ -133,6 +161,7 @@ class BookFigures(Collector):
         if book is not None:
             held.update((incident.owner, incident.state) for incident in book.incidents())
             waiting.update(notification.receiver for notification in book.pending())
+            waiting.update(change.notification.receiver for change in book.changes())
         incidents = GaugeMetricFamily(
             "tidewatch_incidents",
             "Incidents that this pager remembers, by owner and state; old resolved ones are forgotten.",

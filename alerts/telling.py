@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from alerts.incident import SILENCE, Incident, with_due
+from alerts.incident import Incident, with_due
 from alerts.owners import Owner, Owners
 from alerts.reason import Decision, Reason
 from alerts.rollback import withdrawn
@@ -103,8 +103,8 @@ def _mute(incident: Incident, owner: Owner, owners: Owners, at: float, cause: In
     if incident.is_silenced and incident.muted_until is not None and incident.muted_until > at:
         return Mute(incident.muted_by, incident.muted_until, Reason.SILENCED)
     for silence in owners.silences:
-        if (ends_at := silence.until(incident.lead, at)) is not None:
-            return Mute(f"{SILENCE} {silence.name}", ends_at, Reason.SILENCED)
+        if (ends_at := silence.until(incident.lead, at, owner.name)) is not None:
+            return Mute(silence.said, ends_at, Reason.SILENCED)
     quiet = [ends_at for hours in owner.quiet if (ends_at := hours.until(at)) is not None]
     return Mute("quiet hours", max(quiet), Reason.QUIET_HOURS) if quiet else None
 

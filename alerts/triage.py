@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from alerts.grouping import FLAPS, Upstream, harm
 from alerts.incident import Child, FindingState, Incident, Part, cause_key, incident_id
 from alerts.ledger import Ledger
+from alerts.objective import Verdict
 from alerts.owners import Owner, Owners
 from alerts.reason import Decision, Reason, merged
 from alerts.rollback import accuse
@@ -58,15 +59,27 @@ def triage(incidents: Ledger, finding: Finding, owners: Owners, now: float) -> D
             return Decision((), (Reason.REPEAT,))
         return merged(_close(held, finding, owners, now) for held in closing)
     main, *others = places(finding.model, owners)
+    objective = owners.objective_of(finding.model)
+    verdict = None if objective is None else objective.judge(finding.windows)
+    if verdict is not None:
+        finding = replace(finding, severity=verdict.severity)
     if finding.severity == "ticket":
         others = []  # what harms nobody accuses no upstream
     if finding.state == "closed":
         return _note_unseen(incidents, finding, main, now)
-    causes = [_arrive(incidents, finding, place, owners, now, None) for place in others]
+    causes = [arrive(incidents, finding, place, owners, now, None) for place in others]
     known = {one.id: one for decision in causes for one in decision.changed}
-    quiet = _inhibitor(incidents, known.values(), finding, others, owners)
-    arrived = _arrive(incidents, finding, main, owners, now, quiet)
+    quiet = inhibitor(incidents, known.values(), finding, others, owners)
+    arrived = weighed(arrive(incidents, finding, main, owners, now, quiet), verdict)
     return merged([accuse(incidents, arrived, finding, owners, now), *causes])
+
+
+def weighed(decision: Decision, verdict: Verdict | None) -> Decision:
+    """Return a decision about one incident with what its objective made of it."""
+    if verdict is None:
+        return decision
+    (incident,) = decision.changed
+    return Decision((replace(incident, objective=verdict.words),), (*decision.reasons, verdict.reason))
 
 
 def places(model: str, owners: Owners) -> list[Place]:
@@ -80,7 +93,7 @@ def places(model: str, owners: Owners) -> list[Place]:
     return [Place(owner), Place(answering, upstream, upstream.least)]
 
 
-def _inhibitor(
+def inhibitor(
     incidents: Ledger,
     known: Iterable[Incident],
     finding: Finding,
@@ -101,19 +114,20 @@ def _is_near(incident: Incident, finding: Finding, within_s: float) -> bool:
     return abs(incident.lead.onset_at - finding.onset_at) <= within_s
 
 
-def _arrive(
+def arrive(
     incidents: Ledger, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
 ) -> Decision:
+    """Decide about a finding that one place does not hold yet; ``quiet`` is what keeps it so."""
     key = place.key(finding.model)
     latest = incidents.latest_of(place.owner.name, key)
     if latest is not None and latest.state != "resolved":
-        return _join(latest, finding, place, owners, now, quiet)
+        return join(latest, finding, place, owners, now, quiet)
     near = [] if place.cause else _near(incidents, finding, place, owners)
     together = next((one for one in near if _belongs(one, finding, owners)), None)
     if together is not None:
-        return _join(together, finding, place, owners, now, quiet)
+        return join(together, finding, place, owners, now, quiet)
     if latest is not None and now - latest.changed_at <= owners.grouping.reopen_s > 0:
-        return _reopen(latest, finding, place, owners, now, quiet)
+        return reopen(latest, finding, place, owners, now, quiet)
     told, reasons = tell(_new(finding, place, now), owners, now, quiet)
     return Decision((told,), (Reason.OPENED, *reasons))
 
@@ -151,9 +165,10 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
     )
 
 
-def _join(
+def join(
     current: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
 ) -> Decision:
+    """Add a finding to an unresolved incident; it pages if that is the first one that does."""
     joined = replace(_noted(current, finding), changed_at=now, recovered_at=None)
     pages = finding.severity == "page" and len(joined.children) >= place.least
     if current.severity == "page" or not pages:
@@ -162,9 +177,10 @@ def _join(
     return Decision((escalated,), (Reason.CHILD_ADDED, Reason.ESCALATED, *told))
 
 
-def _reopen(
+def reopen(
     latest: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
 ) -> Decision:
+    """Begin another episode of a resolved incident."""
     episode = latest.episode + 1
     again = replace(
         _noted(latest, finding),

@@ -9,8 +9,9 @@ import structlog
 from alerts.command import Command
 from alerts.incident import Incident
 from alerts.reason import Reason
+from alerts.silences import EndSilence, Wish
 from alerts.telemetry import Telemetry
-from stream.events import Finding
+from stream.events import Errors, Finding, Rollout
 
 log = structlog.get_logger("tidewatch.pager")
 
@@ -40,6 +41,29 @@ class FindingWatch:
             reasons=[reason.value for reason in reasons],
         )
 
+    def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        """Count every reason; log what changed."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        (log.info if incident else log.debug)(
+            "errors weighed",
+            model=errors.model,
+            incident=incident.id if incident else None,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def rolled_out(self, rollout: Rollout, reasons: Sequence[Reason]) -> None:
+        """Count every reason; log a rollout that somebody should hear of and won't."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        (log.error if Reason.CHANGE_LEFT_OUT in reasons else log.info)(
+            "rollout",
+            model=rollout.model,
+            version=rollout.version,
+            stage=rollout.stage,
+            reasons=[reason.value for reason in reasons],
+        )
+
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
         """Count and log what the passing of time changed."""
         for reason in reasons:
@@ -60,6 +84,17 @@ class FindingWatch:
             kind=command.kind,
             incident=command.incident,
             by=command.by,
+            reasons=[reason.value for reason in reasons],
+        )
+
+    def silenced(self, wish: Wish, reasons: Sequence[Reason]) -> None:
+        """Count and log what became of a wish for a silence, or for its end."""
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        log.info(
+            "silence",
+            silence=wish.id,
+            by=wish.by if isinstance(wish, EndSilence) else wish.silence.author,
             reasons=[reason.value for reason in reasons],
         )
 

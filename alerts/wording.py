@@ -26,6 +26,15 @@ CAUSES = 10
 FINDINGS = 50
 WORST = 10
 
+SAID = {
+    "@score": "the score",
+    "@prediction": "the prediction",
+    "@traffic": "predictions an hour",
+    "@labels": "labels an hour",
+    "@join": "events in the join",
+    "@clock": "event times",
+}
+"""What a ticket's finding is about, if that is no feature."""
 STATES: dict[Action, str] = {
     "trigger": "open",
     "acknowledge": "acknowledged",
@@ -53,6 +62,7 @@ def details(incident: Incident, action: Action, links: Links = NOWHERE, share: i
         "resolved_at": incident.resolved_at if action == "resolve" else None,
         "acknowledged_by": cut(incident.acknowledged_by, text) if action == "acknowledge" else None,
         "model_count": max(1, len(incident.children)),
+        "objective": cut(incident.objective, text) or None,
         "worst": few(worst(incident), WORST // share, text),
         "findings": few(findings, FINDINGS // share, text),
         "finding_count": len(findings),
@@ -94,13 +104,21 @@ def fitting(incident: Incident, action: Action, links: Links, limit: int) -> dic
 def summary(incident: Incident) -> str:
     """Return one sentence for a phone's screen: what broke, and how much of it when it is more than one model."""
     lead = incident.lead
-    change = f"{lead.metric} got worse, {lead.before:.4g} to {lead.after:.4g}"
+    verb = "got worse" if lead.direction == "worse" else "changed"
+    change = f"{lead.metric} {verb}, {lead.before:.4g} to {lead.after:.4g}"
     said = lead.summary or f"{lead.model} {lead.version} [{lead.slice}]: {change}"
     count = len(incident.children)
     if count < 2 and not incident.cause:
         return cut(said, SUMMARY)
     below = f" that depend on {cut(incident.cause)}" if incident.cause else ""
-    return cut(f"{count} models{below} got worse. {cut(said, TEXT)} Worst: {worst(incident)[0]}", SUMMARY)
+    return cut(f"{count} models{below} {verb}. {cut(said, TEXT)} Worst: {worst(incident)[0]}", SUMMARY)
+
+
+def subject(lead: Finding) -> str:
+    """Return what drifted, empty when it is the loss that rose."""
+    if lead.feature is None:
+        return ""
+    return SAID.get(lead.feature, f"feature {cut(lead.feature)}")
 
 
 def worst(incident: Incident) -> list[str]:
@@ -133,9 +151,13 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Slice", lead.slice),
         ("Change", f"{lead.metric} {lead.before:.4g} to {lead.after:.4g}"),
         ("Since", when(lead.onset_at)),
-        ("Events since", str(lead.events_since_onset)),
+        ("Outcomes since" if lead.feature is None else "Values since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),
     ]
+    if incident.objective:
+        found.append(("Objective", incident.objective))
+    if lead.feature is not None:
+        found.insert(2, ("What drifted", subject(lead)))
     if len(incident.children) > 1:
         found.append(("Models", f"{len(incident.children)}, worst: {'; '.join(worst(incident)[:3])}"))
     if action == "acknowledge":
@@ -174,3 +196,8 @@ def rfc3339(at: float) -> str:
 def when(at: float) -> str:
     """Return an instant for people: UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(at: float) -> str:
+    """Return an instant for a narrow column: day and time, UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S}"

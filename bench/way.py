@@ -24,10 +24,10 @@ from bench.hook import Hook
 from bench.worker import Worker, cpu_s, follow, rate
 from bench.workload import Mix, draw, outcomes, predictions
 from stream.demo.processes import Child, free_port
-from stream.events import Prediction
+from stream.events import Finding, Prediction
 from stream.kafka.embedded import EmbeddedKafka
 from stream.rehearsal import DELAY_S, WELL, WORSE, Rehearsal
-from stream.wire import decode_finding, encode, partition_for
+from stream.wire import decode_told, encode, partition_for
 
 BACKLOG, SICK, PAST, PAST_S = 200_000, 120, 1_000, 60.0
 APART_S, STEP_S, EACH = 0.2, 0.25, 10
@@ -52,8 +52,8 @@ class Seen:
             consumer.assign([TopicPartition(topic, 0)])
             await consumer.seek_to_beginning()
             async for record in consumer:
-                fact, now = decode_finding(record.value), time.time()
-                if fact.state == "open" and fact.proven_at is not None:
+                fact, now = decode_told(record.value), time.time()
+                if isinstance(fact, Finding) and fact.state == "open" and fact.proven_at is not None:
                     self.found.setdefault(fact.model, (fact.proven_at, record.timestamp / 1000, now))
         finally:
             await consumer.stop()

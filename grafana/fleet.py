@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.panels import DATASOURCE
-from grafana.rows import CHOSEN, UID, fleet, model, pipeline
+from grafana.rows import CHOSEN, UID, fleet, model, pipeline, windows
 
 KNOWN = "tidewatch_model_newest_event_timestamp_seconds"
 """The metric that every model, version and slice has."""
@@ -27,7 +27,8 @@ def build() -> models.Dashboard:
         .variables([_datasource(), _model(), _version()])
         .annotations([_degraded(), _watchers()])
     )
-    for title, row in (("Fleet", fleet), ("Model: $model", model), ("Pipeline", pipeline)):
+    rows = (("Fleet", fleet), ("Model: $model", model), ("Windows: $model", windows), ("Pipeline", pipeline))
+    for title, row in rows:
         made.with_row(builders.Row(title))
         for panel in row.panels():
             made.with_panel(panel)

@@ -14,7 +14,8 @@ from stream.settings import Settings, load
 if TYPE_CHECKING:
     from stream.engine.app import EngineApp, Plan
     from stream.engine.partition import PartitionFactory
-    from stream.fold import InputFold, Rules
+    from stream.fold import InputFold
+    from stream.rules import Rules
 
 
 @click.command()
@@ -91,8 +92,8 @@ def _plan(
 
 def rules_of(settings: Settings) -> Rules:
     """Return what a fold needs of the settings."""
-    from stream.fold import Rules
     from stream.references import read_references
+    from stream.rules import Rules
     from stream.version import Judgement
     from stream.wire import Tolerance
 

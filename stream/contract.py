@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +16,12 @@ import click
 import msgspec
 from msgspec import Struct
 
-from stream.events import Finding, Instant, Outcome, Prediction, Rollout
+from stream.events import Errors, Finding, Instant, Outcome, Prediction, Rollout
 from stream.fields import (
     CLOUD_EVENT_HEADERS,
     CUT_HEADERS,
     DEAD_LETTER_HEADERS,
+    ERRORS_FIELDS,
     EVENT_FIELDS,
     EXAMPLES,
     FINDING_FIELDS,
@@ -30,7 +31,7 @@ from stream.refusal import WANTED, Refusal
 from stream.settings import TopicSettings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-CONTRACT_VERSION = "1.1.0"
+CONTRACT_VERSION = "1.2.0"
 """Rises in the middle when a field is added; the first number never rises."""
 
 RECORDS: Final[Mapping[str, type[Struct]]] = {
@@ -38,7 +39,10 @@ RECORDS: Final[Mapping[str, type[Struct]]] = {
     "outcome": Outcome,
     "rollout": Rollout,
     "finding": Finding,
+    "errors": Errors,
 }
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {"finding": FINDING_FIELDS, "errors": ERRORS_FIELDS}
+"""What the fields of a record mean that is no event."""
 
 _ABOUT: Final[Mapping[str, Any]] = {
     "title": "Tidewatch",
@@ -51,7 +55,11 @@ _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
     "receivePredictions": ("receive", "predictions", "Reads what models said."),
     "receiveOutcomes": ("receive", "outcomes", "Reads what really happened."),
     "receiveRollouts": ("receive", "rollouts", "Reads which version serves at which stage."),
-    "sendFindings": ("send", "findings", "Says that a model got worse, or that this is over."),
+    "sendFindings": (
+        "send",
+        "findings",
+        "Says that a model got worse, how wrong it is, that this is over; passes rollouts on.",
+    ),
     "sendDeadLetters": ("send", "deadLetters", "Keeps what could not be read, with the reason."),
 }
 
@@ -72,11 +80,11 @@ def asyncapi() -> dict[str, Any]:
         "info": _ABOUT,
         "defaultContentType": "application/json",
         "channels": {
-            "predictions": _channel("prediction", topics.predictions, topics),
-            "outcomes": _channel("outcome", topics.outcomes, topics),
-            "rollouts": _channel("rollout", topics.rollouts, topics),
-            "findings": _channel("finding", topics.findings, topics),
-            "deadLetters": _channel("deadLetter", topics.dead_letters, topics),
+            "predictions": _channel(("prediction",), topics.predictions, topics),
+            "outcomes": _channel(("outcome",), topics.outcomes, topics),
+            "rollouts": _channel(("rollout",), topics.rollouts, topics),
+            "findings": _channel(("finding", "errors", "rollout"), topics.findings, topics),
+            "deadLetters": _channel(("deadLetter",), topics.dead_letters, topics),
         },
         "operations": {name: _operation(*parts) for name, parts in _OPERATIONS.items()},
         "components": {
@@ -139,7 +147,7 @@ def _record_schema(name: str) -> dict[str, Any]:
     record = RECORDS[name]
     _, components = msgspec.json.schema_components([record], schema_hook=_instant_schema)
     made: dict[str, Any] = components[record.__name__]
-    words = FINDING_FIELDS if record is Finding else EVENT_FIELDS
+    words = WORDS.get(name, EVENT_FIELDS)
     made["description"] = " ".join(made["description"].split()).replace("``", "")
     made["properties"] = {
         field: {"description": words[field]} | _whole(content, components)
@@ -163,10 +171,10 @@ def _instant_schema(kind: type) -> dict[str, Any]:
     return {"anyOf": [{"type": "string", "format": "date-time", "pattern": PATTERN}, {"type": "number"}]}
 
 
-def _channel(message: str, address: str, topics: TopicSettings) -> dict[str, Any]:
+def _channel(messages: Sequence[str], address: str, topics: TopicSettings) -> dict[str, Any]:
     return {
         "address": address,
-        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
         "bindings": {
             "kafka": {
                 "topic": address,
@@ -193,7 +201,7 @@ def _message(name: str) -> dict[str, Any]:
         ),
         "examples": [{"payload": example} for example in EXAMPLES[name]],
     }
-    return message if name == "finding" else message | {"headers": _headers(CLOUD_EVENT_HEADERS)}
+    return message if name in WORDS else message | {"headers": _headers(CLOUD_EVENT_HEADERS)}
 
 
 def _dead_letter() -> dict[str, Any]:

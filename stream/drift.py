@@ -9,7 +9,7 @@ least ``A``.
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import MutableSequence, Sequence
 from math import exp, isnan, nan
 from typing import Literal
 
@@ -61,7 +61,9 @@ class Drift(Struct, array_like=True, gc=False):
                 self.learned_from = at
         return at - self.began_at >= DAY_S
 
-    def take(self, reference: array[int], window: array[int], at: float, limit: float) -> Verdict:
+    def take(
+        self, reference: MutableSequence[int], window: Sequence[int], at: float, limit: float
+    ) -> Verdict:
         """Take a whole window that ends ``at``; while the reference is learned, the window becomes part of it."""
         began_at, self.began_at = self.began_at, at
         count = sum(window)
@@ -78,7 +80,9 @@ class Drift(Struct, array_like=True, gc=False):
             return "recovered" if excess < max(LARGE / 2, self.noise) else "quiet"
         return "drifted" if self.evidence >= limit and excess >= LARGE else "quiet"
 
-    def _learn(self, reference: array[int], window: array[int], at: float, excess: float) -> None:
+    def _learn(
+        self, reference: MutableSequence[int], window: Sequence[int], at: float, excess: float
+    ) -> None:
         if self.windows:  # the values that the bins were cut from are too few to measure noise with
             self.noise = max(self.noise, excess)
             self.typical = max(self.typical, self.psi)

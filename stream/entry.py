@@ -21,6 +21,8 @@ DECIDED, LATE, COUNTED = 1, 2, 4
 """Bits of an entry's fate: an outcome has decided it; that outcome was late; it was counted as unmatched."""
 OPEN, UNKNOWN, DECAYING = b"p", b"o", b"z"
 """Kinds of index record: a prediction waits; an outcome waits; nothing waits and both clocks may forget it."""
+SCORED = 10
+"""Classes whose scores are kept; of a prediction with more none are."""
 SHARED = 20_000
 """How many shared strings, slices and shapes a partition keeps before it starts anew."""
 
@@ -143,7 +145,7 @@ class Codec:
         """Return what the join and the monitors need of a prediction; its slices in the order of their names."""
         slices = prediction.slices
         shared = self._slices.get((*slices, *slices.values())) or self._name(slices)
-        strings = self._strings
+        strings, scores = self._strings, prediction.scores
         return _served(
             Served,
             (
@@ -152,8 +154,10 @@ class Codec:
                 strings.get(prediction.version) or self._shared(prediction.version),
                 float(prediction.at),
                 prediction.prediction,
-                prediction.scores is not None,
+                scores is not None,
                 shared,
+                b"",
+                scores if type(scores) is not dict or len(scores) <= SCORED else None,
             ),
         )
 
@@ -180,7 +184,7 @@ class Codec:
         """
         row: tuple[Any, ...] = self._case(entry)
         if entry.known is None and not entry.older and not entry.fate:
-            row = row[:4]
+            row = row[:5] if row[4] is not None else row[:4]
         else:
             row += (_row(entry.known), [self._case(case) for case in entry.older] if entry.older else ())
         return _encode(row)
@@ -188,14 +192,15 @@ class Codec:
     def _case(self, entry: Entry) -> tuple[Any, ...]:
         served = entry.served
         if served is None:
-            return (None, 0.0, None, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
-        _, _, version, at, label, has_scores, slices = served
+            return (None, 0.0, None, entry.clock, None, entry.fate, entry.outcome, entry.outcome_at)
+        _, _, version, at, label, has_scores, slices, bins, scores = served
         shape = self._shapes.get((version, has_scores, slices))
         if shape is None:
             shape = _bounded(self._shapes)[version, has_scores, slices] = _encode(
                 (version, has_scores, slices)
             )
-        return (shape, at, label, entry.clock, entry.fate, entry.outcome, entry.outcome_at)
+        said = (shape, bins) if bins else shape
+        return (said, at, label, entry.clock, scores, entry.fate, entry.outcome, entry.outcome_at)
 
     def load(self, key: bytes, value: bytes) -> Entry:
         """Return the entry that ``dump`` wrote; it counts as unchanged.
@@ -205,8 +210,8 @@ class Codec:
         """
         row = _decode(value)
         entry = self._load_case(key, row)
-        if len(row) > 4:
-            outcomes, older = row[7:]
+        if len(row) > 5:
+            outcomes, older = row[8:]
             if outcomes is not None:
                 *known, waiting = outcomes
                 entry.known = _known(*known, [Waiting(*one) for one in waiting])
@@ -219,11 +224,15 @@ class Codec:
         served = None
         if shape is not None:
             model, prediction_id = self.names(key)
+            shape, bins = shape if type(shape) is list else (shape, b"")
             version, has_scores, slices = self._shaped.get(shape) or self._unshaped(shape)
-            served = _served(Served, (prediction_id, model, version, at, label, has_scores, slices))
+            scores = row[4] if len(row) > 4 else None
+            served = _served(
+                Served, (prediction_id, model, version, at, label, has_scores, slices, bins, scores)
+            )
         entry = Entry(key, 0, served, clock)
-        if len(row) > 4:
-            entry.fate, entry.outcome, entry.outcome_at = row[4:7]
+        if len(row) > 5:
+            entry.fate, entry.outcome, entry.outcome_at = row[5:8]
         return entry
 
     def _unshaped(self, shape: bytes) -> tuple[str, bool, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Core. The facts that travel through Tidewatch: predictions, outcomes, rollouts, findings.
+"""Core. The facts that travel through Tidewatch: predictions, outcomes, rollouts, findings, errors.
 
 These records are the public contract: their JSON form is what producers send and what receivers read, and
 the documents in ``docs/contract/`` are generated from them. Fields are only ever added.
@@ -52,8 +52,16 @@ Metric = Literal[
     "new_category_rate",
     "out_of_range_rate",
     "constant_rate",
+    "traffic",
+    "labels",
+    "late_rate",
+    "unmatched_rate",
+    "unlabelled_rate",
+    "duplicate_rate",
+    "clock_skew_rate",
 ]
-"""What a finding is about: a figure of the losses (the first two), or a drift of a feature or of what was said."""
+"""What a finding is about: a figure of the losses (the first two), a drift of a feature or of what was said (the
+next five), or the events around a model: how many come an hour, or which share of them is in trouble."""
 
 
 class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="prediction"):
@@ -104,6 +112,31 @@ class RolledOut(Struct, frozen=True, kw_only=True):
     at: float
 
 
+class Window(Struct, frozen=True, kw_only=True):
+    """A model's outcomes that became known in the newest ``span_s`` seconds of event time; how many were wrong.
+
+    All of its versions count that are not known to be a shadow.
+    """
+
+    span_s: float
+    outcomes: int
+    wrong: int
+
+
+class Errors(Struct, frozen=True, kw_only=True, tag_field="type", tag="errors"):
+    """How wrong a classifier has been of late: said while a finding of it is open, each time it got worse.
+
+    At most once in a minute of event time, and when in one of the ``windows`` (shortest first) the share of wrong
+    outcomes has grown by a tenth since it was said last. ``at`` is event time in epoch seconds; ``proven_at``
+    is the Kafka timestamp of the newest outcome, ``None`` without Kafka.
+    """
+
+    model: str
+    at: float
+    windows: tuple[Window, ...]
+    proven_at: float | None = None
+
+
 class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"):
     """A judged change of one model version in one slice; the only thing the alerts side acts on.
 
@@ -114,7 +147,9 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     (replay of a file). ``detected_at`` is when the change was proved, also in a closed finding.
     ``rollouts`` are those of the model in the hour before the onset, as ``causes`` says them in words.
     ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
-    ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said), ``None`` when the loss rose.
+    ``windows`` say how wrong the model was when harm was found; empty for a regression or a drift.
+    ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said; ``@traffic``, ``@labels``,
+    ``@join`` or ``@clock``: the events around the model), ``None`` when the loss rose.
     """
 
     id: str
@@ -141,7 +176,12 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     onset_after: float | None = None
     onset_before: float | None = None
     rollouts: tuple[RolledOut, ...] = ()
+    windows: tuple[Window, ...] = ()
     feature: str | None = None
+
+
+Told = Finding | Errors | Rollout
+"""What the worker tells the pager: rollouts are passed on when a version comes to another stage."""
 
 
 def finding_id(model: str, version: str, where: str, metric: str, episode: int) -> str:

@@ -47,11 +47,22 @@ FINDING_FIELDS: Final[Mapping[str, str]] = {
     "examples": "Ids of predictions that went wrong since the onset.",
     "causes": "What else changed before the onset, in words.",
     "rollouts": "The model's rollouts in the hour before the onset: version, stage, epoch seconds of event time.",
+    "windows": "How wrong the model was when harm was found: outcomes, and how many of them were wrong, of the "
+    "newest seconds of event time up to each span; all versions that serve count. Empty for a regression or a "
+    "drift.",
     "closed_at": "When the change was over, or null while it lasts; epoch seconds of event time.",
     "proven_at": "Kafka timestamp of the record that proved the change, or once closed its end, in epoch "
     "seconds; null without Kafka.",
     "summary": "The finding in one sentence.",
     "feature": "The feature that drifted; @score or @prediction for what the model said, null when the loss rose.",
+}
+
+ERRORS_FIELDS: Final[Mapping[str, str]] = {
+    "type": EVENT_FIELDS["type"],
+    "model": EVENT_FIELDS["model"],
+    "at": "Time of the newest outcome; epoch seconds of event time.",
+    "windows": "Outcomes, and how many of them were wrong, of the newest seconds of event time up to each span.",
+    "proven_at": "Kafka timestamp of the newest outcome's record, in epoch seconds; null without Kafka.",
 }
 
 CLOUD_EVENT_HEADERS: Final[Mapping[str, str]] = {
@@ -148,6 +159,13 @@ EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
             "examples": ["ride-20260301-000017"],
             "causes": ["rollout of 2026-02-20 to live, 1200 s before the onset"],
             "rollouts": [{"version": "2026-02-20", "stage": "live", "at": 1772352600.0}],
+            "windows": [
+                {"span_s": 300.0, "outcomes": 118, "wrong": 52},
+                {"span_s": 1800.0, "outcomes": 702, "wrong": 102},
+                {"span_s": 3600.0, "outcomes": 1410, "wrong": 166},
+                {"span_s": 21600.0, "outcomes": 8213, "wrong": 781},
+                {"span_s": 259200.0, "outcomes": 96120, "wrong": 8692},
+            ],
             "closed_at": None,
             "proven_at": 1772354100.5,
             "summary": "cancel-risk version 2026-02-20 where country=pt: accuracy went from 0.91 to 0.55"
@@ -174,5 +192,20 @@ EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
             "summary": "cancel-risk version 2026-02-20, feature driver_rating: 0.31 of the values are missing.",
             "feature": "driver_rating",
         },
+    ],
+    "errors": [
+        {
+            "type": "errors",
+            "model": "cancel-risk",
+            "at": 1772355000.0,
+            "proven_at": 1772355000.4,
+            "windows": [
+                {"span_s": 300.0, "outcomes": 121, "wrong": 56},
+                {"span_s": 1800.0, "outcomes": 711, "wrong": 224},
+                {"span_s": 3600.0, "outcomes": 1402, "wrong": 287},
+                {"span_s": 21600.0, "outcomes": 8230, "wrong": 905},
+                {"span_s": 259200.0, "outcomes": 96355, "wrong": 8836},
+            ],
+        }
     ],
 }

@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
 from stream import state
+from stream.clock import Clock, Clocks
 from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Changes, Size, Store
 from stream.events import Event, Finding, Outcome, Prediction, Rollout
+from stream.health import Look, look, new_health
 from stream.join import REBUILT_HORIZONS, Join
 from stream.joined import Joined, Reason
 from stream.monitor import Monitor
 from stream.refusal import DecodeError, Refusal
+from stream.rules import Rules
 from stream.series import Series
 from stream.tally import Onlooker, Tally
-from stream.version import Judgement
-from stream.wire import Tolerance, decode_event, encode, partition_for, unwrap
+from stream.wire import decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"
-UNKNOWN_PRODUCER = "unknown"
 WAITING, DUPLICATE = Reason.WAITING, Reason.DUPLICATE_PREDICTION
 REBUILT = 50_000
 """Records that a rebuild holds in memory before it puts them on disk."""
-
-
-class Clocks(msgspec.Struct, frozen=True):
-    """How far event time had come when the checkpoint was written; ``None`` before the first event."""
-
-    predicted_until: float | None
-    known_until: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a fold needs to know from the settings."""
-
-    judgement: Judgement
-    tolerance: Tolerance
-    label_horizon_s: float
-    pending_budget: int
-    memory_entries: int
-    findings: str
-    dead_letters: str
-    partitions: int
 
 
 class InputFold:
@@ -64,7 +43,7 @@ class InputFold:
         self._saved: dict[str, bytes] = {}
         self._frozen: tuple[Changes, Mapping[str, int]] | None = None
         self._outputs: list[Output] = []
-        self._restored = Clocks(None, None)
+        self._restored, self._clock = Clocks(None, None), Clock()
         self._rebuilt: dict[str, int] = {}
         self._unwritten = 0
 
@@ -76,9 +55,10 @@ class InputFold:
         """
         try:
             if key == CLOCKS:
-                self._restored = msgspec.json.decode(value, type=Clocks)
+                self._restored = self._clock.begin(value)
             else:
-                self.monitors[key.decode()] = state.load(value)
+                monitor = self.monitors[key.decode()] = state.load(value)
+                self._clock.call(key.decode(), monitor.health.due_at)
         except (state.MonitorStateError, msgspec.DecodeError) as fault:
             raise state.MonitorStateError(
                 f"partition {self.number}, model {key.decode()!r}: {fault}"
@@ -140,18 +120,19 @@ class InputFold:
         for event, timestamp in ours:
             if isinstance(event, Prediction):
                 tally.predictions += 1
-                joined = self._predicted(self._monitor(event.model), event, timestamp / 1000.0, tally)
+                joined = self._predicted(event, timestamp / 1000.0, tally)
             elif isinstance(event, Outcome):
                 tally.outcomes += 1
                 joined = self.join.know(event)
             else:
                 tally.rollouts += 1
-                self._monitor(event.model).rolled_out(event)
+                if self._monitor(event.model).rolled_out(event):
+                    self._outputs.append(Output(self._rules.findings, event.model.encode(), encode(event)))
                 continue
             if joined[0].reason is not WAITING:
                 self._judge(event.model, joined, timestamp / 1000.0, tally)
-        for given_up in self.join.expire():
-            self._judge(given_up.model, (given_up,), None, tally)
+        for one in self.join.expire():
+            self._judge(one.model, (one,), None, tally)
         self._watch.folded(tally)
         return any(out.topic != self._rules.dead_letters for out in self._outputs[waiting:])
 
@@ -176,14 +157,28 @@ class InputFold:
         except DecodeError as fault:
             return fault
 
-    def _predicted(
-        self, monitor: Monitor, event: Prediction, proven_at: float, tally: Tally
-    ) -> Sequence[Joined]:
-        joined = self.join.predict(event)
-        first = joined[0]
-        if first.reason is not DUPLICATE and first.served is not None:
-            self._tell(monitor.predicted(event, first.served, self._rules.judgement, proven_at), tally)
+    def _predicted(self, event: Prediction, proven_at: float, tally: Tally) -> Sequence[Joined]:
+        joined, monitor, clock = self.join.predict(event), self._monitor(event.model), self._clock
+        reason, _, served = joined[0][:3]
+        if reason is not DUPLICATE and served is not None:
+            if served.at > clock.at:
+                clock.move(served.at)
+            wants_row = monitor.health.predicted(served.at, clock, proven_at)
+            self._tell(monitor.predicted(event, served, self._rules.judgement, proven_at), tally)
+            if wants_row and reason is WAITING:
+                self.join.remember(served, monitor.bins(event))
+            if clock.at >= clock.due_at:
+                self._look(proven_at, tally)
         return joined
+
+    def _look(self, proven_at: float, tally: Tally) -> None:
+        """Look at the models whose time has come: what did not come is told by the others' events."""
+        clock = self._clock
+        for model in clock.due():
+            monitor = self._monitor(model)
+            seen = Look(model, *monitor.newest(), clock.at, clock.lost_s, proven_at)
+            self._tell(look(monitor.health, seen, monitor.counts, self._rules.judgement), tally)
+            clock.call(model, monitor.health.due_at)
 
     def _judge(self, model: str, results: Sequence[Joined], proven_at: float | None, tally: Tally) -> None:
         """Fold results of the join; an outcome of a model that has shown nothing else makes no monitor."""
@@ -193,9 +188,12 @@ class InputFold:
             return
         monitor = self._monitor(model)
         for joined in results:
-            reason, findings = monitor.take(joined, self._rules.judgement, proven_at)
+            reason, findings = monitor.take(joined, self._rules.judgement, proven_at, self._clock)
             tally.join(reason, joined)
             self._tell(findings, tally)
+            if monitor.news is not None:
+                self._outputs.append(Output(self._rules.findings, model.encode(), encode(monitor.news)))
+                monitor.news = None
 
     def _tell(self, findings: Sequence[Finding], tally: Tally) -> None:
         for finding in findings:
@@ -207,10 +205,11 @@ class InputFold:
         self._dirty.add(model)
         if model in self._unsaved:
             self._save(model)
-        monitor = self.monitors.get(model)
-        if monitor is None:
-            monitor = self.monitors[model] = Monitor(model)
-        return monitor
+        if model not in self.monitors:
+            health = new_health(self._rules.label_horizon_s)
+            self.monitors[model] = Monitor(model, health=health)
+            self._clock.call(model, health.due_at)
+        return self.monitors[model]
 
     def _save(self, model: str) -> None:
         self._unsaved.discard(model)
@@ -227,7 +226,7 @@ class InputFold:
             wanted = f"at most {HEADERS_BYTES} bytes of a record to be forwarded"
             self._refuse(record, DecodeError(Refusal.OVERSIZE, "headers", f"of {size} bytes", wanted), tally)
             return
-        tally.misrouted.append(source or UNKNOWN_PRODUCER)
+        tally.misrouted.append(source or "unknown")
         home = partition_for(model, self._rules.partitions)
         self._outputs.append(
             Output(record.topic, model.encode(), record.value, [*record.headers], home, record.timestamp)
@@ -243,8 +242,8 @@ class InputFold:
         self._unsaved, self._dirty = self._dirty, set()
         self._saved = {}
         self._frozen = self.join.freeze(), dict(offsets)
-        clocks = Clocks(_finite(self.join.predicted_until), _finite(self.join.known_until))
-        return Flush(outputs, self._records(msgspec.json.encode(clocks)))
+        join = self.join
+        return Flush(outputs, self._records(self._clock.saved(join.predicted_until, join.known_until)))
 
     def _records(self, clocks: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield CLOCKS, clocks
@@ -275,6 +274,9 @@ class InputFold:
         self._dirty.clear()
         return outputs
 
+    def suspend(self) -> None:
+        """Do nothing: what it shows leaves with a checkpoint, and a former owner can write none."""
+
     def close(self) -> None:
         """Give the disk back."""
         self._store.close()
@@ -285,12 +287,3 @@ class InputFold:
             for name, version in monitor.versions.items():
                 for where, one in version.series.items():
                     yield model, name, where, one
-
-
-def watermark(fold: InputFold) -> float:
-    """Return the newest event time folded; minus infinity before the first event."""
-    return max(fold.join.predicted_until, fold.join.known_until)
-
-
-def _finite(at: float) -> float | None:
-    return at if at > float("-inf") else None

@@ -8,7 +8,7 @@ long a series lives. All numbers are sums, so any split is exact at bucket borde
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from operator import add, truediv
@@ -64,6 +64,21 @@ class History:
         cells.extend((max(at, cells[-CELLS]) if cells else at, 1.0, loss))
         if len(cells) > CELLS * BUCKETS:
             self._merge()
+
+    def revise(self, at: float, more: float, most: float) -> None:
+        """Add to the sum of the bucket that holds ``at``, or the nearest after it with room for it.
+
+        A bucket's mean stays within 0 and ``most``. A late loss lies in a later bucket than its time says, and its
+        correction here too early.
+        """
+        cells = self.cells
+        place = max(bisect_right(cells[::CELLS], at) - 1, 0)
+        for total in range(CELLS * place + 2, len(cells), CELLS):
+            taken = min(max(more, -cells[total]), most * cells[total - 1] - cells[total])
+            cells[total] += taken
+            more -= taken
+            if not more:
+                return
 
     def cut(self, mean: float) -> None:
         """Cut each bucket's mean loss at ``mean``: broken values among the first hide no onset later."""

@@ -16,6 +16,8 @@ import click
 import msgspec
 
 from stream.engine.connection import client_options
+from stream.figures.rows import windows_of
+from stream.figures.windows import ROLLOUT
 from stream.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ COUNTS = ("predictions", "outcomes", "late", "duplicates", "corrected", "unmatch
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
 def figures(config: Path | None) -> None:
-    """Print what the checkpoints hold: one JSON object a line for each partition, model and series."""
+    """Print what the checkpoints hold: JSON objects, a line each, of partitions, models, series, their windows."""
     asyncio.run(_print(load(config)))
 
 
@@ -40,7 +42,7 @@ async def _print(settings: Settings) -> None:
 
 
 async def rows(settings: Settings) -> AsyncIterator[dict[str, Any]]:
-    """Yield a ``partition`` row with its offsets, then its ``model`` and ``series`` rows, by partition.
+    """Yield a ``partition`` row with its offsets, then its ``model`` rows, then ``series`` and ``windows`` ones.
 
     Raises:
         CheckpointError, MonitorStateError: a record has a schema that this release does not read.
@@ -81,6 +83,15 @@ def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:
         yield {"kind": "model", "model": model, "counts": dict(sorted(monitor.counts.items()))}
     for model, version, name, series in sorted(fold.series(), key=lambda row: row[:3]):
         yield {"kind": "series", "model": model, "version": version, "slice": name} | _counts(series)
+        sums = fold.monitors[model].versions[version].sums
+        yield {
+            "kind": "windows",
+            "model": model,
+            "version": version,
+            "slice": name,
+            "until_at": sums.total(ROLLOUT).until_at,
+            "windows": windows_of(sums, series.place, name),
+        }
 
 
 def _counts(series: Series) -> dict[str, Any]:

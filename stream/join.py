@@ -29,7 +29,7 @@ from stream.entry import (
     record,
 )
 from stream.events import Label, Outcome, Prediction
-from stream.joined import Joined, Reason
+from stream.joined import Joined, Reason, Served
 from stream.known import Known, Waiting
 
 REBUILT_HORIZONS = 4
@@ -82,6 +82,11 @@ class Join:
         """Return how many entries are in memory."""
         return len(self._entries.memory)
 
+    @property
+    def watermark(self) -> float:
+        """Return the newest event time seen; minus infinity before the first event."""
+        return max(self.predicted_until, self.known_until)
+
     # -- the two topics
 
     def predict(self, prediction: Prediction) -> tuple[Joined, ...]:
@@ -104,6 +109,12 @@ class Join:
         self._open.push(served.at, key)
         found = self._replay(entry, entry.known) if entry.known is not None and entry.known.waiting else ()
         return found or (_joined(Joined, (_WAITING, served.model, served, None, _NAN, None)),)
+
+    def remember(self, served: Served, bins: bytes) -> None:
+        """Keep the bins of a waiting prediction's inputs with it; ask right after ``predict``."""
+        entry = self._entries.find(self._codec.key(served.model, served.prediction_id))
+        if entry is not None and entry.served is served:
+            entry.served = served._replace(bins=bins)
 
     def _age(self, entry: Entry) -> None:
         """Make room for a new prediction of the same id; outcomes may still come for the one before."""

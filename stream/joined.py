@@ -5,6 +5,7 @@ Every reason but ``waiting`` is counted the same however the two topics interlea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -35,7 +36,10 @@ def _text(value: bool | int | str) -> str:
 
 
 class Served(NamedTuple):
-    """What the join remembers of a prediction; ``slices`` begins with ``"all"``, then ``"name=value"``."""
+    """What the join remembers of a prediction; ``slices`` begins with ``"all"``, then ``"name=value"``.
+
+    ``bins`` are those of its inputs (``stream.rows``), empty for most predictions of a busy version.
+    """
 
     prediction_id: str
     model: str
@@ -44,6 +48,9 @@ class Served(NamedTuple):
     prediction: Label
     has_scores: bool
     slices: tuple[str, ...]
+    bins: bytes = b""
+    scores: float | Mapping[str, float] | None = None
+    """Those of the prediction, unless they are of too many classes; see ``stream.entry``."""
 
 
 class Joined(NamedTuple):

@@ -15,19 +15,24 @@ from prometheus_client.registry import Collector
 
 from stream.engine.slices import Slices
 from stream.events import ALL
+from stream.figures.sums import Sums
 from stream.series import Series
+from stream.window_figures import Windowed, WindowFamilies, of_series, of_whole
 
 NAMES = ["model", "version", "slice"]
-ROWS = 50
+ROWS = 4
 """Rows made between two looks at the clock."""
+WHOLE = 10
+"""For so many series that are shown there is one version that shows the figures of whole versions."""
 
 
 class Chunk(NamedTuple):
-    """The series of one version, by slice, as they were when asked."""
+    """The series of one version, by slice, as they were when asked, and its sums."""
 
     model: str
     version: str
     series: Sequence[tuple[str, Series]]
+    sums: Sums
 
 
 class ModelRow(NamedTuple):
@@ -47,20 +52,21 @@ class ModelRow(NamedTuple):
     """Never fewer than before: one that was taken back stays counted."""
     degraded: bool
     newest_at: float
+    windowed: Sequence[Windowed] = ()
+    """Figures over windows."""
 
 
 class Families:
     """The metric families that rows become."""
 
     def __init__(self) -> None:
-        def gauge(name: str, text: str, *more: str) -> GaugeMetricFamily:
-            return GaugeMetricFamily(f"tidewatch_model_{name}", text, labels=[*NAMES, *more])
+        def gauge(name: str, text: str) -> GaugeMetricFamily:
+            return GaugeMetricFamily(f"tidewatch_model_{name}", text, labels=NAMES)
 
         def counter(name: str, text: str) -> CounterMetricFamily:
             return CounterMetricFamily(f"tidewatch_model_{name}", text, labels=NAMES)
 
-        self._accuracy = gauge("accuracy_ratio", "Share of right predictions.", "window")
-        self._mae = gauge("mae", "Mean absolute error, in the prediction's unit.", "window")
+        self._windows = WindowFamilies()
         self._predictions = counter("predictions", "Predictions.")
         self._outcomes = counter("outcomes", "Joined outcomes.")
         self._degraded = gauge("degraded", "1 while a finding is open on this series.")
@@ -69,9 +75,10 @@ class Families:
     def add(self, row: ModelRow) -> None:
         """Add one series."""
         labels = [row.model, row.version, row.slice]
-        figure = self._accuracy if row.metric == "accuracy" else self._mae
+        figure = self._windows.gauge(row.metric)
         figure.add_metric([*labels, "rollout"], row.rollout)
         figure.add_metric([*labels, "recent"], row.recent)
+        self._windows.add(row.model, row.version, row.slice, row.windowed)
         self._predictions.add_metric(labels, row.predictions)
         self._outcomes.add_metric(labels, row.outcomes)
         self._degraded.add_metric(labels, float(row.degraded))
@@ -81,12 +88,14 @@ class Families:
         """Return the families, and how many series are in none of them."""
         text = "Series left out of this scrape by the budget."
         left_out = GaugeMetricFamily("tidewatch_series_dropped", text, value=dropped)
-        figures = (self._accuracy, self._mae, self._predictions, self._outcomes)
-        return [*figures, self._degraded, self._newest, left_out]
+        counts = (self._predictions, self._outcomes, self._degraded, self._newest, left_out)
+        return [*self._windows.metrics(), *counts]
 
 
 class ModelFigures(Collector):
     """Shows at most ``budget`` series: those with an open finding, then whole versions, then by predictions.
+
+    The first whole versions, one for ``WHOLE`` of the budget, also show what only whole versions have.
 
     ``chunks`` returns the live series; they may change between two of its steps.
     """
@@ -124,22 +133,28 @@ class Best:
     def __init__(self, budget: int) -> None:
         self._budget = budget
         self.seen = 0
-        self.kept: list[tuple[tuple[bool, bool, int, int], str, str, str, Series]] = []
+        self.kept: list[tuple[tuple[bool, bool, int, int], Chunk, str, Series]] = []
 
     def look(self, chunk: Chunk) -> None:
         """See one version's series."""
-        kept, model, version = self.kept, chunk.model, chunk.version
+        kept = self.kept
         for where, one in chunk.series:
             self.seen += 1
             worth = (one.finding is not None, where == ALL, one.predictions, -self.seen)
             if len(kept) < self._budget:
-                heapq.heappush(kept, (worth, model, version, where, one))
+                heapq.heappush(kept, (worth, chunk, where, one))
             elif worth > kept[0][0]:
-                heapq.heapreplace(kept, (worth, model, version, where, one))
+                heapq.heapreplace(kept, (worth, chunk, where, one))
 
     def rows(self) -> Iterable[ModelRow]:
         """Yield what was kept, the most important first."""
-        for _, model, version, where, one in sorted(self.kept, key=lambda row: row[0], reverse=True):
+        wholes = max(self._budget // WHOLE, 1)
+        for _, chunk, where, one in sorted(self.kept, key=lambda row: row[0], reverse=True):
             degraded, counts = one.finding is not None, (one.predictions, one.outcomes + one.withdrawn)
             figures = (one.metric, one.rollout(), one.recent())
-            yield ModelRow(model, version, where, *figures, *counts, degraded, one.newest_at)
+            windowed = [*of_series(chunk.sums, one.place)]
+            if where == ALL and wholes:
+                wholes -= 1
+                windowed += of_whole(chunk.sums, one.place)
+            names = (chunk.model, chunk.version, where)
+            yield ModelRow(*names, *figures, *counts, degraded, one.newest_at, windowed)

@@ -6,31 +6,35 @@ finding when the loss rose enough, is still high, and no open finding explains i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from stream.diagnosis import Harm, culprit, is_explained, is_still_there, is_worse, onset_of, recovery_of
-from stream.events import ALL, Finding, Label, Prediction, RolledOut, Rollout, Stage, Task, finding_id
+from stream.clock import UNTIMED, Clock
+from stream.closing import close
+from stream.correction import is_sound, revise, withdraw
+from stream.diagnosis import Harm, culprit, is_explained, is_still_there, is_worse, onset_of
+from stream.error_windows import ANY, ErrorWindows
+from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage, Task, finding_id
+from stream.explanation import causes, rolled_out, rollouts_before
+from stream.health import Health
 from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
-from stream.reference import Reference, moved
+from stream.reference import Reference
 from stream.room import VERSIONS, forget_oldest_stage, make_room
-from stream.series import Series, is_comparable, loss_of, task_of
+from stream.rows import row_of
+from stream.series import Series, loss_of, task_of
 from stream.tickets import look
 from stream.version import Judgement, Version
 
 LATE = 2.0
 """Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
-LOOKED_AT = 8
-"""Losses between two looks whether a harm is over."""
-SUSPECT_S = 3_600.0
-"""A rollout this long before the onset, or less, is named as a possible cause."""
 RECKONED = 50
 """Labels of a version between two looks at how many come in a week."""
 EASED = 0.5
@@ -45,19 +49,31 @@ FORGOTTEN_VERSION: Final = "forgotten_version"
 
 
 class Monitor(Struct, array_like=True, gc=False):
-    """The live state of one model: its versions, their latest stages, and counts by reason."""
+    """The live state of one model: its versions, their latest stages, counts by reason, errors and their news."""
 
     model: str
     versions: dict[str, Version] = {}
     counts: dict[str, int] = {}
     rollouts: dict[str, tuple[float, Stage]] = {}
+    health: Health = msgspec.field(default_factory=Health)
+    windows: ErrorWindows = msgspec.field(default_factory=ErrorWindows)
+    news: Errors | None = None
 
-    def rolled_out(self, rollout: Rollout) -> None:
-        """Remember a version's latest stage, whatever the order of arrival; of one instant the last counts."""
+    def newest(self) -> tuple[str, bool]:
+        """Return the newest version, empty before one, and whether the model is served: not all have retired."""
+        is_served = any(
+            name not in self.rollouts or self.rollouts[name][1] != "retired" for name in self.versions
+        )
+        return next(reversed(self.versions), ""), is_served
+
+    def rolled_out(self, rollout: Rollout) -> bool:
+        """Remember a version's latest stage, of one instant the last; return whether it came to another one."""
         known = self.rollouts.get(rollout.version)
-        if known is None or rollout.at >= known[0]:
-            self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
-            forget_oldest_stage(self.rollouts, self.versions)
+        if known is not None and rollout.at < known[0]:
+            return False
+        self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
+        forget_oldest_stage(self.rollouts, self.versions)
+        return known is None or known[1] != rollout.stage
 
     def predicted(
         self, prediction: Prediction, served: Served, judgement: Judgement, proven_at: float | None = None
@@ -76,10 +92,17 @@ class Monitor(Struct, array_like=True, gc=False):
         found = (look(reference, name, served, limit, proven_at) for name in looked)
         return [one for one in found if one is not None]
 
+    def bins(self, prediction: Prediction) -> bytes:
+        """Return the bins of a prediction's inputs, for its row; empty while there are none."""
+        return row_of(self.versions[prediction.version].reference, prediction)
+
     def take(
-        self, joined: Joined, judgement: Judgement, proven_at: float | None
+        self, joined: Joined, judgement: Judgement, proven_at: float | None, clock: Clock = UNTIMED
     ) -> tuple[str, Sequence[Finding]]:
-        """Fold one result of the join; return what it counts as, and the findings that it opened or closed."""
+        """Fold one result of the join; return what it counts as, and the findings that it opened or closed.
+
+        ``clock`` is the partition's, for when labels came.
+        """
         reason, served = joined.reason, joined.served
         counted: str = reason
         findings: Sequence[Finding] = ()
@@ -89,7 +112,7 @@ class Monitor(Struct, array_like=True, gc=False):
                 counted = FORGOTTEN
             else:
                 version = version or self._begin(served, judgement)
-                counted, findings = self._note(version, served, joined, judgement, proven_at)
+                counted, findings = self._note(version, served, joined, judgement, proven_at, clock)
         self._count(counted)
         return counted, findings
 
@@ -103,26 +126,31 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
+        clock: Clock,
     ) -> tuple[str, Sequence[Finding]]:
         """Put what the join found into the figures: these hold the newest outcome of each prediction, if sound."""
         reason = joined.reason
-        is_sound = joined.outcome is None or _is_sound(version, served, joined.outcome)
-        if is_sound and reason is MATCHED:
-            return reason, self._learn(version, served, joined, judgement, proven_at)
+        is_right = joined.outcome is None or is_sound(version.task, served, joined.outcome)
+        if is_right and reason is MATCHED:
+            return reason, self._learn(version, served, joined, judgement, proven_at, clock)
         route = version.route(served.slices, judgement, self.versions)
-        if is_sound:
+        if is_right:
             for series in route:
                 series.count(reason)
+        found: list[Finding] = []
         if reason is Reason.CORRECTED:
             assert joined.previous is not None
-            if not _is_sound(version, served, joined.previous):
-                if is_sound:
-                    return reason, self._learn(version, served, joined, judgement, proven_at)
-            elif is_sound:
-                _revise(version.task, served, joined, route)
+            if not is_sound(version.task, served, joined.previous):
+                if is_right:
+                    return reason, self._learn(version, served, joined, judgement, proven_at, clock)
+            elif is_right:
+                more, found = revise(version, served, joined, route, judgement.minimum_increase)
+                self.health.maturity.revised(served.at, more, 0)
             else:
-                _withdraw(version.task, served, joined.previous, route)
-        return reason if is_sound else MISMATCHED, ()
+                gone = withdraw(version, served, joined.previous, route)
+                self.health.maturity.revised(served.at, -gone, -1)
+        findings = tuple(replace(one, proven_at=proven_at) for one in found)
+        return reason if is_right else MISMATCHED, findings
 
     def _begin(self, served: Served, judgement: Judgement) -> Version:
         """Return a new version, with the references that it is held against; what has no room beside it goes."""
@@ -154,6 +182,7 @@ class Monitor(Struct, array_like=True, gc=False):
         joined: Joined,
         judgement: Judgement,
         proven_at: float | None,
+        clock: Clock,
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
@@ -162,17 +191,23 @@ class Monitor(Struct, array_like=True, gc=False):
         findings: list[Finding] | None = None
         arl, increase = version.arl, judgement.minimum_increase
         delay_s = joined.outcome_at - at
+        self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
         route = version.route(served.slices, judgement, self.versions)
+        version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
+        if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":
+            self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
+        if served.bins:
+            version.rows.add(at, min(loss, route[0].scale or loss), served.slices, served.bins)
         for series in route:
             suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
             made: Finding | None = None
             if series.finding is not None:
-                made = _close(series, loss, joined.outcome_at, proven_at, increase)
+                made = close(series, loss, joined.outcome_at, proven_at, increase)
             elif suspect:
                 made = self._judge(version, served.version, series, suspect, judgement)
                 if made is not None:
@@ -202,7 +237,7 @@ class Monitor(Struct, array_like=True, gc=False):
         series.detector.restart()
         series.guard.calm()
         series.guard.freeze()
-        series.finding = msgspec.structs.replace(finding, detected_at=at, proven_at=proven_at)
+        series.finding = replace(finding, detected_at=at, proven_at=proven_at)
         return series.finding
 
     def _finding(self, version: str, found: Harm, series: Series, of: Version, increase: float) -> Finding:
@@ -210,10 +245,9 @@ class Monitor(Struct, array_like=True, gc=False):
         onset_at = found.onset_at
         before, after = series.shown(found.before.mean), series.shown(found.after.mean)
         where = "" if found.slice == ALL else f" where {found.slice}"
-        since = in_words(onset_at)
         episode = series.episode + 1
         within = onset_of(series, 2 * found.after.losses, increase)
-        rollouts = tuple(self._rollouts_before(onset_at))
+        rollouts = rollouts_before(self.rollouts, onset_at)
         return Finding(
             id=finding_id(self.model, version, found.slice, series.metric, episode),
             state="open",
@@ -234,59 +268,12 @@ class Monitor(Struct, array_like=True, gc=False):
             events_since_onset=found.after.losses,
             episode=episode,
             examples=series.examples,
-            causes=(*_in_words(rollouts, onset_at), *moved(of.reference)),
+            causes=(
+                *rolled_out(rollouts, onset_at),
+                *causes(of.reference, of.rows, found, of.series[ALL]),
+            ),
             rollouts=rollouts,
+            windows=self.windows.tell() if of.task == "classification" else (),
             summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
-            f"to {after:.3g} since {since}.",
+            f"to {after:.3g} since {in_words(onset_at)}.",
         )
-
-    def _rollouts_before(self, onset_at: float) -> Iterator[RolledOut]:
-        for version, (at, stage) in sorted(self.rollouts.items()):
-            if 0 <= onset_at - at <= SUSPECT_S:
-                yield RolledOut(version=version, stage=stage, at=at)
-
-
-def _in_words(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
-    for one in rollouts:
-        yield f"rollout of {one.version} to {one.stage}, {onset_at - one.at:.0f} s before the onset"
-
-
-def _is_sound(version: Version, served: Served, outcome: Label) -> bool:
-    task = version.task
-    return task_of(served) == task and is_comparable(task, served.prediction, outcome)
-
-
-def _revise(task: Task, served: Served, joined: Joined, route: Sequence[Series]) -> None:
-    """Put a correction into the figures in the place of what it corrects."""
-    previous, outcome = joined.previous, joined.outcome
-    assert previous is not None
-    assert outcome is not None
-    was, now = loss_of(task, served.prediction, previous), loss_of(task, served.prediction, outcome)
-    for series in route:
-        series.revise(was, now)
-
-
-def _withdraw(task: Task, served: Served, previous: Label, route: Sequence[Series]) -> None:
-    """Take an outcome out of the figures: its correction can't be held against the prediction."""
-    was = loss_of(task, served.prediction, previous)
-    for series in route:
-        series.withdraw(was)
-
-
-def _close(
-    series: Series, loss: float, at: float, proven_at: float | None, increase: float
-) -> Finding | None:
-    """Take a loss since the page; close the series' finding when those prove that its harm is over."""
-    finding, guard = series.finding, series.guard
-    assert finding is not None
-    found = guard.recovery
-    if found is None or found.ended:
-        found = guard.recovery = recovery_of(series, finding, increase)
-    found.take(loss)
-    if series.outcomes % LOOKED_AT or guard.suspected() or not found.is_over(series.task, guard.inflation):
-        return None
-    found.ended = series.outcomes
-    guard.calm()
-    guard.resume()
-    series.finding = None
-    return msgspec.structs.replace(finding, state="closed", closed_at=at, proven_at=proven_at)

@@ -32,7 +32,7 @@ HELD = "rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem"
 DUE = "due"
 POSITION, OFFSETS, FORM = b"!position", b"!offsets", b"!form"
 """No entry's key begins like these: it begins with a digit."""
-WRITTEN_FORM = b"2"
+WRITTEN_FORM = b"3"
 """Of the entries' bytes. A store of another form is forgotten: the log has it all."""
 
 

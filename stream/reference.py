@@ -43,14 +43,9 @@ SCORE, PREDICTION = "@score", "@prediction"
 """What the model said is watched like a feature; a class without a lone score is a word."""
 
 SAID = {SCORE: "the score", PREDICTION: "the prediction"}
-LARGE = 0.1
-"""Of the index beyond chance, for an input to be named."""
 FEWEST = 60
 """Values of a window that has just begun which are compared without waiting for the rest."""
 CHANCE = 3.0
-MOVED = 3
-"""Inputs that are named at most as having moved."""
-
 SCHEMA_3 = 7
 """Fields of a feature then."""
 
@@ -98,7 +93,7 @@ class Feature:
         if value is None:
             counts[MISSING] += 1
         elif type(value) is str:
-            word = value if len(value) <= LETTERS else _short(value)
+            word = value if len(value) <= LETTERS else short(value)
             place = self.words.get(word)
             if place is None:
                 self._meet(word)
@@ -127,7 +122,7 @@ class Feature:
 
     def _collect(self, value: Value) -> None:
         if isinstance(value, str):
-            word = value if len(value) <= LETTERS else _short(value)
+            word = value if len(value) <= LETTERS else short(value)
             if word not in self.words and len(self.words) >= DISTINCT:
                 word = REST
             self.words[word] = self.words.get(word, 0) + 1
@@ -219,7 +214,8 @@ def restored(fields: Sequence[Any]) -> Feature:
     return feature
 
 
-def _short(word: str) -> str:
+def short(word: str) -> str:
+    """Return what is kept of a word that is longer than ``LETTERS``."""
     return f"{word[:PREFIX]}…{crc32(word.encode(errors='surrogatepass')):08x}"
 
 
@@ -248,13 +244,7 @@ class Reference:
             feature = features.get(name) or self._begin(name)
             if feature is not None and feature.add(value):
                 looked = [*(looked or ()), name]
-        scores, said = prediction.scores, prediction.prediction
-        name, value = PREDICTION, said
-        if type(scores) is float:
-            name = SCORE
-            value = said = scores
-        elif scores is not None or type(said) is not float:
-            value = str(said)
+        name, value, said = spoken(prediction)
         if said == self.said:
             self.repeats += 1
         else:
@@ -284,10 +274,9 @@ class Reference:
         return made
 
 
-def moved(reference: Reference) -> Iterator[str]:
-    """Yield in words which inputs' newest values lie far from the reference, the farthest first; a few."""
-    found = ((*one.newest(), name) for name, one in reference.features.items())
-    far = [(psi, count, name) for psi, count, name in found if psi >= LARGE]
-    for psi, count, name in sorted(far, key=lambda one: (-one[0], one[2]))[:MOVED]:
-        what = SAID.get(name, f"feature {name}")
-        yield f"{what} moved: population stability index {psi:.2f} over the newest {count} values"
+def spoken(prediction: Prediction) -> tuple[str, Value, Label]:
+    """Return as which input what the model said is watched, its value, and what counts as said again."""
+    scores, said = prediction.scores, prediction.prediction
+    if type(scores) is float:
+        return SCORE, scores, scores
+    return PREDICTION, said if scores is None and type(said) is float else str(said), said

@@ -15,7 +15,7 @@ from stream.events import Event, Finding, Prediction
 from stream.refusal import DecodeError
 from stream.rehearsal import DELAY_S, WELL, WORSE, Rehearsal
 from stream.settings import Settings, load
-from stream.wire import decode_finding, encode
+from stream.wire import decode_told, encode
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -133,8 +133,10 @@ class _Stage:
         for batch in (await self._consumer.getmany(timeout_ms=int(STEP_S * 1000))).values():
             for record in batch:
                 try:
-                    found = decode_finding(record.value)
+                    found = decode_told(record.value)
                 except DecodeError:
+                    continue
+                if not isinstance(found, Finding):
                     continue
                 mine = (found.model, found.version) == (self._rehearsal.model, self._rehearsal.version)
                 if mine and found.state == state:

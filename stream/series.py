@@ -65,6 +65,16 @@ def loss_of(task: Task, prediction: Label, outcome: Label) -> float:
     return abs(float(prediction) - float(outcome))
 
 
+class Rested(Struct, array_like=True, gc=False):
+    """What a closed finding rests on: the losses of predictions between two instants, how many and their sum."""
+
+    finding: Finding
+    since: float
+    until: float
+    losses: int
+    total: float
+
+
 class Series(Struct, array_like=True, gc=False):
     """Figures, recent history and detector of one model x version x slice.
 
@@ -90,10 +100,14 @@ class Series(Struct, array_like=True, gc=False):
     finding: Finding | None = None
     guard: Guard = msgspec.field(default_factory=Guard)
     longest: int = 0
-    """Not used any more; like ``opened`` it keeps the others' places in the bytes of schema 5."""
+    """Not used any more; like ``opened`` it keeps the places of the others in bytes of older schemas."""
     withdrawn: int = 0
     """Outcomes that left the figure again: their correction is of another kind."""
     opened: int = 0
+    rested: Rested | None = None
+    """Of the newest finding that was closed by its losses."""
+    place: int = 0
+    """Where its cells begin in the sums of its version; they are allotted when the series begins."""
 
     @property
     def metric(self) -> Metric:
@@ -152,9 +166,15 @@ class Series(Struct, array_like=True, gc=False):
         else:
             self.duplicates += 1
 
-    def revise(self, previous: float, loss: float) -> None:
-        """Replace one loss of the figure, both in its own unit; what the detector saw stays seen."""
+    def rest(self, finding: Finding, newest: int) -> None:
+        """Remember the ``newest`` losses, by which ``finding`` was closed: corrections may take that back."""
+        span = self.history.newest(newest)
+        self.rested = Rested(finding, span.began_at, self.newest_at, span.losses, span.total)
+
+    def revise(self, at: float, previous: float, loss: float) -> None:
+        """Replace one loss of event time ``at``, both in its own unit; what the detector saw stays seen."""
         self.loss_total += loss - previous
+        self.history.revise(at, loss - previous, 1.0 if self.task == "classification" else LARGEST)
 
     def withdraw(self, loss: float) -> None:
         """Take one loss out of the figure; what the detector saw stays seen."""

@@ -83,6 +83,7 @@ class KafkaSettings(_Section):
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     startup_timeout_s: Annotated[float, Field(ge=0)] = 120.0
+    session_timeout_s: Annotated[float, Field(ge=1, le=60)] = 10.0
 
     @model_validator(mode="after")
     def _sasl_needs_a_user(self) -> KafkaSettings:

@@ -18,12 +18,18 @@ from river.drift import ADWIN
 
 from stream import state_1
 from stream.detectors import CLOCK
+from stream.error_windows import ErrorWindows
+from stream.events import ALL
+from stream.figures.sums import WIDTHS, Sums, restored_sums
 from stream.history import History
 from stream.judge import harm
 from stream.judge.guard import HALF
 from stream.judge.harm import HarmDetector
+from stream.maturity import Cohorts
 from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
+from stream.rows import Rows
+from stream.traffic import Hours
 from stream.version import Routes
 
 SCHEMA: Final = b"5"
@@ -53,13 +59,21 @@ def _write(value: Any) -> Any:
         return value.cells.tobytes()
     if kind is HarmDetector:
         return value.state()
+    if kind is Hours:
+        return value.cells.tobytes()
+    if kind is Cohorts or kind is Rows:
+        return value.fields()
     if kind is ADWIN:
         return value._helper.__getstate__()
     if kind is Reference:
         features = {name: one.fields() for name, one in value.features.items()}
         return [features, value.unwatched, value.said, value.repeats]
+    if kind is Sums:
+        return value.state()
     if kind is Routes:
         return None
+    if kind is ErrorWindows:
+        return [value.cells.tobytes(), value.said]
     raise NotImplementedError(f"no way to write {kind}")
 
 
@@ -68,13 +82,23 @@ def _read(kind: type, value: Any) -> Any:
         return History(value)
     if kind is HarmDetector:
         return harm.restored(value)
+    if kind is Hours:
+        return Hours(value)
+    if kind is Cohorts:
+        return Cohorts(value)
+    if kind is Rows:
+        return Rows(value)
     if kind is ADWIN:
         return _adwin(value)
     if kind is Reference:
         features: dict[str, Feature] = {name: restored(fields) for name, fields in value[0].items()}
         return Reference(features, *value[1:])
+    if kind is Sums:
+        return restored_sums(value)
     if kind is Routes:
         return Routes()
+    if kind is ErrorWindows:
+        return ErrorWindows(value[0], tuple(value[1]))
     raise NotImplementedError(f"no way to read {kind}")
 
 
@@ -141,11 +165,26 @@ def _eager(body: bytes) -> Monitor:
     return monitor
 
 
+def _unsummed(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]:
+    """Return a reader of a schema without sums: they begin after the newest prediction of that time."""
+
+    def read(body: bytes) -> Monitor:
+        monitor = reader(body)
+        for version in monitor.versions.values():
+            for series in version.series.values():
+                series.place = version.sums.windows.allot(WIDTHS[version.task])
+            if ALL in version.series:
+                version.sums.since_at = version.series[ALL].newest_at
+        return monitor
+
+    return read
+
+
 # schemas 3 to 5 appended fields to the records of schema 2
 SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
-    b"1": _unguarded(state_1.load),
-    b"2": _unguarded(_eager),
-    b"3": _eager,
-    b"4": _eager,
+    b"1": _unsummed(_unguarded(state_1.load)),
+    b"2": _unsummed(_unguarded(_eager)),
+    b"3": _unsummed(_eager),
+    b"4": _unsummed(_eager),
     SCHEMA: _decode,
 }

@@ -10,10 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from stream.events import ALL, Task
+from stream.figures.sums import WIDTHS, Sums
 from stream.judge import budget
 from stream.judge.guard import Guard
 from stream.judge.known import References
 from stream.reference import Reference
+from stream.rows import Rows
 from stream.series import Series, new_series
 
 OTHER = "__other__"
@@ -46,6 +48,10 @@ class Judgement:
         """Return the evidence of a drift that is a ticket: a window a day of each input, in the pages' budget."""
         return max(DAYS * inputs * self.models_per_team / self.false_pages_per_week, 1.0)
 
+    def silence_odds(self, kinds: int) -> float:
+        """Return the chance of a false ticket of one of so many kinds, a day and model, in the pages' budget."""
+        return min(self.false_pages_per_week / (DAYS * kinds * self.models_per_team), 0.5)
+
 
 class Routes:
     """Which series a combination of slices leads to; derived, so never saved."""
@@ -75,6 +81,12 @@ class Version(Struct, array_like=True, gc=False):
     """Whether labels have come for so long that those of slow outcomes are among them in their share."""
     inherited: dict[str, Guard] = {}
     """References of the version before, by slice, until a series of that name begins."""
+    rows: Rows = msgspec.field(default_factory=Rows)
+    sums: Sums = msgspec.field(default_factory=Sums)
+
+    def __post_init__(self) -> None:
+        """Tell the sums what they are of."""
+        self.sums.task = self.task
 
     def reckon(self, at: float, route: Sequence[Series], judgement: Judgement) -> None:
         """Set the run length anew from the labels so far; ``route`` are the series of such a label."""
@@ -127,6 +139,7 @@ class Version(Struct, array_like=True, gc=False):
         if found is None:
             found = self.series[name] = new_series(self.task, judgement.delta)
             found.guard = self.inherited.pop(name, found.guard)
+            found.place = self.sums.windows.allot(WIDTHS[self.task])
         return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import structlog
 
 from stream.feature_figures import FeatureRow
-from stream.fold import InputFold, watermark
+from stream.fold import InputFold
 from stream.model_figures import Chunk
 from stream.tally import Tally
 from stream.telemetry import EVENT_TYPES, PartitionRow, Telemetry
@@ -54,7 +54,7 @@ def model_chunks(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
         for fold in [*folds().values()]:
             for model, monitor in [*fold.monitors.items()]:
                 for name, version in [*monitor.versions.items()]:
-                    yield Chunk(model, name, [*version.series.items()])
+                    yield Chunk(model, name, [*version.series.items()], version.sums)
 
     return chunks
 
@@ -82,6 +82,6 @@ def partition_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[],
         for number, fold in sorted(folds().items()):
             join, size = fold.join, fold.size()
             models, held = len(fold.monitors), join.memory_entries
-            yield PartitionRow(number, watermark(fold), join.pending, models, len(join), held, *size)
+            yield PartitionRow(number, join.watermark, join.pending, models, len(join), held, *size)
 
     return rows

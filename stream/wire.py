@@ -15,7 +15,7 @@ import msgspec
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
-from stream.events import Event, Finding, Instant, Outcome, Prediction, Rollout
+from stream.events import Errors, Event, Finding, Instant, Outcome, Prediction, Rollout, Told
 from stream.instant import read_instant
 from stream.refusal import DecodeError, Refusal, faults
 
@@ -23,7 +23,11 @@ MAX_BYTES = 256 * 1024
 """A record of more bytes is refused unread."""
 
 EVENTS: Final[Mapping[str, type[Struct]]] = {"prediction": Prediction, "outcome": Outcome, "rollout": Rollout}
-FINDINGS: Final[Mapping[str, type[Struct]]] = {"finding": Finding}
+TOLD: Final[Mapping[str, type[Struct]]] = {
+    "finding": Finding,
+    "errors": Errors,
+    "rollout": Rollout,
+}
 
 _LAST_SECOND = 253_402_300_799.0  # of the year 9999, where datetime ends
 _STRUCTURED = b"application/cloudevents+json"
@@ -58,8 +62,7 @@ def _write(value: Any) -> float:
 
 
 _decode_event = msgspec.json.Decoder(Event, dec_hook=_read).decode
-# of a union, msgspec insists on the ``type`` that a lone record may do without
-_decode_finding = msgspec.json.Decoder(Finding | Outcome, dec_hook=_read).decode
+_decode_told = msgspec.json.Decoder(Told, dec_hook=_read).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_at = msgspec.json.Decoder(_At).decode
 _encode = msgspec.json.Encoder(enc_hook=_write, order="deterministic").encode
@@ -105,23 +108,21 @@ def event_faults(value: bytes | None, received_at: float, tolerance: Tolerance) 
     return []
 
 
-def decode_finding(value: bytes | None) -> Finding:
-    """Return the finding that a record's value holds.
+def decode_told(value: bytes | None) -> Told:
+    """Return what the worker told the pager: a record of the findings topic.
 
     Raises:
-        DecodeError: the bytes are not a finding.
+        DecodeError: the bytes are none of it.
     """
     raw = _sized(value)
     try:
-        finding = _decode_finding(raw)
-        if not isinstance(finding, Finding):
-            raise ValueError("a finding")
+        told: Told = _decode_told(raw)
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:
-        raise faults(raw, FINDINGS, _read, fault)[0] from None
-    return finding
+        raise faults(raw, TOLD, _read, fault)[0] from None
+    return told
 
 
-def encode(fact: Event | Finding) -> bytes:
+def encode(fact: Event | Told) -> bytes:
     """Return a fact as JSON: fields as declared, objects sorted by key, so equal facts are equal bytes.
 
     Instants are written as epoch seconds. ``nan`` and infinity become ``null``, which the decoder refuses

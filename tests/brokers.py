@@ -12,6 +12,7 @@ from typing import Any
 from stream.demo.processes import free_port
 from stream.kafka import embedded, jars
 from stream.kafka.errors import EmbeddedKafkaError
+from stream.settings import KafkaSettings
 
 DEFAULT_IMAGE = f"apache/kafka:{jars.VERSION}"
 CONTAINER_TIMEOUT_S = 90.0
@@ -23,10 +24,11 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Broker:
-    """A running broker: its address and where it came from."""
+    """A running broker: its address, where it came from, and a short session that it allows."""
 
     brokers: str
     source: str
+    short_session_s: float = 2.0
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def from_environment() -> Iterator[Broker]:
     brokers = os.environ.get("TIDEWATCH_TEST_KAFKA", "")
     if not brokers:
         raise Unavailable("TIDEWATCH_TEST_KAFKA is not set")
-    yield Broker(brokers, f"the environment ({brokers})")
+    yield Broker(brokers, f"the environment ({brokers})", KafkaSettings().session_timeout_s)
 
 
 @contextmanager

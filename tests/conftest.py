@@ -24,6 +24,7 @@ class Kafka:
 
     brokers: str
     prefix: str
+    short_session_s: float
 
     def settings(self, **overrides: dict[str, Any]) -> Settings:
         """Return settings for this broker; ``topics={"partitions": 8}`` overrides fields of a section."""
@@ -68,7 +69,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[brokers.Broker]:
 @pytest.fixture
 def kafka(broker: brokers.Broker) -> Iterator[Kafka]:
     """The session's broker with names for one test; its topics are deleted afterwards."""
-    own = Kafka(broker.brokers, f"test-{uuid4().hex[:12]}.")
+    own = Kafka(broker.brokers, f"test-{uuid4().hex[:12]}.", broker.short_session_s)
     yield own
     asyncio.run(_delete_topics(own))
 

@@ -1,6 +1,6 @@
 """What a test needs from the machine: without it the test is skipped loudly, or fails where it is required.
 
-``TIDEWATCH_REQUIRE=kafka,docker,prometheus,network`` names the parts whose absence is a failure.
+``TIDEWATCH_REQUIRE=kafka,docker,prometheus,network,node`` names the parts whose absence is a failure.
 """
 
 import os
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-PARTS = ("kafka", "docker", "prometheus", "network")
+PARTS = ("kafka", "docker", "prometheus", "network", "node")
 
 
 def missing(part: str, reason: str) -> NoReturn:

@@ -10,6 +10,7 @@ import msgspec
 
 from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
+from alerts.outbox import Digest
 from alerts.receivers.request import Request
 from alerts.wording import cut, facts, few, rfc3339, summary
 
@@ -31,18 +32,28 @@ class AlertmanagerReceiver:
 
     def message(self, incident: Incident, notification: Notification, at: float) -> Request:
         """Return the alert, made ``at``; its labels, which are its identity, are the same in all messages."""
+        return self._posted([self._alert(incident, notification, at)])
+
+    def digest(self, digest: Digest, at: float) -> Request:
+        """Return the alerts of a digest in one request; of an incident's notifications the last one counts."""
+        last = {due.incident.id: due for due in digest.dues}
+        return self._posted([self._alert(*due, at) for due in last.values()])
+
+    def _alert(self, incident: Incident, notification: Notification, at: float) -> dict[str, object]:
         ends_at = incident.changed_at if notification.action == "resolve" else at + FIRES_S
-        alert = {
+        return {
             "labels": _labels(incident),
             "annotations": self._annotations(incident, notification),
             "startsAt": rfc3339(incident.opened_at),
             "endsAt": rfc3339(max(ends_at, incident.opened_at)),
             "generatorURL": self._links.incident(incident),
         }
+
+    def _posted(self, alerts: list[dict[str, object]]) -> Request:
         headers = {"content-type": "application/json"}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
-        return Request(self._url, headers, msgspec.json.encode([alert]))
+        return Request(self._url, headers, msgspec.json.encode(alerts))
 
     def _annotations(self, incident: Incident, notification: Notification) -> dict[str, str]:
         said = {name.lower().replace(" ", "_"): value for name, value in facts(incident, notification.action)}

@@ -10,10 +10,13 @@ from email.utils import format_datetime
 
 from alerts.incident import Incident, Notification, notification_id
 from alerts.links import NOWHERE, Links
+from alerts.listing import line, tally
+from alerts.outbox import Digest, Due
 from alerts.receivers.mail import Mail, MailServer
 from alerts.wording import CAUSES, EXAMPLES, cut, facts, few, headline, said_at, summary
 
 SUBJECT = 200
+LINE = 500
 
 
 class EmailReceiver:
@@ -27,18 +30,35 @@ class EmailReceiver:
 
     def message(self, incident: Incident, notification: Notification, at: float) -> Mail:
         """Return the mail; its Message-ID is the notification's id, so that a repeat is known as one."""
-        mail = EmailMessage(policy=SMTP)
-        mail["From"] = Address(display_name="Tidewatch", addr_spec=self._sender)
-        mail["To"] = Address(addr_spec=self._recipient)
-        mail["Subject"] = headline(incident, notification.action, SUBJECT)
-        mail["Date"] = format_datetime(datetime.fromtimestamp(said_at(incident, notification.action), UTC))
-        mail["Message-ID"] = self._id(notification.id)
-        mail["Auto-Submitted"] = "auto-generated"
+        subject = headline(incident, notification.action, SUBJECT)
+        mail = self._headed(subject, notification, said_at(incident, notification.action))
         first = notification_id(incident.id, "trigger", notification.receiver)
         if notification.id != first:
             mail["In-Reply-To"] = mail["References"] = self._id(first)
         mail.set_content("\n".join(self._lines(incident, notification)) + "\n", cte="quoted-printable")
         return Mail(self._server, self._sender, self._recipient, mail)
+
+    def digest(self, digest: Digest, at: float) -> Mail:
+        """Return one mail that lists the notifications; its Message-ID is the digest's id."""
+        decided_at = max(due.notification.due_at for due in digest.dues)
+        mail = self._headed(tally(digest), digest.notification, decided_at)
+        lines = [row for due in digest.dues for row in self._listed(due)]
+        mail.set_content("\n".join(lines) + "\n", cte="quoted-printable")
+        return Mail(self._server, self._sender, self._recipient, mail)
+
+    def _listed(self, due: Due) -> list[str]:
+        url = self._links.incident(due.incident)
+        return [line(*due, LINE), *([f"  {url}"] if url else []), f"  {due.incident.id}", ""]
+
+    def _headed(self, subject: str, notification: Notification, at: float) -> EmailMessage:
+        mail = EmailMessage(policy=SMTP)
+        mail["From"] = Address(display_name="Tidewatch", addr_spec=self._sender)
+        mail["To"] = Address(addr_spec=self._recipient)
+        mail["Subject"] = subject
+        mail["Date"] = format_datetime(datetime.fromtimestamp(at, UTC))
+        mail["Message-ID"] = self._id(notification.id)
+        mail["Auto-Submitted"] = "auto-generated"
+        return mail
 
     def _id(self, notification_id: str) -> str:
         return f"<{notification_id}@{self._sender.rpartition('@')[2]}>"

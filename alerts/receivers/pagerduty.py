@@ -1,4 +1,4 @@
-"""Core. PagerDuty's Events API v2: trigger, acknowledge and resolve with one dedup key."""
+"""Core. PagerDuty's Events API v2: trigger, acknowledge and resolve with one dedup key; change events."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from alerts.change import Change
 from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.receivers.request import Request
-from alerts.wording import cut, fitting, rfc3339, summary
+from alerts.wording import SUMMARY, cut, fitting, rfc3339, summary
 
 BASE_URL = "https://events.pagerduty.com"
 DETAILS_BYTES = 400_000
@@ -50,3 +51,32 @@ class PagerDutyReceiver:
         }
         links = [{"href": url, "text": text} for text, url in self._links.of(incident)]
         return {"client": "Tidewatch", "payload": payload} | ({"links": links} if links else {})
+
+
+class PagerDutyHerald:
+    """Tells the service of ``routing_key`` of rollouts. A repeat shows twice: change events have no dedup key."""
+
+    def __init__(self, routing_key: str, base_url: str = BASE_URL) -> None:
+        self._routing_key = routing_key
+        self._url = f"{base_url.rstrip('/')}/v2/change/enqueue"
+
+    def message(self, change: Change) -> Request:
+        """Return the change event."""
+        model, version = cut(change.model), cut(change.version)
+        event = {
+            "routing_key": self._routing_key,
+            "payload": {
+                "summary": cut(f"{model}: version {version} is {change.stage}", SUMMARY),
+                "source": model,
+                "timestamp": rfc3339(change.at),
+                "custom_details": {
+                    "model": model,
+                    "version": version,
+                    "stage": change.stage,
+                    "traffic_share": change.traffic_share,
+                    "owner": cut(change.owner),
+                    "change_id": change.id,
+                },
+            },
+        }
+        return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(event))

@@ -13,6 +13,8 @@ import msgspec
 from alerts.answer import Accepted, Answer, Refused, Reply, RetryLater, by_status
 from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
+from alerts.listing import line, tally
+from alerts.outbox import Digest, Due
 from alerts.receivers.request import Request
 from alerts.wording import CAUSES, cut, facts, few, headline, summary
 
@@ -22,6 +24,8 @@ FIELDS = 10
 CAUSE_LINES = 2_500
 SENTENCE = 2_000
 URL = 3_000
+LINES, LINE, LINK = 7, 160, 220
+"""A digest's lines in one section, and characters of one line and of its link."""
 MARKS: dict[Action, str] = {"trigger": "🔴", "acknowledge": "🟡", "resolve": "🟢"}
 
 
@@ -38,6 +42,21 @@ class SlackReceiver:
         text = escaped(headline(incident, action, SENTENCE), SENTENCE)
         body = {"text": text, "blocks": self._blocks(incident, action)}
         return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(body), read)
+
+    def digest(self, digest: Digest, at: float) -> Request:
+        """Return one message that lists the notifications, each with a link if there is room for it."""
+        lines = [self._line(due) for due in digest.dues]
+        texts = ["\n".join(lines[first : first + LINES]) for first in range(0, len(lines), LINES)]
+        title = {"type": "header", "text": {"type": "plain_text", "text": tally(digest)}}
+        context = {"type": "context", "elements": [_mrkdwn(digest.notification.id)]}
+        sections = [{"type": "section", "text": _mrkdwn(text)} for text in texts]
+        body = {"text": tally(digest), "blocks": [title, *sections, context]}
+        return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(body), read)
+
+    def _line(self, due: Due) -> str:
+        text = escaped(f"{MARKS[due.notification.action]} {line(*due, LINE)}", LINE)
+        url = self._links.incident(due.incident)
+        return f"{text} <{url}|open>" if url and len(url) <= LINK else text
 
     def _blocks(self, incident: Incident, action: Action) -> list[dict[str, Any]]:
         title = cut(f"{MARKS[action]} {headline(incident, action, HEADER)}", HEADER)

@@ -13,6 +13,8 @@ import msgspec
 from alerts.answer import Accepted, Answer, Refused, Reply, RetryLater, by_status, classify
 from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
+from alerts.listing import line, tally
+from alerts.outbox import Digest
 from alerts.receivers.request import Request
 from alerts.wording import CAUSES, cut, facts, few, headline, summary
 
@@ -20,7 +22,8 @@ CARD = "application/vnd.microsoft.card.adaptive"
 TITLE = 150
 TEXT = 200
 SENTENCE = 600
-"""Characters have up to four bytes: these three keep the longest card under 28 KB."""
+LISTED = 120
+"""Characters have up to four bytes: these keep the longest card under 28 KB."""
 _STATUS = re.compile(rb"HTTP error (\d{3})")
 _FAILED = re.compile(rb"delivery failed|\berror\b", re.IGNORECASE)
 
@@ -43,6 +46,14 @@ class TeamsReceiver:
         buttons = [
             {"type": "Action.OpenUrl", "title": text, "url": url} for text, url in self._links.of(incident)
         ]
+        return self._posted(body, buttons)
+
+    def digest(self, digest: Digest, at: float) -> Request:
+        """Return one card that lists the notifications."""
+        lines = [_line(f"• {line(*due, LISTED)} ({due.incident.id})") for due in digest.dues]
+        return self._posted([_line(tally(digest), weight="Bolder", size="Large"), *lines], [])
+
+    def _posted(self, body: list[dict[str, Any]], buttons: list[dict[str, Any]]) -> Request:
         card = {
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
             "type": "AdaptiveCard",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from standardwebhooks import Webhook as Signer
 
 from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
+from alerts.listing import entries
+from alerts.outbox import Digest
 from alerts.receivers.request import Request
 from alerts.wording import fitting, rfc3339, said_at
 
@@ -22,7 +24,18 @@ EVENT_TYPES: dict[Action, str] = {
     "acknowledge": "incident.acknowledged",
     "resolve": "incident.resolved",
 }
+DIGEST_TYPE = "incidents.digest"
 SOURCE = "/tidewatch/pager"
+CLOUD_EVENT = "application/cloudevents+json"
+
+
+class _Event(NamedTuple):
+    """What is sent, in whichever envelope."""
+
+    kind: str
+    at: str
+    data: dict[str, Any]
+    subject: str = ""
 
 
 class WebhookReceiver:
@@ -38,26 +51,32 @@ class WebhookReceiver:
 
     def message(self, incident: Incident, notification: Notification, at: float) -> Request:
         """Return the signed request; the id stays the same over repeats, the timestamp is the attempt's."""
-        body = msgspec.json.encode(self._body(incident, notification))
-        kind = "application/json" if self._envelope == "standard" else "application/cloudevents+json"
-        return signed(self._url, self._secrets, notification.id, body, at, kind)
-
-    def _body(self, incident: Incident, notification: Notification) -> dict[str, Any]:
         action = notification.action
-        kind, at = EVENT_TYPES[action], rfc3339(said_at(incident, action))
         data = fitting(incident, action, self._links, DATA_BYTES)
+        event = _Event(EVENT_TYPES[action], rfc3339(said_at(incident, action)), data, incident.id)
+        return self._posted(notification.id, event, at)
+
+    def digest(self, digest: Digest, at: float) -> Request:
+        """Return the signed request that lists the notifications, under the digest's id."""
+        decided_at = max(due.notification.due_at for due in digest.dues)
+        listed = entries(digest, self._links, DATA_BYTES)
+        data = {"notification_count": len(listed), "notifications": listed}
+        return self._posted(digest.notification.id, _Event(DIGEST_TYPE, rfc3339(decided_at), data), at)
+
+    def _posted(self, name: str, event: _Event, at: float) -> Request:
         if self._envelope == "standard":
-            return {"type": kind, "timestamp": at, "data": data}
-        return {
+            body: dict[str, Any] = {"type": event.kind, "timestamp": event.at, "data": event.data}
+            return signed(self._url, self._secrets, name, msgspec.json.encode(body), at)
+        body = {
             "specversion": "1.0",
-            "id": notification.id,
+            "id": name,
             "source": SOURCE,
-            "type": f"tidewatch.{kind}",
-            "subject": incident.id,
-            "time": at,
+            "type": f"tidewatch.{event.kind}",
+            "time": event.at,
             "datacontenttype": "application/json",
-            "data": data,
-        }
+            "data": event.data,
+        } | ({"subject": event.subject} if event.subject else {})
+        return signed(self._url, self._secrets, name, msgspec.json.encode(body), at, CLOUD_EVENT)
 
 
 def signed(

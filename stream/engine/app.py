@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import faust
 import structlog
@@ -30,14 +31,13 @@ from stream.engine.telemetry import EngineTelemetry
 from stream.settings import KafkaSettings
 
 LOG = structlog.get_logger()
-SESSION_S = 10.0
-"""A killed process's partitions move after this long; its heartbeats run in a thread of their own."""
 AHEAD = 4
 """Fetched batches that wait for the fold: enough that it never waits for Kafka, few enough to stay small."""
 TICK_S = 0.1
 URGENT_PAUSE_S = 0.02
-FENCED_S = 1.5 * SESSION_S
-"""A fenced process that the group still counts on was fenced by one that came too late: nobody folds for it."""
+FENCED_SESSIONS = 1.5
+"""A process that is still fenced after so many sessions, and that the group counts on, was fenced by one that came
+too late: nobody folds for it."""
 NAP_S = 0.01
 PACE_S = 5.0
 GARBAGE = 50_000, 20, 1_000
@@ -91,7 +91,7 @@ def build(plan: Plan) -> EngineApp:
     telemetry = EngineTelemetry(plan.registry)
     app.keeper, app.pace = Keeper(_custody(plan), telemetry), Pace()
     _feed(app, plan.inputs)
-    _tick(app)
+    _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
     _measure(app, telemetry)
     serve(app, plan.registry, plan.before_scrape)
     return app
@@ -103,11 +103,13 @@ def _options(plan: Plan) -> dict[str, Any]:
         "broker_credentials": _credentials(plan.kafka),
         "broker_commit_interval": plan.checkpoint_interval_s,
         "broker_max_poll_records": plan.batch_size,
-        "broker_session_timeout": SESSION_S,
-        "broker_heartbeat_interval": SESSION_S / 5,
+        "broker_session_timeout": plan.kafka.session_timeout_s,
+        "broker_heartbeat_interval": plan.kafka.session_timeout_s / 5,
         "broker_request_timeout": max(90.0, plan.restore_timeout_s),
         "consumer_group_instance_id": plan.instance,
     }
+    # Kafka gives a static member that starts again the assignment it had, and Faust wants its own address in there
+    connection["canonical_url"] = URL("http://worker") / (plan.instance or uuid4().hex)
     web = {"web_host": plan.host, "web_bind": plan.host, "web_port": plan.port}
     features = ("topic_allow_declare", "web_tables_enabled", "web_router_enabled", "web_graph_enabled")
     off = dict.fromkeys((*features, "web_stats_enabled", "worker_redirect_stdouts"), False)
@@ -155,7 +157,7 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
     app.agent(app.topic(*inputs, schema=BatchSchema()))(fold)
 
 
-def _tick(app: EngineApp) -> None:
+def _tick(app: EngineApp, fenced_s: float) -> None:
     keeper: Keeper = app.keeper
 
     async def checkpoint_when_due() -> None:
@@ -163,7 +165,7 @@ def _tick(app: EngineApp) -> None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(keeper.urgent.wait(), TICK_S)
             await app.consumer.commit()
-            if keeper.fenced_at is not None and time.monotonic() - keeper.fenced_at > FENCED_S:
+            if keeper.fenced_at is not None and time.monotonic() - keeper.fenced_at > fenced_s:
                 await app.crash(Fenced("fenced, and no rebalance since: start again to take part anew"))
                 return
             await asyncio.sleep(URGENT_PAUSE_S)

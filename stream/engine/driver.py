@@ -13,14 +13,18 @@ from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage, Message
+from mode import Service
 from mode.utils.futures import notify
 
 from stream.engine.alignment import Place, ahead
 from stream.engine.keeper import Batch, Keeper
 
 FETCH_WAIT_MS = 20
+GROUP_S = 5.0
+"""Between two looks whether this process is still in its group."""
 
 
 class BatchSchema(faust.Schema):  # type: ignore[type-arg]
@@ -46,6 +50,20 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def check_group(self) -> None:
+        """Raise the ``KafkaError`` that keeps this process out of its group."""
+        await self.call_thread(self._check_group)
+
+    async def _check_group(self) -> None:
+        coordinator = None if self._consumer is None else self._consumer._coordinator
+        if coordinator is None:
+            return
+        try:
+            coordinator.check_errors()
+        except KafkaError as fault:
+            if not fault.retriable or coordinator._coordination_task.done():
+                raise
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust's check compares two different clocks; liveness is the engine's."""
 
@@ -59,6 +77,18 @@ class Consumer(stock.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @Service.task
+    async def _watch_group(self) -> None:
+        """Stop the worker when it can't be in its group any more; aiokafka tells that only those who read."""
+        thread = cast(ConsumerThread, self._thread)
+        while not self.should_stop:
+            await self.sleep(GROUP_S)
+            try:
+                await thread.check_group()
+            except KafkaError as fault:
+                await self.crash(fault)
+                return
 
     @property
     def _keeper(self) -> Keeper:
@@ -118,7 +148,7 @@ class Consumer(stock.Consumer):
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
         self._places = {}
-        self._keeper.epoch += 1  # what was fetched until now was read from other places
+        self._keeper.resume()
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Checkpoint what is due. Faust asks for it in its own time; nothing is ever committed without."""
@@ -143,6 +173,13 @@ class Consumer(stock.Consumer):
         await super().on_partitions_revoked(revoked)
         await self.force_commit()
         self._keeper.release()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Give everything back when nothing was assigned: Faust restores only when something was."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            await self._keeper.close_parked()
+            self._keeper.resume()
 
     async def on_stop(self) -> None:
         """Finish the batch in hand and checkpoint it (Faust commits here), then give the partitions back."""

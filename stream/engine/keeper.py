@@ -20,11 +20,14 @@ from stream.engine.restore import Restore
 from stream.engine.telemetry import EngineTelemetry
 
 LOG = structlog.get_logger()
-DUTY = 0.1
-"""The share of its time that a partition may spend on checkpoints: large ones come less often."""
+DUTY = 0.4
+"""The share of a process's time that checkpoints may be under way: those of a large state come less often."""
 
-LONGEST_S = 10.0
+LONGEST_S = 30.0
 """The longest pause between two checkpoints of a partition: a crash folds no more than this again."""
+
+MOST = 30_000
+"""Records of a partition that end the pause: what waits is memory, and a stall when it is written."""
 
 
 class Batch(NamedTuple):
@@ -44,6 +47,7 @@ class Held:
     changed: bool = False
     urgent: bool = False
     due_at: float = 0.0
+    unwritten: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +84,14 @@ class Keeper:
         return {number: held.fold for number, held in self._held.items()}
 
     def apply(self, batch: Batch) -> None:
-        """Fold one fetched batch; records that the state includes already are skipped."""
+        """Fold one fetched batch; records that the state includes already are skipped.
+
+        While partitions are restored nothing is: a batch that came before its state was passed over, and to fold
+        the next one would leave a hole.
+        """
         records = batch.records
         topic, held = records[0].topic, self._held.get(records[0].partition)
-        if held is None or batch.epoch != self.epoch:
+        if held is None or self.restoring or batch.epoch != self.epoch:
             return
         start = held.offsets.get(topic, 0)
         if records[0].offset < start:
@@ -94,6 +102,7 @@ class Keeper:
             self._urge(held)
         held.offsets[topic] = records[-1].offset + 1
         held.changed = True
+        held.unwritten += len(records)
         self.folded += len(records)
         self.progressed_at = time.monotonic()
 
@@ -121,7 +130,9 @@ class Keeper:
         """Write the partitions that are urgent or whose interval is over; return the offsets durable now."""
         self.urgent.clear()
         now = time.monotonic()
-        return await self._checkpoint(lambda held: held.urgent or now >= held.due_at)
+        return await self._checkpoint(
+            lambda held: held.urgent or now >= held.due_at or held.unwritten >= MOST
+        )
 
     async def _checkpoint(self, wanted: Callable[[Held], bool]) -> Mapping[Any, int]:
         """Write the wanted ones in turn; what became urgent meanwhile goes before the next one."""
@@ -141,6 +152,7 @@ class Keeper:
         """Write one partition; nothing is durable when it has another owner by now."""
         began = time.monotonic()
         held.changed = held.urgent = False
+        held.unwritten = 0
         offsets = dict(held.offsets)
         try:
             flush = held.fold.freeze(offsets)
@@ -158,9 +170,12 @@ class Keeper:
             await self._drop(number, held)
             raise
         held.fold.committed()
+        if self._held.get(number) is not held:  # parked while it was written
+            held.fold.suspend()
         await self._custody.probe(Step.STORED)
         took_s = time.monotonic() - began
-        held.due_at = time.monotonic() + max(self._custody.interval_s, min(LONGEST_S, took_s / DUTY))
+        pause_s = min(LONGEST_S, took_s * len(self._held) / DUTY)
+        held.due_at = time.monotonic() + max(self._custody.interval_s, pause_s)
         self._telemetry.checkpointed(number, took_s, size)
         return {TopicPartition(topic, number): at for topic, at in offsets.items()}
 
@@ -176,7 +191,10 @@ class Keeper:
         await self._custody.probe(Step.TOLD)
 
     async def restore(self, assigned: set[Any]) -> Mapping[Any, int]:
-        """Take over the assigned input partitions; return where to read each of their topics."""
+        """Take over the assigned input partitions; return where to read each of their topics.
+
+        Nothing is folded before ``resume``, which is to be called once that is where they are read.
+        """
         inputs = self._custody.inputs
         numbers = sorted({tp.partition for tp in assigned if tp.topic in inputs})
         self.restoring = True
@@ -190,10 +208,15 @@ class Keeper:
         self._telemetry.partitions.set(len(numbers))
         gc.collect()
         gc.freeze()  # the garbage collector need not look through what was restored again
-        self.restoring, self.fenced_at = False, None
-        self.progressed_at = time.monotonic()
+        self.fenced_at = None
         LOG.info("assigned", partitions=numbers)
         return {tp: held.offsets[tp.topic] for tp, held in self._assigned(assigned)}
+
+    def resume(self) -> None:
+        """Fold again; what was fetched until now was read from other places."""
+        self.epoch += 1
+        self.restoring = False
+        self.progressed_at = time.monotonic()
 
     def _assigned(self, assigned: set[Any]) -> Iterator[tuple[Any, Held]]:
         for tp in assigned:
@@ -231,8 +254,10 @@ class Keeper:
 
     def _park(self) -> None:
         """Keep the state for the case that the partition comes back."""
-        self._parked |= self._held
-        self._held = {}
+        parked, self._held = self._held, {}
+        self._parked |= parked
+        for held in parked.values():
+            held.fold.suspend()
 
     async def close_parked(self) -> None:
         """Give back what did not come back; a checkpoint under way still needs its store and its producer."""

@@ -108,6 +108,10 @@ class Partition(Protocol):
         """Learn that all of the last freeze is durable: now the outside world may see it."""
         ...
 
+    def suspend(self) -> None:
+        """Learn that another process may own the partition by now: show nothing until the next ``committed``."""
+        ...
+
     def close(self) -> None:
         """Learn that the partition is taken away; nothing done from here on counts."""
         ...

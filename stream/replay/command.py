@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from stream.app import rules_of
-from stream.fold import Rules
+from stream.figures.windows import ROLLOUT
 from stream.references import write_references
 from stream.replay.build import History
 from stream.replay.run import Replay, row
 from stream.replay.source import FOREVER, Line, by_time, lines
+from stream.rules import Rules
 from stream.settings import load
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -155,7 +156,20 @@ def _say_text(said: dict[str, Any]) -> None:
     if said["kind"] == "finding":
         click.echo(f"{said['state']:6} {said['severity']}  {said['summary']}")
         return
+    for model, versions in said["models"].items():
+        for version, one in versions.items():
+            click.echo(f"{model} {version}: {_in_words(one['windows'].get(ROLLOUT, {}))}")
     events = ", ".join(f"{count:,} {name}" for name, count in said["events"].items())
     click.echo(
         f"{events}; {said['pages']} pages, {said['tickets']} tickets, refused {sum(said['refused'].values()):,}"
     )
+
+
+def _in_words(figures: dict[str, Any]) -> str:
+    """Say the figures of the whole; those of single classes are in the JSON."""
+    found = [
+        f"{name} {one['value']:.4g} ({one['lower']:.4g} to {one['upper']:.4g})"
+        for name, one in figures.items()
+        if "[" not in name
+    ]
+    return ", ".join(found) or "no outcomes"

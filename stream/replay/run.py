@@ -9,10 +9,12 @@ from math import isnan
 from typing import Any
 
 from stream.events import ALL, Finding
-from stream.fold import InputFold, Rules
+from stream.figures.rows import windows_of
+from stream.fold import InputFold
 from stream.judge.budget import WEEK_S
 from stream.pending import MemoryStore
 from stream.replay.source import Line, batches
+from stream.rules import Rules
 from stream.tally import Tally
 
 SPILLED = 25
@@ -79,6 +81,7 @@ class Replay:
             "weeks": weeks,
             "pages_per_week": self._pages / weeks if weeks else None,
             "models": self._models(),
+            "labels": self._labels(),
         }
 
     def _weeks(self) -> float | None:
@@ -86,6 +89,20 @@ class Replay:
         began = [one.began_at for one in versions if not isnan(one.began_at)]
         newest = [one.series[ALL].newest_at for one in versions if ALL in one.series]
         return (max(newest) - min(began)) / WEEK_S if began else None
+
+    def _labels(self) -> Mapping[str, Any]:
+        """Return by model which share is labelled in the end, and the mean loss of mature cohorts."""
+        found: dict[str, Any] = {}
+        for model, monitor in sorted(self._fold.monitors.items()):
+            maturity = monitor.health.maturity
+            labels, loss = maturity.mature(self._fold.join.watermark)
+            final = maturity.final()
+            found[model] = {
+                "labelled_in_the_end": None if isnan(final) else final,
+                "mature_labels": labels,
+                "mature_loss": loss / labels if labels else None,
+            }
+        return found
 
     def _models(self) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
@@ -99,6 +116,9 @@ class Replay:
                     "outcomes": one.outcomes,
                     "reference_losses": one.guard.known,
                     "has_open_finding": one.finding is not None,
+                    "windows": windows_of(
+                        self._fold.monitors[model].versions[version].sums, one.place, where
+                    ),
                 }
         return dict(sorted(found.items()))
 

@@ -11,15 +11,17 @@ import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from tests.chaos import load, old, refusals, rounds
+from tests.chaos import load, old, pagers, refusals, rounds
 from tests.chaos.nodes import Cluster
+from tests.chaos.pagers import Delivered
 from tests.chaos.rounds import Findings, Verdict
-from tests.chaos.storms import CALM, STORMS, THREE_NODES, Storm
+from tests.chaos.storms import CALM, PAGER_STORMS, STORMS, THREE_NODES, Storm
 
 LOADS = {
     "plain": {},
     "untidy": {"duplicated": 0.15, "corrected": 0.08, "late": 0.05, "poison": 0.03, "shuffle_s": 30.0},
 }
+FINDINGS_PER_S = 40.0
 CHECKS: dict[str, Callable[[Cluster], list[str]]] = {
     **refusals.REFUSALS,
     **{f"old checkpoint {kept.stem}": partial(old.faults_of, kept=kept) for kept in old.files()},
@@ -32,19 +34,53 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--events", type=int, default=30_000, help="events a round")
     parser.add_argument("--rate", type=float, default=2_500.0, help="events a second")
+    parser.add_argument("--incidents", type=int, default=1_000, help="incidents a round of pagers")
     parser.add_argument("--only", default="", help="run the storms whose name holds this")
     parser.add_argument("--list", action="store_true", help="list the storms")
     asked = parser.parse_args(words)
     chosen = [storm for storm in (*STORMS, THREE_NODES) if asked.only in storm.name]
+    paging = [storm for storm in PAGER_STORMS if asked.only in storm.name]
     checks = [name for name in CHECKS if asked.only in name]
     if asked.list:
-        print(*(storm.name for storm in chosen), *checks, sep="\n")
+        print(*(storm.name for storm in (*chosen, *paging)), *checks, sep="\n")
         return 0
-    print(f"seed {asked.seed}: {len(chosen)} storms, {len(checks)} refusals and migrations", flush=True)
+    print(
+        f"seed {asked.seed}: {len(chosen) + len(paging)} storms, {len(checks)} refusals and migrations",
+        flush=True,
+    )
     verdicts = suite(chosen, asked.seed, asked.events, asked.rate)
+    delivered = storm_pagers(paging, asked.seed, asked.incidents)
     wrong = check(checks)
-    print(json.dumps(summary(verdicts) | {"refusals_and_migrations": len(checks), "of_them_wrong": wrong}))
-    return 0 if not wrong and all(verdict.is_right for verdict in verdicts) else 1
+    told = summary(verdicts) | pagers.summary(delivered)
+    print(json.dumps(told | {"refusals_and_migrations": len(checks), "of_them_wrong": wrong}))
+    return 0 if not wrong and all(one.is_right for one in (*verdicts, *delivered)) else 1
+
+
+def storm_pagers(chosen: Sequence[Storm], seed: int, incidents: int) -> list[Delivered]:
+    """Run the storms of the pagers; return what they showed."""
+    shown: list[Delivered] = []
+    if not chosen:
+        return shown
+    with Cluster() as cluster:
+        for storm in chosen:
+            own_seed = seed + zlib.crc32(storm.name.encode())
+            one = pagers.run(cluster, storm, own_seed, incidents, FINDINGS_PER_S)
+            shown.append(one)
+            print(
+                f"{'right' if one.is_right else 'WRONG'}  {one.storm}: {one.seconds:.0f} s, {one.incidents}"
+                f" incidents, {one.messages} notifications, {one.repeats} of them repeats, {one.refused} refused,"
+                f" {one.starts} starts, {one.senders} senders, exits {one.exits or 'none'}",
+                *(f"       {fault}" for fault in (*one.complaints, *_named(one.faults))),
+                sep="\n",
+                flush=True,
+            )
+            if not one.shows_takeover:
+                print("       NOT SHOWN: that a second process takes over; one delivered everything")
+    return shown
+
+
+def _named(faults: dict[str, int]) -> list[str]:
+    return [f"{name} {count}" for name, count in faults.items() if count]
 
 
 def check(names: Sequence[str]) -> int:

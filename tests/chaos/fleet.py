@@ -1,4 +1,4 @@
-"""Worker processes under a supervisor: one that ends is started again, whoever ended it."""
+"""Processes of the service under a supervisor: one that ends is started again, whoever ended it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +21,11 @@ OWNERS_S = 60.0
 
 
 class Worker:
-    """One place where a worker runs: its port, disk and log stay when the process is started anew."""
+    """One place where a worker, or a pager, runs: its port, disk and log stay when the process is started anew."""
 
-    def __init__(self, name: str, variables: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, name: str, variables: Mapping[str, str], folder: Path, command: str) -> None:
         self.name = name
+        self._command = command
         self.port = free_port()
         self.log = folder / f"{name}.log"
         self.disk = folder / f"{name}-disk"
@@ -33,7 +35,7 @@ class Worker:
         self.next_fault = ""
         self.is_stopped = False
         self._killed = False
-        self._variables = {**variables, "TIDEWATCH_WORKER_PORT": str(self.port)}
+        self._variables = {**variables, f"TIDEWATCH_{command.upper()}_PORT": str(self.port)}
         self._process: subprocess.Popen[bytes] | None = None
         self._due_at = 0.0
 
@@ -53,7 +55,7 @@ class Worker:
             log.write(f"--- start {self.starts} {fault}\n".encode())
             log.flush()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stream", "worker"],
+                [sys.executable, "-m", "stream", self._command],
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -104,17 +106,19 @@ class Worker:
 
 
 class Fleet:
-    """All workers of one round."""
+    """All workers of one round, or all pagers."""
 
-    def __init__(self, variables: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, variables: Mapping[str, str], folder: Path, command: str = "worker") -> None:
         self.workers: list[Worker] = []
         self._variables = variables
         self._folder = folder
+        self._command = command
 
     def resize(self, count: int) -> None:
         """Have this many wanted: ask the last ones to end, or start more."""
         while len(self.workers) < count:
-            self.workers.append(Worker(f"worker-{len(self.workers)}", self._variables, self._folder))
+            name = f"{self._command}-{len(self.workers)}"
+            self.workers.append(Worker(name, self._variables, self._folder, self._command))
         for number, worker in enumerate(self.workers):
             worker.wanted = number < count
             if not worker.wanted:
@@ -143,3 +147,10 @@ class Fleet:
         """Kill all."""
         for worker in self.workers:
             worker.end()
+
+    def keep_logs(self, prefix: str) -> None:
+        """Copy what all said to where it stays."""
+        kept = Path(tempfile.gettempdir(), f"tidewatch-{prefix}logs")
+        kept.mkdir(exist_ok=True)
+        for worker in self.workers:
+            (kept / worker.log.name).write_bytes(worker.log.read_bytes())

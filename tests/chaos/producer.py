@@ -61,6 +61,7 @@ class Sender(threading.Thread):
 
     def _send_all(self) -> None:
         began, counted, day = time.monotonic(), 0, 0
+        burst = max(1, min(50, int(self._per_s / 20)))
         for record in self._records:
             if record.day != day:
                 self._rest()
@@ -69,7 +70,7 @@ class Sender(threading.Thread):
                 return
             self._send(record)
             counted += 1
-            if counted % 50 == 0:
+            if counted % burst == 0:
                 self._producer.poll(0)
                 time.sleep(max(0.0, began + counted / self._per_s - time.monotonic()))
         self._flush()

@@ -100,7 +100,7 @@ def run(
         verdict.zombies = len(ground.zombies)
         verdict.fenced = sum(worker.said("fenced") - said for worker, said in ground.zombies)
         if not verdict.is_right or verdict.exits:
-            _keep_logs(fleet, prefix)
+            fleet.keep_logs(prefix)
     verdict.seconds = round(time.monotonic() - began, 1)
     return verdict
 
@@ -215,10 +215,3 @@ def _intake(verdict: Verdict, cluster: Cluster, records: Sequence[Sent], shape: 
 
 def _poison(records: Sequence[Sent]) -> set[bytes | None]:
     return {one.value for one in records if one.kind == "poison"}
-
-
-def _keep_logs(fleet: Fleet, prefix: str) -> None:
-    kept = Path(tempfile.gettempdir(), f"tidewatch-{prefix}logs")
-    kept.mkdir(exist_ok=True)
-    for worker in fleet.workers:
-        (kept / worker.log.name).write_bytes(worker.log.read_bytes())

@@ -149,3 +149,16 @@ SHORT = (
     Storm("broker killed and a worker", 1, _spread(broker(_KILL), kill)),
 )
 """For the build server."""
+
+PAGER_STORMS = (
+    Storm("pagers: kill -9, two", 2, _spread(kill, kill, kill)),
+    Storm("pagers: SIGTERM, two", 2, _spread(ask, ask, ask)),
+    Storm("pagers: 1 to 3 to 2 with kills", 1, _spread(resize(3), kill, ask, resize(2), kill)),
+    Storm("pagers: zombie", 2, _spread(pause)),
+    Storm("pagers: broker killed", 2, _spread(kill, broker(_KILL), ask)),
+    *(
+        Storm(f"pagers: crash at {step}", 2, _spread(break_at(f"kill:{step}:{5 + number}")), f"kill:{step}:9")
+        for number, step in enumerate(STEPS)
+    ),
+)
+PAGER_SHORT = Storm("pagers: kill -9, a zombie, a third, SIGTERM", 2, _spread(kill, pause, resize(3), ask))

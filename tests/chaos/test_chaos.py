@@ -9,15 +9,16 @@ from contextlib import ExitStack
 import pytest
 
 from stream.kafka.errors import EmbeddedKafkaError
-from tests.chaos import load, old, refusals, rounds
+from tests.chaos import load, old, pagers, refusals, rounds
 from tests.chaos.load import Sent
 from tests.chaos.nodes import Cluster
 from tests.chaos.rounds import Verdict
-from tests.chaos.storms import CALM, SHORT, Storm
+from tests.chaos.storms import CALM, PAGER_SHORT, SHORT, Storm
 from tests.require import missing
 
 SEED = 20_260
 PER_S = 2_500.0
+INCIDENTS, FINDINGS_PER_S = 400, 40.0
 SHAPE = load.Shape(events=9_000, healthy=4, degraded=2, legacy=2)
 
 
@@ -58,6 +59,13 @@ def test_every_event_is_counted_once_through_a_storm(storm: Storm, cluster, reco
     assert verdict.miscounted == []
     assert (verdict.lost, verdict.extra, verdict.duplicated) == (0, 0, 0)
     assert verdict.zombie_writes == 0
+
+
+def test_every_page_arrives_through_a_storm_of_pagers_and_repeats_under_one_id(cluster):
+    shown = pagers.run(cluster, PAGER_SHORT, SEED, INCIDENTS, FINDINGS_PER_S)
+    assert shown.is_right, shown
+    assert shown.shows_takeover, shown
+    assert shown.refused > 0
 
 
 @pytest.mark.parametrize("name", refusals.REFUSALS)

@@ -113,7 +113,7 @@ class TopicLog:
         import json
 
         found = [json.loads(record.value or b"{}") for record in self.records["findings"]]
-        return Counter((one["id"], one["state"]) for one in found)
+        return Counter((one["id"], one["state"]) for one in found if one["type"] == "finding")
 
 
 def returning_writers(data: Path, topic: str, partition: int) -> int:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from stream import contract
-from stream.contract import RECORDS
-from stream.fields import CUT_HEADERS, DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES, FINDING_FIELDS
+from stream.contract import RECORDS, WORDS
+from stream.fields import CUT_HEADERS, DEAD_LETTER_HEADERS, EVENT_FIELDS, EXAMPLES
 from stream.instant import PATTERN
 from stream.refusal import DecodeError, Refusal
 from stream.settings import TopicSettings
-from stream.wire import Tolerance, decode_event, decode_finding
+from stream.wire import Tolerance, decode_event, decode_told
 
 ANY_TIME = Tolerance(float("inf"), float("inf"))
 EVENT_NAMES = ("prediction", "outcome", "rollout")
@@ -80,12 +80,13 @@ def test_each_schema_is_valid_json_schema_2020_12(name):
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_each_field_is_described_and_no_other(name):
-    words = FINDING_FIELDS if name == "finding" else EVENT_FIELDS
+    words = WORDS.get(name, EVENT_FIELDS)
     for field, content in contract.schema(name)["properties"].items():
         assert content["description"] == words[field]
     described = {field for name in EVENT_NAMES for field in contract.schema(name)["properties"]}
     assert described == set(EVENT_FIELDS)
-    assert set(contract.schema("finding")["properties"]) == set(FINDING_FIELDS)
+    for told, known in WORDS.items():
+        assert set(contract.schema(told)["properties"]) == set(known)
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -93,7 +94,7 @@ def test_each_example_is_accepted_by_schema_and_decoder(name):
     for example in EXAMPLES[name]:
         VALIDATORS[name].validate(example)
         value = json.dumps(example).encode()
-        assert decode_finding(value) if name == "finding" else decode_event(value, 0.0, ANY_TIME)
+        assert decode_told(value) if name in WORDS else decode_event(value, 0.0, ANY_TIME)
 
 
 NUMBERS = st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False)
@@ -181,13 +182,14 @@ def test_what_is_no_event_is_refused_by_both(value):
     assert not any(VALIDATORS[name].is_valid(value) for name in EVENT_NAMES)
 
 
-def test_a_finding_is_refused_by_both_when_a_field_is_missing_or_odd():
-    example = EXAMPLES["finding"][0]
-    for field in contract.schema("finding")["required"]:
-        for record in (_merged(example, {field: ...}, ()), _merged(example, {field: []}, ())):
-            assert not VALIDATORS["finding"].is_valid(record)
+@pytest.mark.parametrize("name", WORDS)
+def test_what_the_pager_is_told_is_refused_by_both_when_a_field_is_missing_or_odd(name):
+    example = EXAMPLES[name][0]
+    for field in contract.schema(name)["required"]:
+        for record in (_merged(example, {field: ...}, ()), _merged(example, {field: {}}, ())):
+            assert not VALIDATORS[name].is_valid(record)
             with pytest.raises(DecodeError):
-                decode_finding(json.dumps(record).encode())
+                decode_told(json.dumps(record).encode())
 
 
 def _references(node):

@@ -11,9 +11,12 @@ from alerts.telemetry import BookFigures
 from alerts.telemetry import Telemetry as PagerTelemetry
 from stream.engine.telemetry import EngineTelemetry
 from stream.feature_figures import FeatureFigures, FeatureRow
+from stream.figures.sums import WIDTHS, Sums
 from stream.model_figures import Families, ModelFigures, ModelRow
+from stream.series import new_series
 from stream.telemetry import PartitionFigures, PartitionRow
 from stream.telemetry import Telemetry as WorkerTelemetry
+from stream.window_figures import of_series, of_whole
 from tests.dashboards import ROOT, RULES, dashboard, queries, rules, substitute
 from tests.require import missing
 
@@ -32,6 +35,20 @@ OPEN_VALUES = {"model", "version", "alertname"}
 """Labels whose values are the user's: any may be asked for."""
 
 
+def windowed(task):
+    """All figures over windows of a version that has some."""
+    sums = Sums()
+    sums.task = task
+    one = new_series(task, 1e-4)
+    one.place = sums.windows.allot(WIDTHS[task])
+    for number in range(1, 9):
+        if task == "regression":
+            sums.take((60.0 * number, (one,), 1.0, float(number), None, 1.0))
+        else:
+            sums.take((60.0 * number, (one,), number > 2, number > 3, number / 10, 1.0))
+    return [*of_series(sums, one.place), *of_whole(sums, one.place)]
+
+
 def worker():
     registry = CollectorRegistry()
     telemetry = WorkerTelemetry(registry)
@@ -41,7 +58,8 @@ def worker():
         gauge.labels("0").set(1)
     engine.lag.labels("tidewatch.predictions", "0").set(1)
     rows = [
-        ModelRow("eta", "v1", "all", metric, 0.9, 0.8, 10, 10, True, 1.0) for metric in ("accuracy", "mae")
+        ModelRow("eta", "v1", "all", metric, 0.9, 0.8, 10, 10, True, 1.0, windowed(task))
+        for task, metric in (("classification", "accuracy"), ("regression", "mae"))
     ]
     families = Families()
     for row in rows:

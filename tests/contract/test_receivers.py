@@ -18,19 +18,21 @@ import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 from msgspec.structs import replace
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook
 
 from alerts.answer import Accepted, Answer, Gone, Refused, Reply, RetryLater
 from alerts.courier import Courier
+from alerts.digest import MOST
 from alerts.http import Http
 from alerts.incident import ACTIONS, Action, Incident
 from alerts.links import Links
+from alerts.outbox import Digest, Due
 from alerts.receivers import slack, teams
 from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.email import EmailReceiver
 from alerts.receivers.mail import Mail, MailServer
 from alerts.receivers.pagerduty import PagerDutyReceiver
-from alerts.receivers.receiver import Message, Receiver
+from alerts.receivers.receiver import Digester, Message, Receiver
 from alerts.receivers.request import Request
 from alerts.receivers.slack import SlackReceiver
 from alerts.receivers.teams import TeamsReceiver
@@ -216,17 +218,6 @@ def test_notification_leads_to_the_incident_and_its_runbook(name: str) -> None:
 # What each receiver promises beyond that.
 
 
-@pytest.mark.parametrize("secret", [SECRET, NEXT_SECRET])
-def test_both_secrets_of_a_rotation_verify(secret: str) -> None:
-    incident = incident_of(finding("a"))
-    receiver = WebhookReceiver("http://127.0.0.1/", [NEXT_SECRET, SECRET])
-
-    request = receiver.message(incident, notice(incident, "trigger"), time.time())
-    assert Webhook(secret).verify(request.body, dict(request.headers))["type"] == "incident.opened"
-    with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(request.body + b" ", dict(request.headers))
-
-
 def test_cloudevent_has_its_required_attributes_and_the_notifications_id() -> None:
     incident = incident_of(finding("a"))
     event = body_of("cloudevents", incident, "trigger")
@@ -392,3 +383,78 @@ def test_every_kind_of_finding_has_its_runbook() -> None:
     (metrics,) = (field.type for field in msgspec.structs.fields(Finding) if field.name == "metric")
     written = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")}
     assert set(get_args(metrics)) <= written
+
+
+def digest_of(incident: Incident) -> Digest:
+    actions = ("trigger", "resolve")
+    dues = [
+        Due(
+            replace(incident, id=f"inc_{number:032}"),
+            replace(notice(incident, action), digest="dig_x", id=f"n{number}"),
+        )
+        for number in range(MOST // 2)
+        for action in actions
+    ]
+    return Digest(tuple(dues))
+
+
+TAKING = [name for name, kind in KINDS.items() if isinstance(kind.build("http://127.0.0.1:9", 9), Digester)]
+each_digester = pytest.mark.parametrize("name", TAKING)
+
+
+def test_all_but_pagerduty_take_digests() -> None:
+    assert [*KINDS.keys() - set(TAKING)] == ["pagerduty"]
+
+
+@each_digester
+@pytest.mark.parametrize("character", ["x", "€", "😀", '"', "&", "\n"])
+def test_longest_digest_is_within_the_limit_and_lists_every_incident(name: str, character: str) -> None:
+    made = digest_of(huge(character))
+    receiver = KINDS[name].build("http://127.0.0.1:9", 9)
+    message = receiver.digest(made, 3_000.0)
+    most = KINDS[name].limit * (MOST if name == "alertmanager" else 1)  # it has no limit: a list of alerts
+    assert len(content(message)) <= most
+    said = message.message.get_content() if isinstance(message, Mail) else content(message).decode()
+    if name != "slack":
+        assert all(due.incident.id in said for due in made.dues)
+    assert content(receiver.digest(made, 3_000.0)) == content(message)
+
+
+@pytest.mark.parametrize("character", ["x", "&", "😀"])
+def test_slacks_digest_keeps_the_limits_of_its_blocks(character: str) -> None:
+    receiver = SlackReceiver("http://127.0.0.1:9", replace(LINKS, incidents="https://t.example/" + "p" * 150))
+    body = msgspec.json.decode(receiver.digest(digest_of(huge(character)), 3_000.0).body)
+    texts = [block["text"]["text"] for block in body["blocks"] if block["type"] == "section"]
+    assert len(body["blocks"]) <= 50
+    assert max(map(len, texts)) <= 3_000
+    assert sum(text.count("\n") + 1 for text in texts) == MOST
+    assert len(msgspec.json.encode(body["blocks"]).decode()) <= 13_200 or character == "😀"
+    assert sum(map(len, texts)) <= 12_500
+
+
+@each_digester
+def test_a_real_server_takes_a_digest(name: str, hook: HookServer, box: Box) -> None:
+    kind = KINDS[name]
+    hook.answer = lambda got: (200, {})
+    hook.body = kind.ok
+    receiver = kind.build(hook.url, box.port)
+    with courier() as send:
+        assert isinstance(send(receiver.digest(digest_of(evil()), time.time())), Accepted)
+    assert len(hook.got) + len(box.mails) == 1
+
+
+def test_a_webhooks_digest_is_signed_under_its_own_id_and_names_each_notification() -> None:
+    made = digest_of(incident_of(finding()))
+    request = WebhookReceiver("http://127.0.0.1:9", [SECRET]).digest(made, time.time())
+    body = Webhook(SECRET).verify(request.body, dict(request.headers))
+    assert request.headers["webhook-id"] == "dig_x"
+    assert (body["type"], body["data"]["notification_count"]) == ("incidents.digest", MOST)
+    listed = [(one["notification_id"], one["state"]) for one in body["data"]["notifications"]]
+    assert listed[:2] == [("n0", "open"), ("n0", "resolved")]
+
+
+def test_an_alertmanagers_digest_says_of_each_incident_its_last_state_once() -> None:
+    request = AlertmanagerReceiver("http://127.0.0.1:9").digest(digest_of(incident_of(finding())), 9_000.0)
+    alerts = msgspec.json.decode(request.body)
+    assert len({alert["labels"]["incident"] for alert in alerts}) == len(alerts) == MOST // 2
+    assert all(alert["endsAt"] < "1970-01-01T02:30:00.000Z" for alert in alerts)

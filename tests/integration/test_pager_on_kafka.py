@@ -83,7 +83,10 @@ class Site:
     @contextmanager
     def pager(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         self.port = free_port()
-        overrides = {"pager": {"owners": self.folder / "owners.toml", "port": self.port}}
+        overrides = {
+            "pager": {"owners": self.folder / "owners.toml", "port": self.port},
+            "kafka": {"session_timeout_s": self.kafka.short_session_s},
+        }
         environ = os.environ | self.kafka.environment(**overrides)
         environ |= {"PYTHONPATH": str(ROOT), "MAPS_SECRET": SECRET, "MAPS_PD": ROUTING_KEY}
         environ |= variables
@@ -289,8 +292,21 @@ def test_any_pager_answers_and_of_two_acknowledgements_one_wins(site: Site) -> N
             assert status == 200
             assert "has it, since" in text
         assert ask(ports[0], path, token="wrong-wrong-wrong-wrong-wrong")[0] == 401
+        status, text = ask(
+            ports[0], "/api/silences", {"model": "eta.*", "for_s": 600, "text": "move", "by": "ada"}
+        )
+        assert status == 200
+        made = json.loads(text)
+        until(lambda: listed(ports[1]) == [made], site)
+        assert ask(ports[1], f"/api/silences/{made['id']}/end", {"by": "eve"})[0] == 200
+        until(lambda: [listed(port) for port in ports] == [[], []], site)
     assert TOKEN not in (site.folder / "pager.log").read_text(encoding="utf-8")
     assert "pass=" not in (site.folder / "pager.log").read_text(encoding="utf-8")
+
+
+def listed(port: object) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(ask(port, "/api/silences")[1])["silences"]
+    return found
 
 
 def ask(port: object, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:
@@ -320,7 +336,7 @@ def test_second_pager_stands_by_and_takes_over(site: Site) -> None:
             first.send_signal(signal.SIGTERM)
             first.wait(30)
             site.send(finding("a", "closed"))
-            until(lambda: len(site.hook.got) == 2, site)
+            until(lambda: len(site.hook.got) == 2 and len(site.pagerduty.got) == 2, site)
     assert [json.loads(got.body)["type"] for got in site.hook.got] == ["incident.opened", "incident.resolved"]
     assert [json.loads(got.body)["event_action"] for got in site.pagerduty.got] == ["trigger", "resolve"]
 

@@ -131,6 +131,8 @@ def facts(first: int, count: int, now: float, share_right: float) -> Iterator[tu
             ids = {"prediction_id": f"{model}-{number}", "model": model}
             slices = {"country": ("DE", "FR")[number % 2]}
             prediction = {"version": "v1", "prediction": said, "slices": slices, "at": at}
+            if said == "yes":
+                prediction["scores"] = {"yes": 0.8, "no": 0.2}
             yield "predictions", {**ids, "type": "prediction", **prediction}
             yield "outcomes", {**ids, "type": "outcome", "outcome": was, "at": at + 2}
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from stream import state
 from stream.events import Instant, Outcome, Prediction
-from stream.fold import InputFold, Rules
+from stream.fold import InputFold
 from stream.monitor import Judgement
 from stream.pending import MemoryStore
+from stream.rules import Rules
 from stream.wire import Tolerance, encode
 
 HORIZON_S = 100.0

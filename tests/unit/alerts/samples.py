@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ from alerts.reason import Reason
 from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.request import Request
+from alerts.silences import Wish
 from alerts.triage import triage
-from stream.events import Finding
+from stream.events import Errors, Finding, Rollout, Told
 from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -97,7 +99,7 @@ class Rec(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-def record(fact: Finding) -> Rec:
+def record(fact: Told) -> Rec:
     return Rec(encode(fact))
 
 
@@ -113,10 +115,19 @@ class Seen:
     def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
+    def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def rolled_out(self, rollout: Rollout, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
     def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
+        self.reasons.append(tuple(reasons))
+
+    def silenced(self, wish: Wish, reasons: Sequence[Reason]) -> None:
         self.reasons.append(tuple(reasons))
 
     def refused(self, reason: str) -> None:
@@ -164,7 +175,7 @@ class HookServer:
 
 
 @contextmanager
-def hook_server() -> Iterator[HookServer]:
+def hook_server(tls: ssl.SSLContext | None = None) -> Iterator[HookServer]:
     hook = HookServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -185,12 +196,26 @@ def hook_server() -> Iterator[HookServer]:
                 self.wfile.write(b"" if status == 204 else hook.body)
                 hook.after_body()
 
+        def do_GET(self) -> None:
+            got = Got(self.path, {k.lower(): v for k, v in self.headers.items()}, b"")
+            status, headers = hook.answer(got)
+            hook.before_answer()
+            hook.got.append(got)
+            self.send_response(status)
+            for name, value in ({"content-length": str(len(hook.body))} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(hook.body)
+
         def log_message(self, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    hook.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    hook.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -18,14 +18,15 @@ from msgspec.structs import replace
 
 from alerts.api import Api
 from alerts.badge import Badges, Failures, Token
-from alerts.command import Command, obey
+from alerts.calendar import MATCHERS, Silence
 from alerts.incident import Incident
-from alerts.ledger import Ledger
 from alerts.links import Links
 from alerts.openapi import document
-from alerts.page import interval, render
+from alerts.page import render
+from alerts.silences import SILENCES_BUDGET, EndSilence, SetSilence, wished
 from stream.events import RolledOut
-from tests.unit.alerts.samples import HOOKED, OWNERS, finding, incident_of
+from tests.unit.alerts.samples import HOOKED, finding, incident_of
+from tests.unit.alerts.store import Store
 
 KEY = "k" * 32
 ADMIN = Token("admin", "", "admin-admin-admin-admin-admin")
@@ -33,34 +34,6 @@ MAPS = Token("maps-bot", "maps", "maps-maps-maps-maps-maps-maps")
 RISK = Token("risk-bot", "risk", "risk-risk-risk-risk-risk-risk")
 EVIL = "<script>alert(1)</script>\"'&\u202e"
 Story = Callable[["Visit"], Awaitable[None]]
-
-
-class Store:
-    """Incidents in memory; commands are folded at once, as the active pager does."""
-
-    def __init__(self, *incidents: Incident) -> None:
-        self.ledger = Ledger()
-        for incident in incidents:
-            self.ledger.put(incident)
-        self.owners = OWNERS
-        self.is_whole = True
-        self.is_folding = True
-        self.commands: list[Command] = []
-
-    def get(self, incident_id: str) -> Incident | None:
-        return self.ledger.get(incident_id)
-
-    def listed(self) -> list[Incident]:
-        return [*self.ledger]
-
-    async def order(self, command: Command, done: Callable[[Incident], bool]) -> Incident | None:
-        self.commands.append(command)
-        if not self.is_folding:
-            return None
-        for incident in obey(self.ledger, command, self.owners, time.time()).changed:
-            self.ledger.put(incident)
-        held = self.ledger.get(command.incident)
-        return held if held is not None and done(held) else None
 
 
 class Visit:
@@ -172,6 +145,7 @@ def test_command_that_shows_later_is_accepted() -> None:
         ("/api/incidents?state=closed", "state: want one of open, acknowledged, resolved"),
         ("/api/incidents?limit=0", "limit: want a number within 1..1000"),
         ("/api/incidents?limit=1e9", "limit: want a number within 1..1000"),
+        ("/api/incidents?onwer=maps", "onwer: want only state, owner, limit"),
     ],
 )
 def test_wrong_question_is_named(path: str, said: str) -> None:
@@ -190,6 +164,7 @@ def test_wrong_question_is_named(path: str, said: str) -> None:
         (b'{"text":1}', 400),
         (b'{"text":" "}', 400),
         (b"{}", 400),
+        (b'{"text":"x","bye":"ada"}', 400),
         (b"x" * 20_000, 413),
     ],
 )
@@ -253,7 +228,7 @@ def test_form_rolls_the_blamed_version_back_once() -> None:
         form = {"pass": ticket, "by": "ada", "model": "eta.city", "version": "7"}
         for wrong in ({"pass": acknowledge}, {"pass": "1.x"}):
             assert (await visit.client.post(path, data=form | wrong)).status == 403
-        assert (await visit.client.post(path, data=form | {"version": "6"})).status == 400
+        assert (await visit.client.post(path, data=form | {"version": "6"})).status == 409
         shown = await (await visit.client.post(path, data=form)).text()
         assert "Rollback asked for by ada: <strong>under way</strong>" in shown
         assert 'action="/incidents/' + incident.id + '/rollback"' not in shown
@@ -271,9 +246,11 @@ def test_call_rolls_back_what_the_incident_blames_and_nothing_else() -> None:
 
     async def story(visit: Visit) -> None:
         path = f"/api/incidents/{blaming().id}/rollback"
-        for asked in ({}, {"version": "6"}, {"version": "7", "model": "eta.other"}):
+        answer = await visit.post(path, MAPS)
+        assert (answer.status, await answer.json()) == (400, {"error": "version: want a text"})
+        for asked in ({"version": "6"}, {"version": "7", "model": "eta.other"}):
             answer = await visit.post(path, MAPS, **asked)
-            assert answer.status == 400
+            assert answer.status == 409
             assert "eta.city 7" in (await answer.json())["error"]
         assert (await visit.post(path, RISK, version="7")).status == 404
         told = await (await visit.post(path, MAPS, version="7")).json()
@@ -305,9 +282,9 @@ def test_page_lists_slices_and_versions_with_their_rollouts() -> None:
     worst = finding("b", slice="country=DE", version="8", after=0.2, rollouts=(rollout,))
     incident = incident_of(finding("a"), worst, finding("c", slice="tier=gold"), finding("c", "closed"))
     text = render(incident, {}, 2_000.0)
-    table = text.split("<h2>Versions and slices</h2>")[1].split("</section>")[0]
+    table = text.split("<h2>Versions and slices, UTC</h2>")[1].split("</section>")[0]
     assert table.index("country=DE") < table.index("country=CH")
-    assert "▲ canary since 1970-01-01 00:15:00 UTC" in table
+    assert "▲ canary since 01 Jan 00:15:00" in table
     assert table.count("well again") == 1
     assert "Versions and slices" not in render(incident_of(finding("a")), {}, 2_000.0)
 
@@ -360,22 +337,6 @@ def test_nothing_from_outside_becomes_markup() -> None:
     assert "<script" not in text
     assert "\u202e" not in text
     assert "&lt;script&gt;" in text
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "mae"])
-def test_chart_stays_in_its_frame(metric: str) -> None:
-    for before, after in ((0.9, 0.6), (1.0, 0.0), (0.5, 0.5), (0.0, 0.0)):
-        text = render(incident_of(finding("a", metric=metric, before=before, after=after)), {}, 2_000.0)
-        heights = [float(value) for value in re.findall(r' y[12]?="([-0-9.]+)"', text)]
-        assert len(heights) >= 8
-        assert all(0.0 <= value <= 200.0 for value in heights)
-
-
-def test_interval_is_wilsons() -> None:
-    low, high = interval(0.5, 100)
-    assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
-    assert interval(1.0, 10)[1] == 1.0
-    assert interval(0.0, 0) == (0.0, 1.0)
 
 
 def test_openapi_document_names_every_route() -> None:
@@ -432,3 +393,110 @@ def test_wrong_method_names_the_right_ones() -> None:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
     visit(story, INCIDENT)
+
+
+def test_a_silence_is_set_listed_and_ended_by_its_owner() -> None:
+    async def story(visit: Visit) -> None:
+        asked = {"model": "eta.*", "slice": "country=CH", "for_s": 3_600, "text": "known", "by": "ada"}
+        answer = await visit.post("/api/silences", MAPS, **asked)
+        made = await answer.json()
+        assert answer.status == 200
+        assert (made["owner"], made["author"], made["reason"]) == ("maps", "ada", "known")
+        assert (made["model"], made["slice"], made["version"], made["metric"]) == (
+            "eta.*",
+            "country=CH",
+            "*",
+            "*",
+        )
+        assert made["ends_at"] - made["starts_at"] == 3_600
+        shown = await (await visit.get(f"/api/incidents/{INCIDENT.id}", MAPS)).json()
+        assert shown["muted_by"] == f"silence {made['id']}, by ada: known"
+        for token, count in ((MAPS, 1), (ADMIN, 1), (RISK, 0)):
+            assert (await (await visit.get("/api/silences", token)).json())["count"] == count
+        assert (await visit.post(f"/api/silences/{made['id']}/end", RISK)).status == 404
+        ended = await visit.post(f"/api/silences/{made['id']}/end", MAPS, by="eve")
+        assert ended.status == 200
+        assert visit.store.wishes[-1] == EndSilence(id=made["id"], by="eve")
+        assert (await visit.post(f"/api/silences/{made['id']}/end", MAPS)).status == 404
+        assert (await (await visit.get("/api/silences", MAPS)).json())["count"] == 0
+
+    visit(story, INCIDENT)
+
+
+def test_a_silence_of_all_owners_is_the_administrators_and_everybody_sees_it() -> None:
+    async def story(visit: Visit) -> None:
+        made = await (await visit.post("/api/silences", ADMIN, metric="*", for_s=60, text="move")).json()
+        assert (made["owner"], made["author"]) == (None, "admin")
+        assert (await (await visit.get("/api/silences", RISK)).json())["count"] == 1
+        assert (await visit.post(f"/api/silences/{made['id']}/end", RISK)).status == 404
+        assert (await visit.post(f"/api/silences/{made['id']}/end", ADMIN)).status == 200
+
+    visit(story)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"for_s": 60, "text": "x"}, "want at least one of model, version, slice, metric"),
+        ({"model": "*", "text": "x"}, "for_s: want a number within 1..604800"),
+        ({"model": "*", "for_s": 604_801, "text": "x"}, "for_s: want a number within 1..604800"),
+        ({"model": "*", "for_s": 60}, "text: want a text of 1 to 4000 characters"),
+        ({"model": "", "for_s": 60, "text": "x"}, "model: want a text of 1 to 200 characters"),
+        ({"model": "*", "for_s": 60, "text": "x", "owner": "risk"}, "owner: want the token's own"),
+        ({"model": "*", "for_s": 60, "text": "x", "after_s": -1}, "after_s: want a number within 0..2592000"),
+        (
+            {"model": "*", "for_s": 60, "text": "x", "after_s": "now"},
+            "after_s: want a number within 0..2592000",
+        ),
+        ({"model": "*", "for_s": 60, "text": "x", "starts": 7}, "starts: want only model, version, slice"),
+    ],
+)
+def test_a_wish_for_a_silence_that_is_wrong_is_a_fault(body: dict[str, Any], fault: str) -> None:
+    async def story(visit: Visit) -> None:
+        answer = await visit.post("/api/silences", MAPS, **body)
+        assert (answer.status, visit.store.wishes) == (400, [])
+        assert fault in (await answer.json())["error"]
+
+    visit(story)
+
+
+def test_silences_need_a_token_and_have_a_bound() -> None:
+    async def story(visit: Visit) -> None:
+        assert (await visit.get("/api/silences")).status == 401
+        assert (await visit.post("/api/silences", model="*", for_s=60, text="x")).status == 401
+        for number in range(SILENCES_BUDGET):
+            silence = Silence(name="", author="a", reason=str(number), starts_at=0.0, ends_at=9e9)
+            visit.store.archive.silence(wished(silence), 1.0)
+        answer = await visit.post("/api/silences", MAPS, model="*", for_s=60, text="x")
+        assert answer.status == 409
+
+    visit(story)
+
+
+def test_a_silence_that_no_pager_has_folded_is_accepted_only() -> None:
+    store = Store()
+    store.is_folding = False
+
+    async def story(visit: Visit) -> None:
+        assert (await visit.post("/api/silences", MAPS, model="*", for_s=60, text="x")).status == 202
+        assert [type(one) for one in store.wishes] == [SetSilence]
+
+    visit(story, store=store)
+
+
+def test_the_page_says_what_is_silenced_and_by_whom_and_escapes_it() -> None:
+    silence = Silence(name="sil_1", author=EVIL, reason="ada's move", starts_at=0.0, ends_at=2_000.0)
+    text = render(INCIDENT, {}, 1_000.0, silences=[silence])
+    assert "Silenced for what opens until 1970-01-01 00:33:20 UTC" in text
+    assert "<script>" not in text
+    hushed = replace(INCIDENT, muted_by=silence.said, muted_until=2_000.0)
+    text = render(hushed, {}, 1_000.0, silences=[silence])
+    assert "nobody is told until 1970-01-01 00:33:20 UTC: silence sil_1, by" in text
+    assert "Silenced for what opens" not in text
+
+
+def test_the_document_knows_what_a_silence_may_be_about() -> None:
+    asked = document()["paths"]["/api/silences"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert {*MATCHERS, "by", "text", "for_s", "owner", "after_s"} == set(asked["properties"])

@@ -111,7 +111,8 @@ def test_route_through_a_silence_says_until_when(owners: Path) -> None:
     result = run(routes, "test", "--owners", owners, "--at", at, "model=eta.city", "slice=country=CH")
     assert result.output.splitlines() == [
         "2026-11-24T05:00:00.000Z  eta.city is maps's: opened, silenced",
-        "2026-11-24T05:00:00.000Z  maps: quiet until 2026-11-24T06:00:00.000Z, by silence move",
+        "2026-11-24T05:00:00.000Z  maps: quiet until 2026-11-24T06:00:00.000Z, by silence move, by ada: "
+        "the data centre moves",
         "2026-11-24T06:00:00.000Z  maps: hook is told",
         "2026-11-24T06:10:00.000Z  maps: pd is told",
     ]

@@ -8,25 +8,28 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from alerts.book import IncidentBook
+from alerts.change import lane_of
 from alerts.courier import Courier
 from alerts.delivery import Delivery
 from alerts.http import Http
 from alerts.incident import Incident, Notification
 from alerts.intake import undelivered
 from alerts.lane import Limit, Pace
-from alerts.receivers.pagerduty import PagerDutyReceiver
+from alerts.receivers.pagerduty import PagerDutyHerald, PagerDutyReceiver
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
 from stream.engine.partition import Output
-from stream.events import Finding
+from stream.events import Finding, Instant, Rollout
 from tests.unit.alerts.samples import (
     LOOPBACK,
+    OWNERS,
     ROUTING_KEY,
     SECRET,
     HookServer,
@@ -72,16 +75,20 @@ class Pager:
         } | dict(extra or {})
         telemetry = Telemetry(self.registry, NAMES)
         courier = Courier(self.http, Smtp())
-        self.delivery = Delivery(receivers, courier.send, telemetry, QUICK, limits)
+        heralds = {lane_of("maps-pd"): PagerDutyHerald(ROUTING_KEY, pagerduty.url)}
+        self.delivery = Delivery(receivers, courier.send, telemetry, QUICK, limits, heralds)
         self.letters: list[Output] = []
         self.book = new_book(
             announce=self.delivery.wake,
             urge=self.commit_soon,
             fallbacks=fallbacks,
             letter=undelivered("dead-letters"),
+            owners=replace(OWNERS, hear_changes=frozenset({"maps-pd"})),
         )
         self.registry.register(BookFigures(lambda: self.book, ["maps"], NAMES))
         self.stored: dict[bytes, bytes | None] = {}
+        self.is_fenced = False
+        self.commits = 0
 
     def take_over(self, stored: dict[bytes, bytes | None]) -> None:
         for key, value in stored.items():
@@ -93,6 +100,9 @@ class Pager:
         asyncio.get_running_loop().call_soon(self.commit)
 
     def commit(self) -> None:
+        if self.is_fenced:
+            return
+        self.commits += 1
         flush = self.book.freeze({})
         self.stored |= flush.state
         self.letters += flush.outputs
@@ -271,6 +281,74 @@ def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
     run(lambda: Pager(hook, pagerduty), story)
 
 
+def test_suspended_book_sends_nothing_more_until_a_commit_proves_that_it_is_still_ours(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) >= 1)
+        pager.is_fenced = True
+        pager.book.suspend()
+        await stays(lambda: len(hook.got))
+        pager.is_fenced = False
+        pager.commit()
+        before = len(hook.got)
+        await until(lambda: len(hook.got) > before)
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_pager_that_stood_still_asks_for_a_commit_before_it_says_anything(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) >= 1)
+        pager.is_fenced = True
+        time.sleep(1.2)  # noqa: ASYNC251 - as a stopped process does
+        await stays(lambda: len(hook.got))
+        pager.is_fenced = False
+        before, commits = len(hook.got), pager.commits
+        pager.book.suspend()
+        await until(lambda: len(hook.got) > before)
+        assert pager.commits > commits
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+async def stays(count: Callable[[], int]) -> None:
+    """What was under way may arrive yet, nothing more."""
+    await asyncio.sleep(0.1)
+    before = count()
+    await asyncio.sleep(0.3)
+    assert count() == before
+
+
+def test_acceptance_that_arrives_while_the_book_is_suspended_is_recorded(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.before_answer = lambda: time.sleep(0.2)
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await asyncio.sleep(0.1)
+        pager.is_fenced = True
+        pager.book.suspend()
+        await until(lambda: len(hook.got) == 1)
+        await asyncio.sleep(0.1)
+        pager.is_fenced = False
+        pager.commit()
+        await asyncio.sleep(0.3)
+        assert len(hook.got) == 1
+        assert ("maps-hook", "trigger", "sent") in states(pager.book)
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
 def test_receiver_that_is_gone_is_asked_once_and_its_fallback_hears_everything(
     hook: HookServer, pagerduty: HookServer
 ) -> None:
@@ -362,3 +440,23 @@ def test_waits_grow_up_to_a_cap_and_are_jittered(draw: float) -> None:
     pace = Pace(base_s=0.5, cap_s=60.0)
     waits = [pace.wait_s(attempts, draw) for attempts in (1, 2, 3, 50, 10_000)]
     assert waits == [draw * ceiling for ceiling in (0.5, 1.0, 2.0, 60.0, 60.0)]
+
+
+def test_a_change_lane_that_fails_delays_no_page(hook: HookServer, pagerduty: HookServer) -> None:
+    rollout = Rollout(model="eta.city", version="8", stage="live", at=Instant(time.time()))
+    pagerduty.answer = lambda got: (503 if "change" in got.path and len(pagerduty.got) < 4 else 202, {})
+
+    async def story(pager: Pager) -> None:
+        pager.book.apply([record(rollout), record(finding())])
+        pager.commit()
+        await until(lambda: not [*pager.book.changes(), *pager.book.pending()])
+        paths = [got.path for got in pagerduty.got]
+        assert paths.count("/v2/enqueue") == 1
+        assert paths.index("/v2/enqueue") < 3
+        assert len({got.body for got in pagerduty.got if "change" in got.path}) == 1
+        sent = pager.value(
+            "tidewatch_notifications_total", receiver=lane_of("maps-pd"), action="change", result="sent"
+        )
+        assert sent == 1
+
+    run(lambda: Pager(hook, pagerduty), story)

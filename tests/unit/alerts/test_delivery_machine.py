@@ -10,9 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from alerts.book import Due, IncidentBook
+from alerts.book import IncidentBook
 from alerts.grouping import Grouping, Upstream
 from alerts.incident import Action
+from alerts.outbox import Digest, Leaving, parts
 from alerts.owners import Owner, Owners
 from stream.events import Finding
 from stream.wire import encode
@@ -52,6 +53,7 @@ class Outbox(RuleBasedStateMachine):
         self.got: dict[tuple[str, str], list[Said]] = defaultdict(list)
         self.ids: dict[tuple[str, str, str, int], set[str]] = defaultdict(set)
         self.refused: set[tuple[str, str]] = set()
+        self.digests: dict[str, tuple[str, ...]] = {}
         self.book = self.restored()
 
     def restored(self) -> IncidentBook:
@@ -111,7 +113,11 @@ class Outbox(RuleBasedStateMachine):
         self.offset = self.folded
         self.book = self.restored()
 
-    def due(self) -> list[Due]:
+    @rule(name=st.sampled_from(NAMES))
+    def bundle(self, name: str) -> None:
+        self.book.bundle(name)
+
+    def due(self) -> list[Leaving]:
         return [due for name in NAMES for due in self.book.due(name)]
 
     @precondition(lambda self: self.due())
@@ -127,17 +133,22 @@ class Outbox(RuleBasedStateMachine):
         if answer == "accepted":
             self.book.accepted(due, at=self.now)
         elif answer == "refused" and due.notification.receiver != "pd":
-            self.refused.add((due.incident.id, due.notification.receiver))
+            self.refused |= {(one.incident.id, one.notification.receiver) for one in parts(due)}
             self.book.refused(due, "http_400")
         elif answer == "accepted and dead":
             self.crash()
         else:
             self.book.put_off(due, "timeout")
 
-    def take(self, due: Due) -> None:
-        said = due.notification
-        self.ids[due.incident.id, said.receiver, said.action, said.episode].add(said.id)
-        self.got[due.incident.id, said.receiver].append(Said(said.action, said.id))
+    def take(self, leaving: Leaving) -> None:
+        members = tuple(due.notification.id for due in parts(leaving))
+        if isinstance(leaving, Digest):
+            known = self.digests.setdefault(leaving.notification.id, members)
+            assert known == members, "a repeat of a digest lists the same"
+        for due in parts(leaving):
+            said = due.notification
+            self.ids[due.incident.id, said.receiver, said.action, said.episode].add(said.id)
+            self.got[due.incident.id, said.receiver].append(Said(said.action, said.id))
 
     @invariant()
     def repeats_have_one_id_and_no_resolve_comes_before_its_trigger(self) -> None:
@@ -164,8 +175,10 @@ class Outbox(RuleBasedStateMachine):
                 if not said or (incident.id, name) in self.refused:
                     continue
                 assert all(one.action != later.action for one, later in pairwise(said))
-                # a relapse that an upstream's incident keeps quiet was ended for them, and is not told again
-                over = incident.state == "resolved" or (incident.muted_by and name not in incident.told())
+                # a relapse that an upstream's incident keeps quiet was ended for them, and is not told again; nor
+                # is an upstream's own that is a ticket now, as fewer models are worse than page its owner
+                is_untold = incident.muted_by or incident.severity == "ticket"
+                over = incident.state == "resolved" or (is_untold and name not in incident.told())
                 assert said[-1].action == ("resolve" if over else "trigger")
 
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.book import Due, IncidentBook, StateError
+from alerts.archive import StateError
+from alerts.book import IncidentBook
 from alerts.incident import Incident
+from alerts.outbox import Due
 from alerts.owners import Owners
 from alerts.reason import Reason
 from stream.events import Finding

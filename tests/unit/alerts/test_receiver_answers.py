@@ -12,8 +12,8 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater, classify, retry_after_s
-from alerts.book import Due
 from alerts.http import Http
+from alerts.outbox import Due
 from alerts.receivers.pagerduty import PagerDutyReceiver
 from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
@@ -47,11 +48,24 @@ def test_harm_is_found_in_its_slice_and_the_summary_counts_everything(tmp_path):
     assert summary["joined"] == {"matched": 6_000}
     assert summary["pages"] == 1
     assert summary["pages_per_week"] == pytest.approx(1 / (6_000 * 60 / 604_800), rel=0.01)
+    one = summary["models"]["m"]["v1"]
+    since = one["windows"]["rollout"]["accuracy"]
+    assert since["value"] == pytest.approx(one["value"])
+    assert since["lower"] < since["value"] < since["upper"]
+    assert since["count"] == 6_000
+    assert one["windows"]["7d"] == one["windows"]["rollout"]  # it is 4 days long
+    assert 24 * 60 <= one["windows"]["24h"]["accuracy"]["count"] <= 36 * 60
+    assert "log_loss" not in one["windows"]["rollout"]
 
 
 def test_same_input_gives_the_same_bytes(tmp_path):
     path = write(tmp_path / "e.jsonl", 5_000, worse_from=4_000)
     assert told("replay", path, "--json") == told("replay", path, "--json")
+
+
+def test_the_text_says_the_figures_of_each_version(tmp_path):
+    said = told("replay", write(tmp_path / "e.jsonl", 300))
+    assert re.search(r"^m v1: accuracy 0\.\d+ \(0\.\d+ to 0\.\d+\), balanced_accuracy ", said, re.MULTILINE)
 
 
 def test_order_by_time_mends_a_shuffled_file(tmp_path):

@@ -189,15 +189,26 @@ def checkpoint(join, store, offsets=None):
     return changes
 
 
-def test_what_was_written_leaves_memory_and_is_found_again():
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [
+        (None, None),
+        (0.5, 0.5),
+        ({"yes": 0.7, "no": 0.3}, {"yes": 0.7, "no": 0.3}),
+        ({str(one): 0.1 for one in range(11)}, None),
+    ],
+)
+@pytest.mark.parametrize("outcomes", [1, 2])
+def test_what_was_written_leaves_memory_and_is_found_again(scores, kept, outcomes):
     store = MemoryStore()
     join = a_join(store=store, memory_entries=0)
-    join.predict(a_prediction(slices={"a": "x"}, scores=0.5))
-    checkpoint(join, store)
-    join.prefetch([an_outcome()])
-    (joined,) = join.know(an_outcome())
-    assert joined.reason is Reason.MATCHED
-    assert joined.served == ("p1", "m", "v1", 0.0, "yes", True, ("all", "a=x"))
+    join.predict(a_prediction(slices={"a": "x"}, scores=scores))
+    for number in range(outcomes):
+        checkpoint(join, store)
+        join.prefetch([an_outcome()])
+        (joined,) = join.know(an_outcome(outcome=f"{number}"))
+    assert joined.reason is (Reason.MATCHED if outcomes == 1 else Reason.CORRECTED)
+    assert joined.served == ("p1", "m", "v1", 0.0, "yes", scores is not None, ("all", "a=x"), b"", kept)
 
 
 @pytest.mark.parametrize("label", [True, 7, -1.5, "yes", 2**63 - 1, -(2**63)])

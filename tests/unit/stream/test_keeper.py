@@ -1,13 +1,14 @@
 """What a keeper holds is given back only when nobody is writing it."""
 
 import asyncio
+from typing import NamedTuple
 
 import pytest
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from stream.engine.checkpoint import CheckpointError, offsets_of
-from stream.engine.keeper import Custody, Held, Keeper
+from stream.engine.keeper import Batch, Custody, Held, Keeper
 from stream.engine.partition import Flush
 from stream.engine.probe import nothing
 from stream.engine.telemetry import EngineTelemetry
@@ -25,6 +26,9 @@ class Slow:
 
     def committed(self):
         self.told.append("stored")
+
+    def suspend(self):
+        self.told.append("suspended")
 
     def close(self):
         self.told.append("store closed")
@@ -72,6 +76,38 @@ def test_what_becomes_urgent_is_written_before_the_others_that_are_due():
     assert len(durable) == 4
 
 
+class Fold(Slow):
+    """A fold that remembers the offsets that it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.offsets = []
+
+    def apply(self, records):
+        self.offsets += [record.offset for record in records]
+        return False
+
+
+class Rec(NamedTuple):
+    offset: int
+    topic: str = "i"
+    partition: int = 0
+
+
+def test_what_is_fetched_while_a_partition_is_restored_is_not_folded_behind_a_hole():
+    keeper, fold = keeper_of_nothing(), Fold()
+    keeper.restoring = True
+    keeper.apply(Batch([Rec(5), Rec(6)], keeper.epoch))  # its state is not there yet
+    keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 5})
+    fetched_before = keeper.epoch
+    keeper.apply(Batch([Rec(7), Rec(8)], fetched_before))
+    keeper.resume()
+    keeper.apply(Batch([Rec(9)], fetched_before))
+    assert (fold.offsets, keeper.next_offset(Rec(0))) == ([], 5)
+    keeper.apply(Batch([Rec(5), Rec(6)], keeper.epoch))
+    assert (fold.offsets, keeper.next_offset(Rec(0))) == ([5, 6], 7)
+
+
 def test_a_checkpoint_under_way_is_finished_before_its_partition_is_given_back():
     async def close_while_writing():
         keeper, fold = keeper_of_nothing(), Slow()
@@ -85,7 +121,19 @@ def test_a_checkpoint_under_way_is_finished_before_its_partition_is_given_back()
         return fold.told
 
     told = asyncio.run(close_while_writing())
-    assert told == ["acknowledged", "stored", "store closed", "producer closed"]
+    assert told == ["suspended", "acknowledged", "stored", "suspended", "store closed", "producer closed"]
+
+
+def test_a_partition_that_comes_back_is_shown_again_after_a_commit_that_proves_that_nobody_had_it():
+    async def park_and_come_back():
+        keeper, fold = keeper_of_nothing(), Slow()
+        fold.go_on.set()
+        keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 1})
+        keeper.release()
+        assert await keeper._unpark(0)
+        return fold.told
+
+    assert asyncio.run(park_and_come_back()) == ["suspended", "acknowledged", "stored"]
 
 
 @pytest.mark.parametrize("marker", [b'{"schema":1,"offs', b"{}", b"", b'{"schema":9,"offsets":{}}'])

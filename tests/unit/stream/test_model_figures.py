@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from stream.figures.sums import WIDTHS, Sums
 from stream.model_figures import Chunk, ModelFigures
 from stream.series import new_series
 
@@ -12,6 +13,10 @@ def series(predictions=0, finding=None):
     one = new_series("classification", 1e-4)
     one.predictions, one.finding = predictions, finding
     return one
+
+
+SUMS = Sums()
+SUMS.windows.allot(WIDTHS["classification"])
 
 
 def shown(figures):
@@ -25,8 +30,8 @@ def dropped(figures):
 
 
 CHUNKS = [
-    Chunk("fraud", "v1", [("all", series(10)), ("country=pt", series(9)), ("country=br", series(1))]),
-    Chunk("eta", "v1", [("all", series(20)), ("country=pt", series(3, finding=object()))]),
+    Chunk("fraud", "v1", [("all", series(10)), ("country=pt", series(9)), ("country=br", series(1))], SUMS),
+    Chunk("eta", "v1", [("all", series(20)), ("country=pt", series(3, finding=object()))], SUMS),
 ]
 BY_IMPORTANCE = [
     ("eta", "v1", "country=pt"),
@@ -56,7 +61,7 @@ def test_what_changes_between_two_slices_of_work_does_no_harm():
 
     def chunks():
         for name, version in [*versions.items()]:
-            yield Chunk("m", name, [*version.items()])
+            yield Chunk("m", name, [*version.items()], SUMS)
 
     async def refresh():
         figures = ModelFigures(chunks, 50)
@@ -75,7 +80,7 @@ def test_many_series_do_not_stall_the_event_loop():
     """The loop gets its turn again and again; how long a turn takes is up to the machine."""
     one = series(5)
     names = [(f"slice={number}", one) for number in range(100)]
-    figures = ModelFigures(lambda: (Chunk(f"m{number}", "v", names) for number in range(1_600)), 2_000)
+    figures = ModelFigures(lambda: (Chunk(f"m{number}", "v", names, SUMS) for number in range(1_600)), 2_000)
 
     async def turns_meanwhile():
         looking, turns = asyncio.create_task(figures.refresh()), 0
@@ -86,3 +91,30 @@ def test_many_series_do_not_stall_the_event_loop():
 
     assert asyncio.run(turns_meanwhile()) > 2
     assert dropped(figures) == 158_000
+
+
+def test_windows_are_shown_of_every_series_and_the_rest_of_the_busiest_versions_only():
+    """One version in ten of the budget shows what only whole versions have; undefined figures have no sample."""
+    sums, slices = Sums(), {name: series(number) for number, name in enumerate(("country=pt", "all"), 1)}
+    for one in slices.values():
+        one.place = sums.windows.allot(WIDTHS["classification"])
+    for number in range(100):
+        row = (60.0 * number, [*slices.values()], True, number % 4 > 0, 0.8)
+        sums.take((*row, 1.0))
+    figures = ModelFigures(lambda: [Chunk(name, "v1", [*slices.items()], sums) for name in "ab"], 10)
+    asyncio.run(figures.refresh())
+    samples = {one.name: one.samples for one in figures.collect()}
+    by_window = {
+        (one.labels["model"], one.labels["slice"], one.labels["window"]): one.value
+        for one in samples["tidewatch_model_accuracy_ratio"]
+    }
+    assert by_window["b", "country=pt", "7d"] == by_window["a", "all", "24h"] == 0.75
+    assert {one.labels["model"] for one in samples["tidewatch_model_brier"]} == {"a"}
+    assert {one.value for one in samples["tidewatch_model_roc_auc_ratio"]} == {0.5}
+    recalls = samples["tidewatch_model_class_recall_ratio"]
+    assert {(one.labels["class"], one.labels["window"]) for one in recalls} == {
+        (name, window) for name in ("true", "false") for window in ("24h", "rollout")
+    }
+    assert samples["tidewatch_model_mape_ratio"] == []
+    counts = {one.labels["window"]: one.value for one in samples["tidewatch_model_window_outcomes"]}
+    assert counts == {"5m": 7, "1h": 70, "24h": 100, "7d": 100}

@@ -182,6 +182,51 @@ def test_corrected_outcome_revises_the_accuracy():
     assert (series.outcomes, series.rollout()) == (1, 1.0)
 
 
+def test_corrections_close_a_finding_that_rests_on_wrong_labels():
+    findings, monitor, join, judgement = [], *correctable()
+    for i in range(2_600):
+        findings += told(monitor, join, judgement, i, i >= 2_000 or i % 12 == 0, i + 1)
+    assert [one.state for one in findings] == ["open"]
+    for i in range(2_000, 2_600):
+        findings += corrected(monitor, join, judgement, i, i % 12 == 0)
+    assert [one.state for one in findings] == ["open", "closed"]
+    series = monitor.versions["v"].series["all"]
+    assert series.finding is None
+    assert series.rollout() == pytest.approx(1 - 217 / 2_600)
+
+
+def test_corrections_open_a_finding_again_that_was_closed_by_wrong_labels():
+    findings, monitor, join, judgement = [], *correctable()
+    for i in range(4_000):
+        findings += told(
+            monitor, join, judgement, i, (2_000 <= i < 2_600 and i % 2 == 0) or i % 12 == 0, i + 1
+        )
+    opened, closed = findings
+    assert (opened.state, closed.state) == ("open", "closed")
+    for i in range(2_600, 4_000):
+        findings += corrected(monitor, join, judgement, i, i % 2 == 0 or i % 12 == 0)
+    again = findings[2]
+    assert [one.state for one in findings] == ["open", "closed", "open"]
+    assert (again.episode, again.slice, again.onset_at) == (2, "all", opened.onset_at)
+    assert again.id != opened.id
+    assert "corrected" in again.causes[0]
+
+
+def correctable():
+    return Monitor("m"), Join(1e9, 100_000, MemoryStore(), 100_000), Judgement()
+
+
+def told(monitor, join, judgement, i, wrong, at):
+    one = Prediction(prediction_id=str(i), model="m", version="v", at=Instant(i), prediction=True)
+    monitor.predicted(one, join.predict(one)[0].served, judgement)
+    return corrected(monitor, join, judgement, i, wrong, at)
+
+
+def corrected(monitor, join, judgement, i, wrong, at=5_000):
+    known = Outcome(prediction_id=str(i), model="m", at=Instant(at), outcome=not wrong)
+    return monitor.take(join.know(known)[0], judgement, None)[1]
+
+
 def test_outcome_of_another_kind_is_counted_as_mismatched():
     monitor, join, judgement = Monitor("m"), Join(100, 100, MemoryStore(), 100), Judgement()
     join.predict(Prediction(prediction_id="1", model="m", version="v", at=Instant(0), prediction=3.5))

@@ -7,8 +7,10 @@ import pytest
 
 from stream import state
 from stream.fold import CLOCKS, InputFold
+from stream.joined import Joined, Reason, Served
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
+from stream.version import Judgement
 from tests.laws.lives import RULES, Life
 
 WRITTEN = Path(__file__).parent / "data"
@@ -76,6 +78,28 @@ def test_state_of_schema_4_goes_on_with_its_adwins(kind):
     assert any(changes[0])
 
 
+@pytest.mark.parametrize("kind", ["error", "number"])
+def test_state_of_schema_4_sums_what_is_predicted_from_here_on(kind):
+    monitor = state.load((WRITTEN / f"state-4-{kind}.bin").read_bytes())
+    version = monitor.versions["v1"]
+    known = version.series["all"]
+    before = known.outcomes
+    said = True if kind == "error" else 10.0
+    for at in (known.newest_at, known.newest_at + 60.0):
+        served = Served(f"p{at}", "m", "v1", at, said, kind == "error", ("all", "tier=a"))
+        monitor.take(Joined(Reason.MATCHED, "m", served, said, at), Judgement(), None)
+    # what was learned before is in no sum, so its correction takes nothing out
+    old = Served("7", "m", "v1", known.newest_at - 90.0, said, kind == "error", ("all", "tier=a"))
+    monitor.take(
+        Joined(Reason.CORRECTED, "m", old, said, 1e6, False if said is True else 9.0), Judgement(), None
+    )
+    whole, tier, other = (version.series[name].place for name in ("all", "tier=a", "tier=b"))
+    for found in (version, state.load(state.dump(monitor)).versions["v1"]):
+        cells = found.sums.total("rollout").cells
+        assert (cells[whole], cells[tier], cells[other]) == (1.0, 1.0, 0.0)
+    assert known.outcomes == before + 2
+
+
 def test_migrated_state_is_written_in_the_current_schema():
     migrated = state.load((WRITTEN / "state-1-fraud.br.bin").read_bytes())
     written = state.dump(migrated)
@@ -120,3 +144,17 @@ def test_a_fold_names_the_partition_whose_clocks_it_cannot_read():
     fold = InputFold(3, RULES, Life({}), MemoryStore())
     with pytest.raises(state.MonitorStateError, match=r"partition 3, model 'tidewatch.clocks'"):
         fold.restore(CLOCKS, b'{"predicted_un')
+
+
+def test_state_without_windows_counts_them_from_here():
+    monitor = state.load((WRITTEN / "state-3-error.bin").read_bytes())
+    assert monitor.versions["v1"].series["all"].finding.windows == ()
+    assert monitor.windows.tell() == ()
+
+
+def test_windows_and_what_was_said_of_them_survive():
+    monitor = Monitor("m")
+    monitor.windows.add(1_000.0, 1.0)
+    monitor.windows.tell()
+    again = state.load(state.dump(monitor)).windows
+    assert (again.cells, again.said) == (monitor.windows.cells, monitor.windows.said)

@@ -15,7 +15,7 @@ from stream.wire import (
     MAX_BYTES,
     Tolerance,
     decode_event,
-    decode_finding,
+    decode_told,
     encode,
     event_faults,
     partition_for,
@@ -371,14 +371,14 @@ FINDING = Finding(
 
 
 def test_a_finding_survives_encoding():
-    assert decode_finding(encode(FINDING)) == FINDING
+    assert decode_told(encode(FINDING)) == FINDING
 
 
 @pytest.mark.parametrize(
     ("value", "reason", "message"),
     [
         (None, "null_value", "value null: want a JSON object; nothing is deleted by a null here"),
-        (line(OUTCOME), "unknown_type", 'type "outcome": want "finding"'),
+        (line(OUTCOME), "unknown_type", 'type "outcome": want "finding" or "errors" or "rollout"'),
         (
             encode(FINDING).replace(b'"page"', b'"shout"'),
             "out_of_range",
@@ -390,7 +390,7 @@ def test_a_finding_survives_encoding():
 )
 def test_a_malformed_finding_is_refused_with_a_reason(value, reason, message):
     with pytest.raises(DecodeError) as refused:
-        decode_finding(value)
+        decode_told(value)
     assert (refused.value.reason, str(refused.value)) == (reason, message)
 
 

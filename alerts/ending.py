@@ -1,0 +1,36 @@
+"""Core. How an attempt ended, as the incident remembers it.
+
+Each takes the incident as it is by now: findings may have joined since the request left.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from alerts.incident import Incident, Notification, rerouted, with_notification
+
+TRIGGER_REFUSED = "trigger_refused"
+
+
+def accepted(incident: Incident, one: Notification, at: float) -> Incident:
+    """Return the incident whose notification its receiver has, ``at`` epoch seconds."""
+    sent = replace(one, state="sent", accepted_at=at, last_error="", attempts=one.attempts + 1)
+    return with_notification(incident, sent)
+
+
+def put_off(incident: Incident, one: Notification, reason: str) -> Incident:
+    """Return the incident whose notification will be tried again."""
+    return with_notification(incident, replace(one, attempts=one.attempts + 1, last_error=reason))
+
+
+def refused(incident: Incident, one: Notification, reason: str, fallback: str | None) -> Incident:
+    """Return the incident whose notification its receiver will never take; its fallback is to hear it instead.
+
+    What was to follow a refused trigger ends with it, as a fallback that takes over hears it too.
+    """
+    failed = replace(one, state="failed", last_error=reason, attempts=one.attempts + 1)
+    incident = with_notification(incident, failed)
+    for later in incident.notifications if one.action == "trigger" else ():
+        if (later.receiver, later.state) == (one.receiver, "due"):
+            incident = with_notification(incident, replace(later, state="failed", last_error=TRIGGER_REFUSED))
+    return incident if fallback is None else rerouted(incident, one, fallback)

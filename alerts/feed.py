@@ -1,0 +1,54 @@
+"""Edge. A rota that is fetched from a URL, and the last good copy of it on disk."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from alerts.ical import IcalRota, SureRota, parsed, read
+
+FETCHED = "fetched"
+NO_CALENDAR = "no_calendar"
+NOT_KEPT = "not_kept"
+
+
+class Feed(NamedTuple):
+    """Where a rota comes from, how often it is asked for, and where its last good copy is kept."""
+
+    name: str
+    url: str
+    refresh_s: float
+    copy: Path
+    rota: SureRota
+
+    def __repr__(self) -> str:
+        return f"Feed({self.name})"  # the URL is a secret
+
+    def load(self) -> Feed:
+        """Take the copy that an earlier run kept, if there is a good one; return the feed."""
+        with suppress(ValueError):
+            self.rota.rota = IcalRota(read(self.copy))
+        return self
+
+    def take(self, content: bytes) -> tuple[str, tuple[str, ...]]:
+        """Use the fetched calendar and keep it; what is no calendar changes nothing.
+
+        Return a reason, and the names that it gives turns to and no receiver has.
+        """
+        try:
+            calendar = parsed(content)
+        except ValueError:
+            return NO_CALENDAR, ()
+        self.rota.rota = IcalRota(calendar)
+        return (FETCHED if self._keep(content) else NOT_KEPT), self.rota.strangers(calendar)
+
+    def _keep(self, content: bytes) -> bool:
+        """Replace the copy at one stroke; return whether that went well."""
+        fresh = self.copy.with_name(f"{self.copy.name}.new")
+        try:
+            fresh.write_bytes(content)
+            fresh.replace(self.copy)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,159 @@
+"""Core. The outbox: which notifications may leave now, as the last durable checkpoint has them.
+
+Nothing leaves before the checkpoint that holds it is durable: nobody may see an intent to notify that a crash
+could take back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from alerts.change import DueChange
+from alerts.incident import Incident, Notification, sendable
+
+
+class Due(NamedTuple):
+    """A notification that may leave now, with its incident as it is now."""
+
+    incident: Incident
+    notification: Notification
+
+    @property
+    def subject(self) -> Incident:
+        """What it is about."""
+        return self.incident
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What a log line says of it."""
+        return {"owner": self.incident.owner, "model": self.incident.model, "incident": self.incident.id}
+
+    @property
+    def proven_at(self) -> float | None:
+        """When the harm's proof reached Kafka, epoch seconds, or ``None``."""
+        return self.incident.lead.proven_at
+
+
+class Digest(NamedTuple):
+    """Notifications that leave in one message, with their incidents as they are now."""
+
+    dues: tuple[Due, ...]
+
+    @property
+    def notification(self) -> Notification:
+        """The digest as one notification."""
+        first = self.dues[0].notification
+        attempts = max(due.notification.attempts for due in self.dues)
+        return replace(first, id=first.digest, action="digest", attempts=attempts)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What a log line says of it."""
+        return {"incidents": [*dict.fromkeys(due.incident.id for due in self.dues)]}
+
+
+Leaving = Due | Digest | DueChange
+
+
+def parts(leaving: Leaving) -> tuple[Due | DueChange, ...]:
+    """Return the single notifications that leave with it."""
+    return leaving.dues if isinstance(leaving, Digest) else (leaving,)
+
+
+class Outbox:
+    """Durable copies of the incidents, and by receiver the notifications that wait.
+
+    ``live`` finds an incident as it is now. Derived from the checkpoint, so never saved itself.
+    """
+
+    def __init__(self, live: Callable[[str], Incident | None]) -> None:
+        self._live = live
+        self._durable: dict[str, Incident] = {}
+        self._flushed: dict[str, Incident | None] = {}
+        self._due: dict[str, dict[str, str]] = {}
+
+    def flush(self, name: str, incident: Incident | None) -> None:
+        """Learn what the checkpoint under way holds of an incident, ``None``: it is forgotten."""
+        self._flushed[name] = incident
+
+    def commit(self) -> None:
+        """Learn that all that was flushed is durable."""
+        flushed, self._flushed = self._flushed, {}
+        for name, incident in flushed.items():
+            if incident is None:
+                self._forget(name)
+            else:
+                self._durable[name] = incident
+                self._post(incident)
+
+    def due(self, receiver: str) -> Iterator[Due]:
+        """Yield what may leave for this receiver, oldest first."""
+        for notification_id, name in list(self._due.get(receiver, {}).items()):
+            incident, kept = self._live(name), self._durable[name]
+            live = None if incident is None else incident.notification(notification_id)
+            if incident is None or live is None or live.state != "due":
+                continue
+            if not live.digest and sendable(kept, kept.notification(notification_id)):
+                yield Due(incident, live)
+
+    def digests(self, receiver: str) -> Iterator[Digest]:
+        """Yield the digests that may leave for this receiver: those whose members are all durable as such."""
+        members: dict[str, list[Due]] = {}
+        pending: set[str] = set()
+        for notification_id, name in self._due.get(receiver, {}).items():
+            incident = self._live(name)
+            live = None if incident is None else incident.notification(notification_id)
+            if incident is None or live is None or live.state != "due" or not live.digest:
+                continue
+            members.setdefault(live.digest, []).append(Due(incident, live))
+            if self._durable[name].notification(notification_id).digest != live.digest:
+                pending.add(live.digest)
+        for name, dues in members.items():
+            if name not in pending:
+                yield Digest(tuple(sorted(dues, key=_by_age)))  # whatever order a restart left them in
+
+    def runs(self, receiver: str) -> Iterator[list[Due]]:
+        """Yield what waits for this receiver and was neither tried nor put into a digest, by incident, in order.
+
+        What was tried may have arrived: it keeps its own id.
+        """
+        for name in dict.fromkeys(self._due.get(receiver, {}).values()):
+            incident, kept = self._live(name), self._durable[name]
+            chain = [one for one in kept.notifications if (one.receiver, one.state) == (receiver, "due")]
+            if incident is None or not chain or not sendable(kept, chain[0]):
+                continue
+            live = [incident.notification(one.id) for one in chain]
+            run = [*takewhile(_is_untouched, live)]
+            if run:
+                yield [Due(incident, one) for one in run]
+
+    def clear(self) -> None:
+        """Hand out nothing from here on."""
+        self._due.clear()
+
+    def _forget(self, name: str) -> None:
+        gone = self._durable.pop(name, None)
+        for notification in gone.notifications if gone else ():
+            self._due.get(notification.receiver, {}).pop(notification.id, None)
+
+    def _post(self, incident: Incident) -> None:
+        live = self._live(incident.id)
+        waiting = {one.id for one in live.notifications if one.state == "due"} if live else set()
+        for notification in incident.notifications:
+            lane = self._due.setdefault(notification.receiver, {})
+            if notification.id in waiting:
+                lane[notification.id] = incident.id
+            else:
+                lane.pop(notification.id, None)
+
+
+def _by_age(due: Due) -> tuple[float, str]:
+    return due.notification.due_at, due.incident.id
+
+
+def _is_untouched(one: Notification) -> bool:
+    return one.state == "due" and not one.attempts and not one.digest

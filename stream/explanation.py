@@ -1,0 +1,160 @@
+"""Core. What a harm hangs on: rollouts, a pair of slices, inputs that moved with or without harm.
+
+Excess is loss above the mean before the onset. An input whose values moved explains as much of it as is missing
+where they did not: ``1 - e / E`` for the mean excess ``E`` of all rows since the onset and ``e`` of those in bins
+that are no more frequent than in the reference. An input that moved without harm leaves ``e = E``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from math import nan, sqrt
+from typing import NamedTuple
+
+from stream.diagnosis import Harm, harm
+from stream.events import ALL, RolledOut, Stage
+from stream.reference import SAID, Feature, Reference
+from stream.rows import ABSENT, Row, Rows
+from stream.series import Series
+
+SUSPECT_S = 3_600.0
+"""A rollout this long before the onset, or less, is named as a possible cause."""
+LARGE = 0.1
+"""Of the index beyond chance, for an input to be named."""
+NAMED = 3
+"""Inputs that are named at most of those that explain, or may; as many of those that moved without harm."""
+FREQUENT = 1.25
+"""A bin that holds so many times its share in the reference has moved."""
+FEWEST = 12
+"""Rows that say anything."""
+ENOUGH = 40
+"""Rows of the harmed slice; with fewer, all rows speak for its inputs."""
+HARMLESS = 0.4
+"""An input that explains less of the excess moved without harm: so few rows can't tell it from none."""
+SHARE, SMALL, NOISE = 0.8, 0.8, 2.0
+"""A pair carries this share of the excess at least, on this share of the rows at most; the rest shows only noise
+of so many standard deviations."""
+
+
+def rollouts_before(stages: Mapping[str, tuple[float, Stage]], onset_at: float) -> tuple[RolledOut, ...]:
+    """Return the rollouts in the time before the onset that makes them suspect, by version."""
+    return tuple(
+        RolledOut(version=version, stage=stage, at=at)
+        for version, (at, stage) in sorted(stages.items())
+        if 0 <= onset_at - at <= SUSPECT_S
+    )
+
+
+def rolled_out(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
+    """Yield each rollout in words."""
+    for one in rollouts:
+        yield f"rollout of {one.version} to {one.stage}, {onset_at - one.at:.0f} s before the onset"
+
+
+class Moved(NamedTuple):
+    """An input whose newest values lie far from the reference; ``explained`` (<= 1) is nan when rows can't say."""
+
+    name: str
+    psi: float
+    values: int
+    explained: float
+
+
+def causes(reference: Reference, rows: Rows, found: Harm, whole: Series) -> Iterator[str]:
+    """Yield in words the pair of slices that carries the harm, then moved inputs, those that explain most first.
+
+    ``whole`` is the series of all slices.
+    """
+    here = rows.since(found.onset_at, found.slice)
+    pair = pair_of(here, found.before.mean, found.slice)
+    if pair is not None:
+        yield pair
+    if len(here) >= ENOUGH:
+        moves = [*moved(reference, here, found.before.mean)]
+    else:
+        usual = harm(ALL, whole, found.onset_at).before.mean
+        moves = [*moved(reference, rows.since(found.onset_at, ALL), usual)]
+    guilty = [one for one in moves if not one.explained < HARMLESS]
+    harmless = [one for one in moves if one.explained < HARMLESS]
+    # a nan is no order: what rows can't tell is behind what they tell
+    guilty.sort(
+        key=lambda one: (-one.explained if one.explained == one.explained else 0.0, -one.psi, one.name)
+    )
+    harmless.sort(key=lambda one: (-one.psi, one.name))
+    for one in guilty[:NAMED] + harmless[:NAMED]:
+        yield _in_words(one)
+
+
+def _in_words(moved: Moved) -> str:
+    what = SAID.get(moved.name, f"feature {moved.name}")
+    by = f"population stability index {moved.psi:.2f} over the newest {moved.values} values"
+    if moved.explained != moved.explained:
+        return f"{what} moved: {by}"
+    if moved.explained < HARMLESS:
+        return f"{what} moved without harm, the loss rose as much where it did not: {by}"
+    return f"{what} moved and explains {max(moved.explained, 0.0):.0%} of the excess loss: {by}"
+
+
+def moved(reference: Reference, rows: Sequence[Row], base: float) -> Iterator[Moved]:
+    """Yield the inputs whose newest values lie far from the reference."""
+    for place, (name, feature) in enumerate(reference.features.items()):
+        psi, count = feature.newest()
+        if psi >= LARGE:
+            known = [row for row in rows if place < len(row.bins) and row.bins[place] != ABSENT]
+            yield Moved(name, psi, count, _explained(feature, place, known, base))
+
+
+def _explained(feature: Feature, place: int, rows: Sequence[Row], base: float) -> float:
+    """Return the share of the excess that is missing where the input did not move; nan without enough rows."""
+    excess = sum(row.loss - base for row in rows)
+    if len(rows) < FEWEST or excess <= 0.0:
+        return nan
+    seen = [0] * len(feature.reference)
+    for row in rows:
+        seen[row.bins[place]] += 1
+    total = sum(feature.reference)
+    usual = [known / total * len(rows) for known in feature.reference]
+    still = [row.loss - base for row in rows if seen[row.bins[place]] <= FREQUENT * usual[row.bins[place]]]
+    if len(still) < FEWEST:  # nearly all of it moved, so nothing can be told apart
+        return nan
+    return 1.0 - max(sum(still) / len(still), 0.0) / (excess / len(rows))
+
+
+def pair_of(rows: Sequence[Row], base: float, where: str) -> str | None:
+    """Return in words the smallest pair of slice values that carries the harm of ``where``, or ``None``."""
+    counts: dict[tuple[str, ...], tuple[int, float]] = {}
+    for row in rows:
+        for key in _pairs(row.slices, where):
+            number, total = counts.get(key, (0, 0.0))
+            counts[key] = number + 1, total + row.loss - base
+    excess = sum(row.loss - base for row in rows)
+    noise = NOISE * _deviation(rows)
+    fit = [
+        (number, key, part / excess)
+        for key, (number, part) in counts.items()
+        if FEWEST <= number <= SMALL * len(rows)
+        and part >= SHARE * excess > 0.0
+        and excess - part <= noise * sqrt(len(rows) - number)
+    ]
+    if not fit:
+        return None
+    number, key, share = min(fit)
+    return (
+        f"{' and '.join(key)}: {share:.0%} of the excess loss on {number / len(rows):.0%} of the predictions"
+    )
+
+
+def _pairs(slices: Sequence[str], where: str) -> Iterator[tuple[str, ...]]:
+    """Yield the pairs that these slices are part of: any two, or with ``where`` if that is one slice."""
+    others = [one for one in slices if one not in (ALL, where)]
+    if where == ALL:
+        yield from combinations(others, 2)
+    else:
+        for other in others:
+            yield where, other
+
+
+def _deviation(rows: Sequence[Row]) -> float:
+    mean = sum(row.loss for row in rows) / max(len(rows), 1)
+    return sqrt(sum((row.loss - mean) ** 2 for row in rows) / max(len(rows), 1))

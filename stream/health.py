@@ -1,0 +1,239 @@
+"""Core. What is wrong around a model, not in it: no events, no labels, trouble in the join or with clocks.
+
+All of it is a ticket, one for each kind and model. The partition's clock says when to look; a silence is over at
+the first look after something came, a trouble of the join with the first window that is as usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import inf, isnan
+from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from stream.clock import Clock
+from stream.events import ALL, Finding, Metric, finding_id
+from stream.gaps import SHORTEST_S
+from stream.instant import in_words
+from stream.maturity import Maturity, width
+from stream.rates import AHEAD, AHEAD_S, BEHIND, BEHIND_S, CLOCKS, JOIN, ON_TIME, Rates, Trouble
+from stream.rows import DENSE, SPARSE
+from stream.traffic import DAY_S, HOUR_S, Traffic
+from stream.version import Judgement
+
+JOINED, CLOCK = "@join", "@clock"
+"""What a ticket is about, as its ``feature``; also ``@traffic`` and ``@labels``."""
+LOOKED_S = 6 * HOUR_S
+"""Between two looks at most."""
+KINDS = 4
+"""Of tickets that share the budget."""
+
+
+class Health(Struct, array_like=True, gc=False):
+    """The state of one model's surroundings; ``due_at``: when the partition's clock has it looked at."""
+
+    due_at: float = -inf
+    traffic: Traffic = field(default_factory=Traffic)
+    maturity: Maturity = field(default_factory=Maturity)
+    join: Rates = field(default_factory=Rates)
+    clock: Rates = field(default_factory=Rates)
+    events: int = 0
+    """New predictions, and joined outcomes, with a Kafka time; then those from the future and from the past."""
+    ahead: int = 0
+    behind: int = 0
+    rest: int = 0
+    """Predictions until the next that has a row."""
+
+    def predicted(self, at: float, clock: Clock, proven_at: float) -> bool:
+        """Take a new prediction of event time ``at``, in Kafka at ``proven_at``, not above 0 without Kafka.
+
+        Return whether it is to have a row (``stream.rows``): the more come in an hour, the fewer of them.
+        """
+        traffic, maturity, now = self.traffic, self.maturity, clock.at
+        if now - traffic.seen_at <= SHORTEST_S and now < traffic.until:
+            traffic.seen_at, traffic.lost_s = now, clock.lost_s
+            traffic.count += 1
+        else:
+            traffic.seen(now, clock.lost_s)
+        if maturity.began_at <= at < maturity.ends_at:  # a call more costs as much as all of this
+            maturity.predictions += 1
+        else:
+            maturity.predicted(at)
+        if -BEHIND_S <= at - proven_at <= AHEAD_S:
+            self.events += 1
+        else:
+            self._strayed(at, proven_at)
+        if self.rest:
+            self.rest -= 1
+            return False
+        self.rest = min(traffic.count // DENSE, SPARSE)
+        return True
+
+    def labelled(
+        self, at: float, outcome_at: float, loss: float, clock: Clock, proven_at: float | None
+    ) -> None:
+        """Take the outcome of a prediction of event time ``at``."""
+        maturity, now = self.maturity, clock.at
+        if now - maturity.seen_at <= SHORTEST_S and maturity.began_at <= at < maturity.ends_at:
+            maturity.seen_at, maturity.lost_s = now, clock.lost_s
+            maturity.labels += 1
+            maturity.loss_total += loss
+            maturity.delays[int(outcome_at - at).bit_length() if outcome_at > at else 0] += 1
+        else:
+            maturity.labelled(at, outcome_at - at, loss, now, clock.lost_s)
+        if proven_at is not None and -BEHIND_S <= outcome_at - proven_at <= AHEAD_S:
+            self.events += 1
+        else:
+            self._strayed(outcome_at, proven_at or 0.0)
+
+    def _strayed(self, at: float, proven_at: float) -> None:
+        """Count an event whose time is far from Kafka's, if Kafka gave any."""
+        if proven_at > 0.0:
+            self.events += 1
+            self.ahead += at > proven_at
+            self.behind += at < proven_at
+
+    def clock_counts(self) -> dict[str, int]:
+        """Return how many events came in time, ahead of it and behind it."""
+        on_time = self.events - self.ahead - self.behind
+        return {ON_TIME: on_time, AHEAD: self.ahead, BEHIND: self.behind}
+
+
+def new_health(label_horizon_s: float) -> Health:
+    """Return what nothing is known of yet; it is looked at with the first prediction."""
+    return Health(maturity=Maturity(width(label_horizon_s)))
+
+
+class Words(NamedTuple):
+    """What a ticket says: a clause, the figure before and after with their counts, the onset and its interval."""
+
+    text: str
+    before: float
+    after: float
+    before_count: int
+    after_count: int
+    onset_at: float
+    onset_after: float
+    onset_before: float
+
+
+class Look(NamedTuple):
+    """What a look at a model needs to know. ``version`` is its newest; ``is_served``: not all have retired."""
+
+    model: str
+    version: str
+    is_served: bool
+    now: float
+    lost_s: float
+    proven_at: float | None
+
+
+def look(health: Health, seen: Look, counts: Mapping[str, int], judgement: Judgement) -> list[Finding]:
+    """Return the tickets that were opened or closed by time; sets when to look again.
+
+    ``counts`` are those of the model's events by what became of them.
+    """
+    traffic, maturity, now = health.traffic, health.maturity, seen.now
+    odds, final = judgement.silence_odds(KINDS), maturity.final()
+    a_day = 0.0 if isnan(final) else traffic.hours.a_day() * final
+    is_silent = seen.is_served and traffic.is_silent(now, seen.lost_s, odds)
+    is_starved = maturity.is_starved(now, seen.lost_s, odds, a_day)
+    limit = judgement.drift_limit(KINDS)
+    found = (
+        _silence(traffic, is_silent, seen, "traffic", partial(_traffic, traffic, seen)),
+        _silence(maturity, is_starved, seen, "labels", partial(_labels, maturity, seen)),
+        _trouble(health.join, JOINED, health.join.look(JOIN, counts, now, limit), seen),
+        _trouble(health.clock, CLOCK, health.clock.look(CLOCKS, health.clock_counts(), now, limit), seen),
+    )
+    is_open = traffic.finding is not None or maturity.finding is not None
+    rest_s = SHORTEST_S if is_open else max(traffic.next_at(now, seen.lost_s) - now, SHORTEST_S)
+    health.due_at = now + min(rest_s, LOOKED_S)
+    return [one for one in found if one is not None]
+
+
+def _silence(
+    of: Traffic | Maturity, is_over_limit: bool, seen: Look, metric: Metric, words: Callable[[], Words]
+) -> Finding | None:
+    """Open the ticket of a silence that is over its limit, or close one that is over."""
+    if of.finding is None:
+        if not is_over_limit:
+            return None
+        of.episode += 1
+        of.finding = _opened(seen, f"@{metric}", metric, of.episode, words())
+        return of.finding
+    is_back = of.seen_at > of.finding.onset_at
+    if not is_back and (seen.is_served or metric != "traffic"):
+        return None
+    closed, of.finding = _closed(of.finding, seen), None
+    return closed
+
+
+def _traffic(traffic: Traffic, seen: Look) -> Words:
+    missed = traffic.missed(seen.now, seen.lost_s)
+    return _words(traffic.seen_at, seen.now, missed, "prediction", "at these hours of the week")
+
+
+def _labels(maturity: Maturity, seen: Look) -> Words:
+    return _words(
+        maturity.seen_at, seen.now, maturity.missed(seen.now, seen.lost_s), "label", "with their usual delay"
+    )
+
+
+def _words(seen_at: float, now: float, missed: float, what: str, usually: str) -> Words:
+    hours = (now - seen_at) / HOUR_S
+    words = f"no {what} for {hours:.3g} h, since {in_words(seen_at)}; {missed:.0f} would have come {usually}"
+    return Words(words, missed / hours, 0.0, round(missed), 0, seen_at, seen_at, now)
+
+
+def _trouble(rates: Rates, feature: str, trouble: Trouble | None, seen: Look) -> Finding | None:
+    """Open or close the ticket of a whole window of the join or of the clocks."""
+    drift = rates.drift
+    if trouble is None:
+        return None
+    if trouble.verdict == "drifted":
+        assert trouble.kind.metric is not None
+        said = f"{trouble.after:.3g} are {trouble.kind.words}, {trouble.before:.3g} were"
+        counts = (trouble.before_count, trouble.after_count)
+        since, until = drift.onset_at - DAY_S, seen.now
+        words = Words(said, trouble.before, trouble.after, *counts, drift.onset_at, since, until)
+        drift.episode += 1
+        drift.finding = _opened(seen, feature, trouble.kind.metric, drift.episode, words)
+        return drift.finding
+    if trouble.verdict == "recovered" and drift.finding is not None:
+        closed = _closed(drift.finding, seen)
+        drift.finding, drift.evidence = None, 0.0
+        return closed
+    return None
+
+
+def _opened(seen: Look, feature: str, metric: Metric, episode: int, words: Words) -> Finding:
+    return Finding(
+        id=finding_id(seen.model, "", ALL, f"health {feature}", episode),
+        state="open",
+        severity="ticket",
+        model=seen.model,
+        version=seen.version,
+        slice=ALL,
+        metric=metric,
+        direction="changed",
+        before=words.before,
+        after=words.after,
+        before_count=words.before_count,
+        after_count=words.after_count,
+        onset_at=words.onset_at,
+        onset_after=words.onset_after,
+        onset_before=words.onset_before,
+        detected_at=seen.now,
+        proven_at=seen.proven_at,
+        events_since_onset=words.after_count,
+        episode=episode,
+        summary=f"{seen.model}: {words.text}.",
+        feature=feature,
+    )
+
+
+def _closed(finding: Finding, seen: Look) -> Finding:
+    return replace(finding, state="closed", closed_at=seen.now, proven_at=seen.proven_at)

@@ -1,0 +1,30 @@
+"""Silence of traffic by simulation: the short form of ``bench.detection.silences``."""
+
+import numpy as np
+import pytest
+
+from bench.detection.silences import ODDS, simulate
+from stream.gaps import DAYS, FEWEST, Gaps
+
+
+@pytest.mark.parametrize("shape", ["weekly", "office hours"])
+def test_usual_traffic_keeps_its_budget_and_a_stop_is_told(shape):
+    calm = simulate(shape, 300.0, 6, stops=False)
+    ended = simulate(shape, 300.0, 4, stops=True)
+    assert calm.opened <= 1
+    assert ended.opened <= 1
+    assert len(ended.delays) == 4
+    assert np.median(ended.delays) < 16.0
+
+
+@pytest.mark.parametrize("days", [FEWEST, 10, DAYS])
+def test_the_limit_is_exceeded_no_more_often_than_asked_for(days):
+    rng, exceeded = np.random.default_rng(1), []
+    for sample in rng.gumbel(20.0, 3.0, (20_000, days)):
+        limit = Gaps(days=sample.tolist()).limit(ODDS, 1.0)
+        exceeded.append(-np.expm1(-np.exp(-(limit - 20.0) / 3.0)))
+    assert np.mean(exceeded) <= ODDS
+
+
+def test_few_days_have_no_limit():
+    assert Gaps(days=[1.0] * (FEWEST - 1)).limit(ODDS, 100.0) == float("inf")
