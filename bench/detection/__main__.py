@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bench.detection import drifts, figures, fleet, real, rivals, shapes
+from bench.detection import drifts, endings, figures, fleet, real, rivals, shapes
 from bench.detection.figures import SHORT, WHOLE, Ratio
 from stream.version import Judgement
 
@@ -18,6 +18,8 @@ WHOLE_FLEET, SHORT_FLEET = (2_000, 30.0), (60, 30.0)
 """Models and days."""
 WHOLE_SEEDS, SHORT_SEEDS = 20, 2
 """Lives of each shape."""
+WHOLE_LIVES, SHORT_LIVES = 300, 20
+"""Of each harm that stays, hovers or ends."""
 
 
 def _table(title: str, rows: Iterable[Ratio]) -> dict[str, float]:
@@ -45,6 +47,15 @@ def _pages(seeds: int, seed: int) -> dict[str, list[float]]:
     for row in shapes.rows(seeds, seed):
         click.echo(str(row))
         found[row.name] = [row.fewest, round(row.mean, 4), row.most]
+    return found
+
+
+def _endings(lives: int, seed: int) -> dict[str, list[float | None]]:
+    click.echo(f"\nharms called over, {lives} lives of each")
+    found: dict[str, list[float | None]] = {}
+    for row in endings.rows(lives, seed):
+        click.echo(str(row))
+        found[row.key] = [round(row.over, 4), None if isnan(row.losses) else row.losses]
     return found
 
 
@@ -83,6 +94,7 @@ def main(short: bool, seed: int) -> None:
         ),
         "drift": _drifts(drifts.SHORT if short else drifts.WHOLE, seed),
         "pages": _pages(SHORT_SEEDS if short else WHOLE_SEEDS, seed),
+        "endings": _endings(SHORT_LIVES if short else WHOLE_LIVES, seed),
         "real": _real(),
     }
     click.echo("\nRiver's detectors: false alarms per 1e6, mean delay after 10,000 clean losses (missed)")

@@ -53,6 +53,12 @@ def test_each_shape_of_harm_is_told_as_often_as_it_should_be(report):
         assert (told[0] <= fewest, most <= told[1]) == (True, True), shape
 
 
+def test_harm_that_stays_is_never_called_over_and_harm_that_ends_is(report):
+    found = report["endings"]
+    assert {found[stays][0] for stays in ("10_15_15", "10_20_20", "10_40_40")} == {0.0}
+    assert min(found[ends][0] for ends in ("5_50_5", "10_20_10", "10_15_10")) >= 0.9
+
+
 def test_real_streams_are_judged_as_is_known_of_them(report):
     shown = {name: found for name, found in report["real"].items() if found is not None}
     if not shown:
