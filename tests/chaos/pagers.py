@@ -18,7 +18,7 @@ from tests.chaos.load import Sent
 from tests.chaos.nodes import Cluster
 from tests.chaos.producer import Sender
 from tests.chaos.receivers import Receivers
-from tests.chaos.storms import Field, Storm
+from tests.chaos.storms import Field, Storm, Weather
 
 SETTLE_S = 90.0
 SESSION_S = 3.0
@@ -146,18 +146,12 @@ def run(cluster: Cluster, storm: Storm, seed: int, incidents: int, per_s: float)
 
 def _weather(sender: Sender, ground: Field, storm: Storm, got: Receivers, incidents: int) -> None:
     """Send everything while the storm blows; return when all has arrived, or nothing more does."""
-    fleet = ground.fleet
-    fleet.resize(storm.workers)
-    fleet.workers[0].next_fault = storm.fault
-    acts = sorted((ground.rng.uniform(*act[:2]), number, act[2]) for number, act in enumerate(storm.acts))
-    fleet.await_owners(1)
+    weather = Weather(storm, ground)
+    ground.fleet.await_owners(1)
     sender.start()
     seen, deadline = -1, time.monotonic() + SETTLE_S
-    while sender.is_alive() or acts or ground.later or got.faults(incidents)["notifications_lost"] > 0:
-        fleet.supervise()
-        ground.tick()
-        while acts and sender.progress >= acts[0][0]:
-            acts.pop(0)[2](ground)
+    while sender.is_alive() or not weather.is_over or got.faults(incidents)["notifications_lost"] > 0:
+        weather.blow(sender.progress)
         if len(got.told) != seen:
             seen, deadline = len(got.told), time.monotonic() + SETTLE_S
         if time.monotonic() > deadline:

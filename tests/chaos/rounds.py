@@ -16,7 +16,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.load import LEGACY, Sent, Shape
 from tests.chaos.nodes import Cluster
 from tests.chaos.producer import Sender
-from tests.chaos.storms import Field, Storm
+from tests.chaos.storms import Field, Storm, Weather
 from tests.chaos.topiclog import INPUTS, TopicLog, returning_writers, transactional
 
 SETTLE_S = 120.0
@@ -107,19 +107,13 @@ def run(
 
 def _weather(sender: Sender, ground: Field, storm: Storm, log: TopicLog, verdict: Verdict) -> None:
     """Send everything while the storm blows; return when the workers have folded all of it."""
-    fleet = ground.fleet
-    fleet.resize(storm.workers)
-    fleet.workers[0].next_fault = storm.fault
-    acts = sorted((ground.rng.uniform(*act[:2]), number, act[2]) for number, act in enumerate(storm.acts))
-    fleet.await_owners(storm.workers)
+    weather = Weather(storm, ground)
+    ground.fleet.await_owners(storm.workers)
     sender.start()
     quiet = 0
     deadline = time.monotonic() + SETTLE_S
-    while quiet < 2 or sender.is_alive() or acts or ground.later:
-        fleet.supervise()
-        ground.tick()
-        while acts and sender.progress >= acts[0][0]:
-            acts.pop(0)[2](ground)
+    while quiet < 2 or sender.is_alive() or not weather.is_over:
+        weather.blow(sender.progress)
         before = sum(map(len, log.records.values()))
         log.drain(0.3)
         moved = sum(map(len, log.records.values())) > before
@@ -135,7 +129,7 @@ def _weather(sender: Sender, ground: Field, storm: Storm, log: TopicLog, verdict
             verdict.miscounted.append(f"not folded within {SETTLE_S:.0f} s: {log.waiting()}")
             return
     verdict.miscounted += [f"producer: {fault}" for fault in sender.faults]
-    verdict.misrouted_named = sum(service.misrouted(worker.port, LEGACY) for worker in fleet.workers)
+    verdict.misrouted_named = sum(service.misrouted(worker.port, LEGACY) for worker in ground.fleet.workers)
 
 
 def _judge(

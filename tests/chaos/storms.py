@@ -57,6 +57,29 @@ class Storm(NamedTuple):
     load: str = "plain"
 
 
+class Weather:
+    """A storm over its field; the field's seed has chosen when each act comes."""
+
+    def __init__(self, storm: Storm, ground: Field) -> None:
+        self._ground = ground
+        ground.fleet.resize(storm.workers)
+        ground.fleet.workers[0].next_fault = storm.fault
+        moments = ((ground.rng.uniform(*act[:2]), number, act[2]) for number, act in enumerate(storm.acts))
+        self._acts = sorted(moments)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all acts are done, and what they have left for later too."""
+        return not self._acts and not self._ground.later
+
+    def blow(self, progress: float) -> None:
+        """Do what is due when this share of the load was sent; start again what has ended."""
+        self._ground.fleet.supervise()
+        self._ground.tick()
+        while self._acts and progress >= self._acts[0][0]:
+            self._acts.pop(0)[2](self._ground)
+
+
 def kill(field: Field) -> None:
     """Kill -9 a worker."""
     field.anyone().send(signal.SIGKILL)
