@@ -146,6 +146,7 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
     async def fold(batches: Any) -> None:
         async for batch in batches:
             try:
+                await keeper.precedence.rest()
                 keeper.apply(batch)
                 await asyncio.sleep(0)  # a queue that is not empty never yields
             except Exception as fault:

@@ -15,6 +15,7 @@ from aiokafka.errors import ProducerFenced
 
 from stream.engine.checkpoint import Checkpoint, reader
 from stream.engine.partition import Partition, PartitionFactory
+from stream.engine.precedence import Precedence
 from stream.engine.probe import Probe, Step
 from stream.engine.restore import Restore
 from stream.engine.telemetry import EngineTelemetry
@@ -74,6 +75,7 @@ class Keeper:
         self._writing = asyncio.Lock()
         self.epoch = 0
         self.urgent = asyncio.Event()
+        self.precedence = Precedence()
         self.progressed_at = time.monotonic()
         self.folded = 0
         self.restoring = False
@@ -114,6 +116,7 @@ class Keeper:
     def _urge(self, held: Held) -> None:
         held.changed = held.urgent = True
         self.urgent.set()
+        self.precedence.begin()
 
     def _urger(self, number: int) -> Callable[[], None]:
         def urge() -> None:
@@ -138,10 +141,18 @@ class Keeper:
         """Write the wanted ones in turn; what became urgent meanwhile goes before the next one."""
         durable: dict[Any, int] = {}
         async with self._writing:
+            durable |= await self._write_urgent()
             for number in [number for number, held in self._held.items() if wanted(held)]:
                 durable |= await self._write_changed(number)
-                for urgent in [number for number, held in self._held.items() if held.urgent]:
-                    durable |= await self._write_changed(urgent)
+                durable |= await self._write_urgent()
+        return durable
+
+    async def _write_urgent(self) -> Mapping[Any, int]:
+        durable: dict[Any, int] = {}
+        for number in [number for number, held in self._held.items() if held.urgent]:
+            durable |= await self._write_changed(number)
+        if not any(held.urgent for held in self._held.values()):
+            self.precedence.end()
         return durable
 
     async def _write_changed(self, number: int) -> Mapping[Any, int]:
