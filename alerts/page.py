@@ -33,6 +33,13 @@ METRICS: dict[Metric, str] = {
     "new_category_rate": "Share of values never seen before",
     "out_of_range_rate": "Share of values out of range",
     "constant_rate": "Share of the most frequent value",
+    "traffic": "Predictions an hour",
+    "labels": "Labels an hour",
+    "late_rate": "Share of outcomes that come late",
+    "unmatched_rate": "Share of outcomes without prediction",
+    "unlabelled_rate": "Share of predictions without outcome",
+    "duplicate_rate": "Share of events that come again",
+    "clock_skew_rate": "Share of events from a wrong clock",
 }
 LOSSES = frozenset(("accuracy", "mae"))
 ACTIONS: dict[Action, str] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from alerts.chart import drawing, interval
 from alerts.incident import Incident
-from alerts.page import render
-from stream.events import RolledOut
+from alerts.page import METRICS, render
+from stream.events import Metric, RolledOut
 from tests.unit.alerts.samples import finding, incident_of
 
 NOON = 1_795_521_600.0
@@ -136,3 +136,9 @@ def test_interval_is_wilsons() -> None:
     assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
     assert interval(1.0, 10)[1] == 1.0
     assert interval(0.0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+def test_page_of_every_metric_can_be_shown(metric: Metric) -> None:
+    ticket = {"severity": "ticket", "direction": "changed", "slice": "all", "feature": "@traffic"}
+    assert METRICS[metric] in render(incident(metric=metric, before=0.5, after=0.0, **ticket), {}, NOON)
