@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -58,18 +59,15 @@ def build(settings: Settings) -> EngineApp:
 
     figures = ModelFigures(model_chunks(folds), settings.worker.series_budget)
     registry.register(PartitionFigures(partition_rows(folds)))
-    registry.register(FeatureFigures(feature_rows(folds), settings.worker.series_budget))
-    registry.register(figures)
-    made = engine.build(_plan(settings, factory, registry, figures.refresh))
+    of_models = CollectorRegistry()
+    of_models.register(FeatureFigures(feature_rows(folds), settings.worker.series_budget))
+    of_models.register(figures)
+    plan = _plan(settings, factory, registry)
+    made = engine.build(replace(plan, figures=of_models, before_figures=figures.refresh))
     return made
 
 
-def _plan(
-    settings: Settings,
-    factory: PartitionFactory,
-    registry: CollectorRegistry,
-    before_scrape: Callable[[], Awaitable[None]],
-) -> Plan:
+def _plan(settings: Settings, factory: PartitionFactory, registry: CollectorRegistry) -> Plan:
     from stream.engine.app import Plan
 
     own = settings.worker
@@ -80,7 +78,6 @@ def _plan(
         checkpoints=settings.topics.checkpoints,
         factory=factory,
         registry=registry,
-        before_scrape=before_scrape,
         host=own.host,
         port=own.port,
         checkpoint_interval_s=own.checkpoint_interval_s,

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -27,6 +27,7 @@ from stream.engine.pace import Pace, Sight, Verdict, advice
 from stream.engine.pages import serve
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
+from stream.engine.scrape import Rendered
 from stream.engine.telemetry import EngineTelemetry
 from stream.settings import KafkaSettings
 
@@ -70,8 +71,9 @@ class Plan:
     restore_timeout_s: float
     batch_size: int = 1_000
     instance: str | None = None
-    before_scrape: Callable[[], Awaitable[None]] = _nothing
-    """Awaited before the metrics are collected; must give the event loop back every few milliseconds."""
+    figures: CollectorRegistry = field(default_factory=CollectorRegistry)
+    before_figures: Callable[[], Awaitable[None]] = _nothing
+    """Awaited before ``figures`` are made, which are costly; must give the loop back every few milliseconds."""
 
 
 class EngineApp(faust.App):
@@ -93,7 +95,7 @@ def build(plan: Plan) -> EngineApp:
     _feed(app, plan.inputs)
     _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
     _measure(app, telemetry)
-    serve(app, plan.registry, plan.before_scrape)
+    serve(app, plan.registry, Rendered(plan.figures, plan.before_figures))
     return app
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from stream.engine.keeper import Keeper
 from stream.engine.pace import Verdict, advice
+from stream.engine.scrape import Rendered, rendered
 
 if TYPE_CHECKING:
     from stream.engine.app import EngineApp
@@ -21,15 +18,13 @@ STALL_S = 60.0
 """Records waiting and none folded for this long means the process is not alive."""
 
 
-def serve(app: EngineApp, registry: CollectorRegistry, before_scrape: Callable[[], Awaitable[None]]) -> None:
-    """Add the pages to the application; ``before_scrape`` brings what ``registry`` shows up to date."""
+def serve(app: EngineApp, registry: CollectorRegistry, figures: Rendered) -> None:
+    """Add the pages to the application; a scrape is told ``registry`` as it is, then ``figures``."""
     keeper: Keeper = app.keeper
 
     async def metrics(web: Any, _request: Any) -> Any:
         keeper.measure_lag(app.consumer.highwater)
-        await before_scrape()
-        said = Collected([*registry.collect()])
-        text = await asyncio.to_thread(generate_latest, said)  # nothing of it is live any more
+        text = await rendered(registry) + await figures.text()
         return web.bytes(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def health(web: Any, _request: Any) -> Any:
@@ -55,14 +50,3 @@ def _health(app: EngineApp) -> tuple[dict[str, Any], bool]:
     if app.pace.verdict is Verdict.FALLS_BEHIND:
         said["advice"] = advice(len(keeper.folds()))
     return said, is_stalled
-
-
-class Collected(Collector):
-    """Metrics as they were when collected."""
-
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Sequence[Metric]:
-        """Return them."""
-        return self._metrics

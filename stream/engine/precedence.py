@@ -2,7 +2,7 @@
 
 A checkpoint takes many turns of the event loop, and a busy fold sits between every two of them. So folding rests
 from when a checkpoint becomes urgent until it is written, but no longer than ``LONGEST_S`` at a time, and after a
-rest it goes on for as long at least: neither a slow broker nor a storm of findings takes more than half of its time.
+rest it goes on for as long at least: neither a slow broker nor a storm of findings takes more than half its time.
 """
 
 from __future__ import annotations
