@@ -41,7 +41,7 @@ FENCED_SESSIONS = 1.5
 too late: nobody folds for it."""
 NAP_S = 0.01
 PACE_S = 5.0
-GARBAGE = 50_000, 20, 1_000
+GARBAGE = 5_000, 20, 1_000
 """Allocations before the young are looked through, then the middle-aged, then all: the state is large, long-lived
 and without cycles, and a look through all of it stops the process for longer than a heartbeat should wait."""
 STOP_S = 20.0
