@@ -26,7 +26,14 @@ from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Message
 from alerts.receivers.rollback import RollbackReceiver
 from alerts.refresh import refreshed
-from alerts.sample import FIELDS, drill_notification, sample_finding, sample_incident, sample_rollback
+from alerts.sample import (
+    FIELDS,
+    counted,
+    drill_notification,
+    sample_finding,
+    sample_incident,
+    sample_rollback,
+)
 from alerts.smtp import Smtp
 from alerts.telling import ripe_at, ripen
 from alerts.triage import triage
@@ -55,13 +62,19 @@ def routes() -> None:
 @routes.command("test")
 @OWNERS
 @click.option("--at", "instant", metavar="INSTANT", help="When, RFC 3339 with an offset; default: now.")
+@click.option(
+    "--wrong",
+    type=click.FloatRange(0.0, 1.0),
+    metavar="SHARE",
+    help="How many of the model's outcomes are wrong, 0..1, for an objective; default: as in the finding.",
+)
 @click.argument("fields", nargs=-1, required=True, metavar="model=… [slice=…] [version=…] [metric=…]")
-def routes_test(path: Path | None, instant: str | None, fields: tuple[str, ...]) -> None:
+def routes_test(path: Path | None, instant: str | None, wrong: float | None, fields: tuple[str, ...]) -> None:
     """Play a finding through the real decisions, for a day in which nobody does anything."""
     roster = _roster(path)
     asyncio.run(_fetched(roster))
     owners, now = roster.owners, _instant(instant)
-    for line in timeline(_finding(fields, now), owners, now):
+    for line in timeline(counted(_finding(fields, now), wrong), owners, now):
         click.echo(line)
 
 
@@ -71,6 +84,8 @@ def timeline(finding: Finding, owners: Owners, now: float) -> Iterator[str]:
     reasons = ", ".join(decision.reasons)
     yield f"{rfc3339(now)}  {finding.model} is {owners.of(finding.model).name}'s: {reasons}"
     for incident in decision.changed:
+        if incident.objective:
+            yield f"{rfc3339(now)}  a {incident.severity}: {incident.objective}"
         yield from _story(incident, owners, now)
 
 

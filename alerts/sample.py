@@ -9,11 +9,14 @@ from msgspec.structs import replace
 
 from alerts.incident import Action, Incident, Notification, Rollback, notification_id
 from alerts.ledger import Ledger
+from alerts.objective import PACES
 from alerts.owners import Owners
 from alerts.triage import triage
-from stream.events import Finding
+from stream.events import Finding, Window
 
 FIELDS = ("model", "version", "slice", "metric", "severity")
+OUTCOMES = 10_000
+"""Of a window: a share is said to a ten-thousandth."""
 
 
 def sample_finding(at: float, **fields: str) -> Finding:
@@ -51,6 +54,19 @@ def sample_finding(at: float, **fields: str) -> Finding:
         return msgspec.convert(facts | fields, Finding)
     except msgspec.ValidationError as fault:
         raise ValueError(str(fault)) from None
+
+
+def counted(finding: Finding, wrong: float | None = None) -> Finding:
+    """Return a classifier's finding with its windows, for an objective: in each this share of outcomes is wrong.
+
+    ``wrong`` is within 0..1, ``None`` for the share after the onset; a finding of another metric has no windows.
+    """
+    if finding.metric != "accuracy":
+        return finding
+    share = 1.0 - finding.after if wrong is None else wrong
+    spans_s = sorted({span_s for pace in PACES for span_s in (pace.short_s, pace.long_s)})
+    windows = (Window(span_s=span_s, outcomes=OUTCOMES, wrong=round(share * OUTCOMES)) for span_s in spans_s)
+    return replace(finding, windows=tuple(windows))
 
 
 def sample_incident(finding: Finding, owners: Owners, at: float) -> Incident:

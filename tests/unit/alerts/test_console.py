@@ -118,6 +118,25 @@ def test_route_through_a_silence_says_until_when(owners: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "severity", "told"),
+    [(0.2, "page", "maps: hook is told"), (0.02, "ticket", "maps: nobody is told")],
+)
+def test_route_of_a_model_with_an_objective_says_what_it_makes_of_the_harm(
+    owners: Path, wrong: float, severity: str, told: str
+) -> None:
+    objective = "[[owner.objective]]\naccuracy = 0.99\n[[owner.escalation]]"
+    owners.write_text(
+        owners.read_text(encoding="utf-8").replace("[[owner.escalation]]", objective), encoding="utf-8"
+    )
+    result = run(routes, "test", "--owners", owners, "--wrong", wrong, "model=eta.city", "slice=all")
+    assert (
+        f"a {severity}: accuracy 0.99 over 30 days: errors come {100 * wrong:g} times as fast"
+        in result.output
+    )
+    assert told in result.output
+
+
 def test_route_of_nobodys_model_says_that_nobody_is_told(owners: Path) -> None:
     result = run(routes, "test", "--owners", owners, "model=fraud")
     assert "fraud is platform's: opened, no_receivers" in result.output
