@@ -42,6 +42,8 @@ METRICS: dict[Metric, str] = {
     "clock_skew_rate": "Share of events from a wrong clock",
 }
 LOSSES = frozenset(("accuracy", "mae"))
+COMING = frozenset(("traffic", "labels"))
+"""Metrics that are events an hour."""
 ACTIONS: dict[Action, str] = {
     "trigger": "the page",
     "acknowledge": "the acknowledgement",
@@ -90,7 +92,7 @@ def render(
         is_pending=is_pending,
         style=Markup(STYLE),  # noqa: S704 - our own file
         metric=METRICS[lead.metric],
-        subject=subject(lead),
+        subject=_subject(lead),
         chart=Markup(_environment.get_template("chart.svg").render(**drawing(incident))),  # noqa: S704 - escaped there
         caption=_caption(lead),
         causes=few(lead.causes, CAUSES),
@@ -122,9 +124,17 @@ def history(incident: Incident) -> Iterator[tuple[float, str]]:
     return iter(sorted([*lines, (incident.opened_at, "opened")], key=lambda line: -line[0]))
 
 
+def _subject(lead: Finding) -> str:
+    """Return what the metric is of, empty when its words say that already."""
+    found = subject(lead)
+    return "" if found.lower() == METRICS[lead.metric].lower() else found
+
+
 def _caption(lead: Finding) -> str:
     """Say what the two levels are made of, in the metric's own words."""
-    if lead.feature is None:
+    if lead.metric in COMING:
+        counts = "how many usually come in an hour at that time of the week, and how many have since."
+    elif lead.feature is None:
         counts = f"{lead.before_count} outcomes before the onset, {lead.after_count} since."
     else:
         counts = f"{lead.before_count} values in the reference, {lead.after_count} in the newest window."

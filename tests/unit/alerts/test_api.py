@@ -487,12 +487,12 @@ def test_a_silence_that_no_pager_has_folded_is_accepted_only() -> None:
 def test_the_page_says_what_is_silenced_and_by_whom_and_escapes_it() -> None:
     silence = Silence(name="sil_1", author=EVIL, reason="ada's move", starts_at=0.0, ends_at=2_000.0)
     text = render(INCIDENT, {}, 1_000.0, silences=[silence])
-    assert "Silenced for what opens until 1970-01-01 00:33:20 UTC" in text
+    assert "What opens from now on is silenced until 1970-01-01 00:33:20 UTC" in text
     assert "<script>" not in text
     hushed = replace(INCIDENT, muted_by=silence.said, muted_until=2_000.0)
     text = render(hushed, {}, 1_000.0, silences=[silence])
     assert "nobody is told until 1970-01-01 00:33:20 UTC: silence sil_1, by" in text
-    assert "Silenced for what opens" not in text
+    assert "What opens from now on" not in text
 
 
 def test_the_document_knows_what_a_silence_may_be_about() -> None:
