@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import Progress
 
 from stream.app import rules_of
 from stream.figures.windows import ROLLOUT
 from stream.references import write_references
 from stream.replay.build import History
+from stream.replay.reading import EXISTING, Source, source
 from stream.replay.run import Replay, row
-from stream.replay.source import FOREVER, Line, by_time, lines
+from stream.replay.source import FOREVER
 from stream.rules import Rules
 from stream.settings import load
-
-EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
-ORDER = click.Choice(["arrival", "at"])
-Order = Literal["arrival", "at"]
 
 
 class Replaying(click.Group):
@@ -42,19 +34,16 @@ def replay() -> None:
 
 
 @replay.command("run")
-@click.argument("files", nargs=-1, required=True, type=EXISTING, metavar="FILE...")
+@source
 @click.option("--config", type=EXISTING, help="Settings file; the environment comes first.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line; the last one is the summary."
 )
-@click.option(
-    "--order", type=ORDER, default="arrival", show_default=True, help="The order of the lines, or of at."
-)
-def run(files: tuple[Path, ...], config: Path | None, as_json: bool, order: Order) -> None:
-    """Judge FILE... (JSON lines, may be gzipped); `replay diff A.toml B.toml FILE...` compares two settings."""
+def run(of: Source, config: Path | None, as_json: bool) -> None:
+    """Judge FILE... (JSON lines, may be gzipped, or Parquet) or what is in Kafka; see also `replay diff`."""
     replayed = Replay(_rules(config))
     say = _say_json if as_json else _say_text
-    with _reading(files, order) as found:
+    with of.reading(config) as found:
         for finding in replayed.findings(found):
             say(row(finding))
     say(replayed.summary())
@@ -63,15 +52,12 @@ def run(files: tuple[Path, ...], config: Path | None, as_json: bool, order: Orde
 @replay.command("diff")
 @click.argument("first", type=EXISTING)
 @click.argument("second", type=EXISTING)
-@click.argument("files", nargs=-1, required=True, type=EXISTING, metavar="FILE...")
-@click.option(
-    "--order", type=ORDER, default="arrival", show_default=True, help="The order of the lines, or of at."
-)
-def diff(first: Path, second: Path, files: tuple[Path, ...], order: Order) -> None:
+@source
+def diff(of: Source, first: Path, second: Path) -> None:
     """Say what SECOND's settings would have found that FIRST's did not, and the other way round."""
     found: list[dict[tuple[str, str], dict[str, Any]]] = []
     for config in (first, second):
-        with _reading(files, order) as read:
+        with of.reading(first) as read:
             rows = map(row, Replay(_rules(config)).findings(read))
             found.append({(one["id"], one["state"]): one for one in rows})
     before, after = found
@@ -91,21 +77,16 @@ def reference() -> None:
 
 
 @reference.command()
-@click.argument("files", nargs=-1, required=True, type=EXISTING, metavar="FILE...")
+@source
 @click.option("--config", type=EXISTING, help="Settings file; the environment comes first.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: standard output]")
 @click.option(
     "--fewest", type=click.IntRange(min=1), default=250, show_default=True, help="Losses a series needs."
 )
-@click.option(
-    "--order", type=ORDER, default="arrival", show_default=True, help="The order of the lines, or of at."
-)
-def build(
-    files: tuple[Path, ...], config: Path | None, output: Path | None, fewest: int, order: Order
-) -> None:
-    """Make the references of all models and slices in FILE..., for monitor.reference."""
+def build(of: Source, config: Path | None, output: Path | None, fewest: int) -> None:
+    """Make the references of all models and slices in FILE... or in Kafka, for monitor.reference."""
     history = History(load(config).worker.label_horizon_s)
-    with _reading(files, order) as found:
+    with of.reading(config) as found:
         history.read(found)
     references = history.references(fewest)
     few = [f"{model} {name} ({count:,})" for model, name, count in history.series() if count < fewest]
@@ -124,28 +105,6 @@ def build(
 
 def _rules(config: Path | None) -> Rules:
     return replace(rules_of(load(config)), tolerance=FOREVER, partitions=1)
-
-
-@contextmanager
-def _reading(files: tuple[Path, ...], order: Order) -> Iterator[Iterable[Line]]:
-    """Give the lines, with a progress bar on a terminal."""
-    size = sum(path.stat().st_size for path in files)
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task("reading", total=size)
-        done = _steps(lambda step: bar.advance(task, step))
-        read = lines(files, done)
-        yield by_time(read) if order == "at" else read
-
-
-def _steps(advance: Callable[[int], None]) -> Callable[[int], None]:
-    at = 0
-
-    def done(position: int) -> None:
-        nonlocal at
-        advance(position - at if position >= at else position)
-        at = position
-
-    return done
 
 
 def _say_json(said: dict[str, Any]) -> None:

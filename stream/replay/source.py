@@ -1,4 +1,4 @@
-"""Shell. Event files: JSON lines, plain or gzipped, in the order of the lines or of ``at``."""
+"""Shell. Event files: JSON lines, plain or gzipped, or Parquet, in the order of the lines or of ``at``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import click
 
 from stream.engine.partition import Header
 from stream.refusal import DecodeError
+from stream.replay import parquet
 from stream.wire import Tolerance, decode_event
 
 BATCH = 2_000
+GZIPPED = b"\x1f\x8b"
 FOREVER = Tolerance(float("inf"), float("inf"))
 """A file's events may be of any age."""
 
@@ -39,8 +41,13 @@ def lines(paths: Iterable[Path], passed: Callable[[int], None]) -> Iterator[Line
     for path in paths:
         try:
             with path.open("rb") as raw:
-                zipped = raw.read(2) == b"\x1f\x8b"
+                magic = raw.read(4)
                 raw.seek(0)
+                if magic == parquet.MAGIC:
+                    rows = enumerate(parquet.events(path, passed), 1)
+                    yield from (Line(str(path), number, row) for number, row in rows)
+                    continue
+                zipped = magic.startswith(GZIPPED)
                 file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
                 for number, line in enumerate(file, 1):
                     if not number % BATCH:
