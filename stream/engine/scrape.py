@@ -10,7 +10,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from stream.engine.slices import Slices
+
 FRESH_S = 5.0
+REST = 2.0
+"""Of the time that it takes to write a family, how long the interpreter is left to others after it."""
 
 
 class Collected(Collector):
@@ -50,5 +54,9 @@ class Rendered:
 
 async def rendered(registry: CollectorRegistry) -> bytes:
     """Return a registry's text as it is now; the event loop goes on meanwhile."""
-    said = Collected([*registry.collect()])
-    return await asyncio.to_thread(generate_latest, said)  # nothing of it is live any more
+    said = [*registry.collect()]  # nothing of it is live any more
+    text, slices = [], Slices(REST)
+    for family in said:
+        text.append(await asyncio.to_thread(generate_latest, Collected([family])))
+        await slices.pause()
+    return b"".join(text)

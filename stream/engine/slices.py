@@ -9,13 +9,18 @@ SLICE_S = 0.01
 
 
 class Slices:
-    """Gives the event loop back whenever a slice of work is over."""
+    """Gives the event loop back whenever a slice of work is over; work that nobody waits for rests then.
 
-    def __init__(self) -> None:
-        self._ends_at = time.monotonic() + SLICE_S
+    ``rest`` is how long, in slices; 0 lets others run once.
+    """
+
+    def __init__(self, rest: float = 0.0) -> None:
+        self._rest = rest
+        self._began_at = time.monotonic()
 
     async def pause(self) -> None:
         """Let others run if this slice is over."""
-        if time.monotonic() >= self._ends_at:
-            await asyncio.sleep(0)
-            self._ends_at = time.monotonic() + SLICE_S
+        took_s = time.monotonic() - self._began_at
+        if took_s >= SLICE_S:
+            await asyncio.sleep(self._rest * took_s)
+            self._began_at = time.monotonic()
