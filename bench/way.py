@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import httpx
 import numpy as np
 import tomli_w
+from aiohttp import ClientSession
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bench.cluster import PARTITIONS, Cluster, write
@@ -171,11 +171,13 @@ async def watch(worker: Worker, lags: list[float]) -> None:
 
     The metrics are scraped as often as Prometheus does.
     """
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{worker.port}") as client:
+    async with ClientSession(f"http://127.0.0.1:{worker.port}") as client:
         for second in itertools.count():
-            lags.append((await client.get("/healthz")).json()["waiting"])
+            async with client.get("/healthz") as said:
+                lags.append((await said.json())["waiting"])
             if not second % SCRAPE_S:
-                await client.get("/metrics")
+                async with client.get("/metrics") as page:
+                    await page.read()
             await asyncio.sleep(1.0)
 
 
