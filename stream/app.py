@@ -41,10 +41,11 @@ def build(settings: Settings) -> EngineApp:
     from stream.engine import app as engine
     from stream.feature_figures import FeatureFigures
     from stream.fold import InputFold
-    from stream.model_figures import ModelFigures
+    from stream.maturity_figures import MaturityFigures
+    from stream.model_figures import WHOLE, ModelFigures
     from stream.stores import Stores
     from stream.telemetry import PartitionFigures, Telemetry
-    from stream.watch import FoldWatch, feature_rows, model_chunks, partition_rows
+    from stream.watch import FoldWatch, feature_rows, maturity_rows, model_chunks, partition_rows
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
@@ -61,6 +62,7 @@ def build(settings: Settings) -> EngineApp:
     registry.register(PartitionFigures(partition_rows(folds)))
     of_models = CollectorRegistry()
     of_models.register(FeatureFigures(feature_rows(folds), settings.worker.series_budget))
+    of_models.register(MaturityFigures(maturity_rows(folds), max(settings.worker.series_budget // WHOLE, 1)))
     of_models.register(figures)
     plan = _plan(settings, factory, registry)
     made = engine.build(replace(plan, figures=of_models, before_figures=figures.refresh))

@@ -8,6 +8,7 @@ import structlog
 
 from stream.feature_figures import FeatureRow
 from stream.fold import InputFold
+from stream.maturity_figures import MaturityRow
 from stream.model_figures import Chunk
 from stream.tally import Tally
 from stream.telemetry import EVENT_TYPES, PartitionRow, Telemetry
@@ -71,6 +72,17 @@ def feature_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
             for one in version.reference.indices()
         ]
         yield from sorted(inputs, key=lambda row: (-row.psi, row))
+
+    return rows
+
+
+def maturity_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[MaturityRow]]:
+    """Return a view of the folds' models and how far they are labelled."""
+
+    def rows() -> Iterator[MaturityRow]:
+        for fold in folds().values():
+            for model, monitor in fold.monitors.items():
+                yield MaturityRow(model, monitor.health.maturity, fold.join.watermark)
 
     return rows
 

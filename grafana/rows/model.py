@@ -40,6 +40,7 @@ def panels() -> Iterable[Panel]:
     yield _slices()
     yield _traffic()
     yield _coverage()
+    yield _mature()
     yield _inputs()
 
 
@@ -117,6 +118,23 @@ def _coverage() -> Panel:
         "percentunit",
         [Query(f"{met} / {made}", "{{version}}")],
         span=12,
+    )
+
+
+def _mature() -> Panel:
+    def value(name: str) -> str:
+        return f'max by (model) (tidewatch_model_{name}{{model="$model"}})'
+
+    return graph(
+        "Mature figure",
+        "Loss (share of wrong predictions, or mean absolute error) of the predictions that are labelled as far as "
+        "they will be, all versions together: what is in of younger ones is a biased sample, their quick labels. "
+        "Beside it the share of predictions that has an outcome in the end.",
+        "none",
+        [
+            Query(value("mature_loss"), "{{model}} mature loss"),
+            Query(value("labelled_final_ratio"), "{{model}} labelled in the end"),
+        ],
     )
 
 

@@ -12,6 +12,7 @@ from alerts.telemetry import Telemetry as PagerTelemetry
 from stream.engine.telemetry import EngineTelemetry
 from stream.feature_figures import FeatureFigures, FeatureRow
 from stream.figures.sums import WIDTHS, Sums
+from stream.maturity_figures import MaturityFigures, MaturityRow
 from stream.model_figures import Families, ModelFigures, ModelRow
 from stream.series import new_series
 from stream.telemetry import PartitionFigures, PartitionRow
@@ -19,6 +20,7 @@ from stream.telemetry import Telemetry as WorkerTelemetry
 from stream.window_figures import of_series, of_whole
 from tests.dashboards import ROOT, RULES, dashboard, queries, rules, substitute
 from tests.require import missing
+from tests.unit.stream.test_maturity import played
 
 SUBSTITUTIONS = {
     "model": "eta",
@@ -68,6 +70,7 @@ def worker():
     figures.shown = families.metrics(dropped=0)
     registry.register(figures)
     registry.register(FeatureFigures(lambda: [FeatureRow("eta", "v1", "age", 0.2)], 10))
+    registry.register(MaturityFigures(lambda: [MaturityRow("eta", played()[0], 240 * 3_600.0)], 10))
     registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1, 1, 1, 1, 1)]))
     return registry
 

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from stream.maturity import Maturity, width
+from stream.maturity_figures import MaturityFigures, MaturityRow
 
 HOUR_S = 3_600.0
+NAMES = ("labelled_final_ratio", "mature_loss")
 
 
 def played(*, hours=240, an_hour=60, seed=4):
@@ -73,3 +76,26 @@ def test_without_labels_nothing_is_usual():
 def test_a_long_horizon_has_wider_cohorts():
     assert width(3 * 86_400.0) == HOUR_S
     assert width(30 * 86_400.0) == 10 * HOUR_S
+
+
+def test_scrape_shows_the_models_with_most_labels_that_are_known_in_the_end():
+    busy, end = played()
+    small, _ = played(an_hour=6)
+    rows = [
+        MaturityRow("new", Maturity(), end),
+        MaturityRow("small", small, end),
+        MaturityRow("busy", busy, end),
+    ]
+    registry = CollectorRegistry()
+    registry.register(MaturityFigures(lambda: iter(rows), 1))
+    shown = {name: registry.get_sample_value(f"tidewatch_model_{name}", {"model": "busy"}) for name in NAMES}
+    labels, loss = busy.mature(end)
+    assert shown == {
+        "labelled_final_ratio": busy.final(),
+        "mature_loss": loss / labels,
+    }
+    assert registry.get_sample_value("tidewatch_model_mature_loss", {"model": "small"}) is None
+    everyone = CollectorRegistry()
+    everyone.register(MaturityFigures(lambda: iter(rows), 10))
+    assert everyone.get_sample_value("tidewatch_model_mature_loss", {"model": "small"}) > 0
+    assert everyone.get_sample_value("tidewatch_model_mature_loss", {"model": "new"}) is None
