@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import threading
@@ -29,6 +28,7 @@ from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
 from stream.engine.scrape import Rendered
 from stream.engine.telemetry import EngineTelemetry
+from stream.garbage import collect_seldom
 from stream.settings import KafkaSettings
 
 LOG = structlog.get_logger()
@@ -41,9 +41,6 @@ FENCED_SESSIONS = 1.5
 too late: nobody folds for it."""
 NAP_S = 0.01
 PACE_S = 5.0
-GARBAGE = 5_000, 20, 1_000
-"""Allocations before the young are looked through, then the middle-aged, then all: the state is large, long-lived
-and without cycles, and a look through all of it stops the process for longer than a heartbeat should wait."""
 STOP_S = 20.0
 """The longest that a stop may take: below the 30 s that Kubernetes leaves a process by default."""
 
@@ -224,7 +221,7 @@ def _tell(app: EngineApp, waiting: int) -> None:
 def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoReturn:
     """Run the application until SIGTERM or SIGINT; exits 0 then, otherwise with the fault."""
     log_as_json()
-    gc.set_threshold(*GARBAGE)
+    collect_seldom()
     if started is not None:
         started()
     worker = Worker(

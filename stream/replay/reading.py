@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from stream.garbage import collect_seldom
 from stream.replay.kafka import Range, Reader
 from stream.replay.source import Line, by_time, lines
 from stream.settings import load
@@ -35,6 +36,7 @@ class Source:
     @contextmanager
     def reading(self, config: Path | None) -> Iterator[Iterable[Line]]:
         """Give the lines, with a progress bar on a terminal; ``config`` says where Kafka is."""
+        collect_seldom()
         reader = None if self.within is None else Reader(load(config), self.within)
         sizes = [path.stat().st_size for path in self.files]
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
