@@ -39,13 +39,11 @@ def worker(config: Path | None) -> None:
 def build(settings: Settings) -> EngineApp:
     """Return the worker's Faust application."""
     from stream.engine import app as engine
-    from stream.feature_figures import FeatureFigures
     from stream.fold import InputFold
-    from stream.maturity_figures import MaturityFigures
-    from stream.model_figures import WHOLE, ModelFigures
+    from stream.model_figures import ModelFigures
     from stream.stores import Stores
     from stream.telemetry import PartitionFigures, Telemetry
-    from stream.watch import FoldWatch, feature_rows, maturity_rows, model_chunks, partition_rows
+    from stream.watch import FoldWatch, model_chunks, partition_rows
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
@@ -60,13 +58,26 @@ def build(settings: Settings) -> EngineApp:
 
     figures = ModelFigures(model_chunks(folds), settings.worker.series_budget)
     registry.register(PartitionFigures(partition_rows(folds)))
-    of_models = CollectorRegistry()
-    of_models.register(FeatureFigures(feature_rows(folds), settings.worker.series_budget))
-    of_models.register(MaturityFigures(maturity_rows(folds), max(settings.worker.series_budget // WHOLE, 1)))
+    of_models = _of_models(folds, settings.worker.series_budget)
     of_models.register(figures)
     plan = _plan(settings, factory, registry)
     made = engine.build(replace(plan, figures=of_models, before_figures=figures.refresh))
     return made
+
+
+def _of_models(folds: Callable[[], Mapping[int, InputFold]], series_budget: int) -> CollectorRegistry:
+    """Return the registry of what is made for a scrape of models, but for the figures of series."""
+    from stream.estimate_figures import EstimateFigures
+    from stream.feature_figures import FeatureFigures
+    from stream.maturity_figures import MaturityFigures
+    from stream.model_figures import WHOLE
+    from stream.watch import estimate_rows, feature_rows, maturity_rows
+
+    registry, budget = CollectorRegistry(), max(series_budget // WHOLE, 1)
+    registry.register(FeatureFigures(feature_rows(folds), series_budget))
+    registry.register(MaturityFigures(maturity_rows(folds), budget))
+    registry.register(EstimateFigures(estimate_rows(folds), budget))
+    return registry
 
 
 def _plan(settings: Settings, factory: PartitionFactory, registry: CollectorRegistry) -> Plan:

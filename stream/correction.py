@@ -36,6 +36,7 @@ def revise(
     was, now = loss_of(task, said, previous), loss_of(task, said, outcome)
     version.sums.take((served.at, route, said, previous, served.scores, -1.0))
     version.sums.take((served.at, route, said, outcome, served.scores, 1.0))
+    version.confidence.revised(served.at, said, served.scores, 0, (not now) - (not was))
     found: list[Finding] = []
     for series in route:
         series.revise(served.at, was, now)
@@ -49,6 +50,7 @@ def withdraw(version: Version, served: Served, previous: Label, route: Sequence[
     """Take an outcome out of the figures: its correction can't be held against the prediction. Return its loss."""
     was = loss_of(version.task, served.prediction, previous)
     version.sums.take((served.at, route, served.prediction, previous, served.scores, -1.0))
+    version.confidence.revised(served.at, served.prediction, served.scores, -1, -(not was))
     for series in route:
         series.withdraw(was)
     return was

@@ -20,6 +20,7 @@ from stream.refusal import DecodeError, Refusal
 from stream.rules import Rules
 from stream.series import Series
 from stream.tally import Onlooker, Tally
+from stream.version import close_cohorts, expect
 from stream.wire import decode_event, encode, partition_for, unwrap
 
 CLOCKS = b"tidewatch.clocks"
@@ -58,6 +59,8 @@ class InputFold:
                 self._restored = self._clock.begin(value)
             else:
                 monitor = self.monitors[key.decode()] = state.load(value)
+                monitor.label_horizon_s = self._rules.label_horizon_s
+                expect(monitor.versions, monitor.label_horizon_s)
                 self._clock.call(key.decode(), monitor.health.due_at)
         except (state.MonitorStateError, msgspec.DecodeError) as fault:
             raise state.MonitorStateError(
@@ -164,7 +167,7 @@ class InputFold:
             if served.at > clock.at:
                 clock.move(served.at)
             wants_row = monitor.health.predicted(served.at, clock, proven_at)
-            self._tell(monitor.predicted(event, served, self._rules.judgement, proven_at), tally)
+            self._tell(monitor.predicted(event, served, self._rules.judgement, proven_at, clock), tally)
             if wants_row and reason is WAITING:
                 self.join.remember(served, monitor.bins(event))
             if clock.at >= clock.due_at:
@@ -176,9 +179,14 @@ class InputFold:
         clock = self._clock
         for model in clock.due():
             monitor = self._monitor(model)
+            self.close_cohorts(monitor)
             seen = Look(model, *monitor.newest(), clock.at, clock.lost_s, proven_at)
             self._tell(look(monitor.health, seen, monitor.counts, self._rules.judgement), tally)
             clock.call(model, monitor.health.due_at)
+
+    def close_cohorts(self, monitor: Monitor) -> None:
+        """Hold a model's estimates against what labels say that are all known; it is done now and then anyway."""
+        close_cohorts(monitor.versions, min(self._clock.at, self.join.known_until))
 
     def _judge(self, model: str, results: Sequence[Joined], proven_at: float | None, tally: Tally) -> None:
         """Fold results of the join; an outcome of a model that has shown nothing else makes no monitor."""
@@ -206,8 +214,9 @@ class InputFold:
         if model in self._unsaved:
             self._save(model)
         if model not in self.monitors:
-            health = new_health(self._rules.label_horizon_s)
-            self.monitors[model] = Monitor(model, health=health)
+            horizon_s = self._rules.label_horizon_s
+            health = new_health(horizon_s)
+            self.monitors[model] = Monitor(model, health=health, label_horizon_s=horizon_s)
             self._clock.call(model, health.due_at)
         return self.monitors[model]
 

@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from stream.engine.connection import client_options
+from stream.estimates import estimates_of
 from stream.figures.rows import windows_of
 from stream.figures.windows import ROLLOUT
 from stream.settings import Settings, load
@@ -32,7 +33,7 @@ COUNTS = ("predictions", "outcomes", "late", "duplicates", "corrected", "unmatch
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
 def figures(config: Path | None) -> None:
-    """Print what the checkpoints hold: JSON objects, a line each, of partitions, models, series, their windows."""
+    """Print what the checkpoints hold: a JSON object a line, of partitions, models, versions, series, windows."""
     asyncio.run(_print(load(config)))
 
 
@@ -42,7 +43,7 @@ async def _print(settings: Settings) -> None:
 
 
 async def rows(settings: Settings) -> AsyncIterator[dict[str, Any]]:
-    """Yield a ``partition`` row with its offsets, then its ``model`` rows, then ``series`` and ``windows`` ones.
+    """Yield a ``partition`` row with its offsets, then ``model``, ``version``, ``series`` and ``windows`` ones.
 
     Raises:
         CheckpointError, MonitorStateError: a record has a schema that this release does not read.
@@ -81,6 +82,9 @@ async def restored(
 def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:
     for model, monitor in sorted(fold.monitors.items()):
         yield {"kind": "model", "model": model, "counts": dict(sorted(monitor.counts.items()))}
+        for number, one in sorted(monitor.versions.items()):
+            estimate = estimates_of(one.confidence)
+            yield {"kind": "version", "model": model, "version": number, "estimate": estimate}
     for model, version, name, series in sorted(fold.series(), key=lambda row: row[:3]):
         yield {"kind": "series", "model": model, "version": version, "slice": name} | _counts(series)
         sums = fold.monitors[model].versions[version].sums

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from stream.clock import UNTIMED, Clock
 from stream.closing import close
+from stream.confidence import Confidence
 from stream.correction import is_sound, revise, withdraw
 from stream.diagnosis import Harm, culprit, is_explained, is_still_there, is_worse, onset_of
 from stream.error_windows import ANY, ErrorWindows
@@ -58,6 +59,8 @@ class Monitor(Struct, array_like=True, gc=False):
     health: Health = msgspec.field(default_factory=Health)
     windows: ErrorWindows = msgspec.field(default_factory=ErrorWindows)
     news: Errors | None = None
+    label_horizon_s: float = 3 * 86_400.0
+    """As the settings say; a fold sets it."""
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
@@ -76,14 +79,24 @@ class Monitor(Struct, array_like=True, gc=False):
         return known is None or known[1] != rollout.stage
 
     def predicted(
-        self, prediction: Prediction, served: Served, judgement: Judgement, proven_at: float | None = None
+        self,
+        prediction: Prediction,
+        served: Served,
+        judgement: Judgement,
+        proven_at: float | None = None,
+        clock: Clock = UNTIMED,
     ) -> Sequence[Finding]:
-        """Count a new prediction in each of its slices, and compare its features; return tickets for drifts."""
+        """Count a new prediction in each of its slices, and compare its features; return tickets for drifts.
+
+        ``clock`` is the partition's.
+        """
         version = self.versions.get(served.version) or self._begin(served, judgement)
         for series in version.route(served.slices, judgement, self.versions):
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
+        if served.scores is not None:
+            version.confidence.predicted(served.at, served.prediction, served.scores, clock.at)
         reference = version.reference
         looked = reference.observe(prediction)
         if not looked:
@@ -162,8 +175,10 @@ class Monitor(Struct, array_like=True, gc=False):
         reference = elder.reference.heir() if elder is not None else Reference()
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
             self._count(FORGOTTEN_VERSION)
-        version = self.versions[served.version] = Version(task, inherited=inherited, reference=reference)
-        return version
+        confidence = Confidence(self.label_horizon_s)
+        made = Version(task, inherited=inherited, reference=reference, confidence=confidence)
+        self.versions[served.version] = made
+        return made
 
     def _references(self, task: Task, most: int) -> dict[str, Guard]:
         """Return what a new version is held against: that of the newest version, then what that inherited."""
@@ -189,13 +204,13 @@ class Monitor(Struct, array_like=True, gc=False):
         # a clock that runs ahead puts no onset into the future, and its label came at once
         at, example, warmup = min(served.at, joined.outcome_at), served.prediction_id, judgement.warmup
         findings: list[Finding] | None = None
-        arl, increase = version.arl, judgement.minimum_increase
-        delay_s = joined.outcome_at - at
+        arl, increase, delay_s = version.arl, judgement.minimum_increase, joined.outcome_at - at
         self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
         route = version.route(served.slices, judgement, self.versions)
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
+        version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
         if not route[0].outcomes % RECKONED:
             version.reckon(at, route, judgement)
         if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":

@@ -17,6 +17,7 @@ import msgspec
 from river.drift import ADWIN
 
 from stream import state_1
+from stream.confidence import Confidence, restored_confidence
 from stream.detectors import CLOCK
 from stream.error_windows import ErrorWindows
 from stream.events import ALL
@@ -32,7 +33,7 @@ from stream.rows import Rows
 from stream.traffic import Hours
 from stream.version import Routes
 
-SCHEMA: Final = b"5"
+SCHEMA: Final = b"6"
 PICKLED: Final = b"\x80\x05"
 
 _RIVER = {
@@ -68,7 +69,7 @@ def _write(value: Any) -> Any:
     if kind is Reference:
         features = {name: one.fields() for name, one in value.features.items()}
         return [features, value.unwatched, value.said, value.repeats]
-    if kind is Sums:
+    if kind is Sums or kind is Confidence:
         return value.state()
     if kind is Routes:
         return None
@@ -95,6 +96,8 @@ def _read(kind: type, value: Any) -> Any:
         return Reference(features, *value[1:])
     if kind is Sums:
         return restored_sums(value)
+    if kind is Confidence:
+        return restored_confidence(value)
     if kind is Routes:
         return Routes()
     if kind is ErrorWindows:
@@ -180,11 +183,12 @@ def _unsummed(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]:
     return read
 
 
-# schemas 3 to 5 appended fields to the records of schema 2
+# schemas 3 to 6 appended fields to the records of schema 2
 SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
     b"1": _unsummed(_unguarded(state_1.load)),
     b"2": _unsummed(_unguarded(_eager)),
     b"3": _unsummed(_eager),
     b"4": _unsummed(_eager),
+    b"5": _decode,
     SCHEMA: _decode,
 }

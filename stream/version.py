@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan, sqrt
+from math import inf, isnan, sqrt
 
 import msgspec
 from msgspec import Struct
 
+from stream.confidence import Confidence
 from stream.events import ALL, Task
 from stream.figures.sums import WIDTHS, Sums
 from stream.judge import budget
@@ -83,6 +84,7 @@ class Version(Struct, array_like=True, gc=False):
     """References of the version before, by slice, until a series of that name begins."""
     rows: Rows = msgspec.field(default_factory=Rows)
     sums: Sums = msgspec.field(default_factory=Sums)
+    confidence: Confidence = msgspec.field(default_factory=Confidence)
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""
@@ -146,3 +148,17 @@ class Version(Struct, array_like=True, gc=False):
 def series_of(versions: Mapping[str, Version]) -> int:
     """Return how many series the versions have in all."""
     return sum(len(one.series) for one in versions.values())
+
+
+def expect(versions: Mapping[str, Version], label_horizon_s: float) -> None:
+    """Count confidence anew, from the next cohort on, where it was for another label horizon (seconds)."""
+    for version in versions.values():
+        if version.confidence.horizon_s != label_horizon_s:
+            newest_at = version.series[ALL].newest_at if ALL in version.series else -inf
+            version.confidence = Confidence(label_horizon_s, newest_at)
+
+
+def close_cohorts(versions: Mapping[str, Version], now: float) -> None:
+    """Hold estimates against labels of which all are known, when both clocks of the partition stand at ``now``."""
+    for version in versions.values():
+        version.confidence.close(now)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
+from stream.estimate_figures import EstimateRow
 from stream.feature_figures import FeatureRow
 from stream.fold import InputFold
 from stream.maturity_figures import MaturityRow
@@ -72,6 +73,18 @@ def feature_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
             for one in version.reference.indices()
         ]
         yield from sorted(inputs, key=lambda row: (-row.psi, row))
+
+    return rows
+
+
+def estimate_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[EstimateRow]]:
+    """Return a view of the folds' versions and what is counted of their scores."""
+
+    def rows() -> Iterator[EstimateRow]:
+        for fold in folds().values():
+            for model, monitor in fold.monitors.items():
+                for name, version in monitor.versions.items():
+                    yield EstimateRow(model, name, version.confidence)
 
     return rows
 

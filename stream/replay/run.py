@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
 
+from stream.estimates import estimates_of
 from stream.events import ALL, Finding
 from stream.figures.rows import windows_of
 from stream.fold import InputFold
@@ -106,9 +107,11 @@ class Replay:
 
     def _models(self) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
+        for monitor in self._fold.monitors.values():
+            self._fold.close_cohorts(monitor)
         for model, version, where, one in self._fold.series():
             if where == ALL:
-                figure = one.rollout()
+                figure, whole = one.rollout(), self._fold.monitors[model].versions[version]
                 found.setdefault(model, {})[version] = {
                     "metric": one.metric,
                     "value": None if isnan(figure) else figure,
@@ -116,9 +119,8 @@ class Replay:
                     "outcomes": one.outcomes,
                     "reference_losses": one.guard.known,
                     "has_open_finding": one.finding is not None,
-                    "windows": windows_of(
-                        self._fold.monitors[model].versions[version].sums, one.place, where
-                    ),
+                    "estimate": estimates_of(whole.confidence),
+                    "windows": windows_of(whole.sums, one.place, where),
                 }
         return dict(sorted(found.items()))
 

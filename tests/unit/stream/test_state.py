@@ -18,11 +18,11 @@ WRITTEN = Path(__file__).parent / "data"
 
 
 def test_state_of_another_schema_is_refused_by_name():
-    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4, 5"):
+    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4, 5, 6"):
         state.load(b"9\nwhatever")
 
 
-@pytest.mark.parametrize("schema", ["1", "2", "3", "4", "5"])
+@pytest.mark.parametrize("schema", ["1", "2", "3", "4", "5", "6"])
 def test_broken_state_is_refused_with_its_schema(schema):
     with pytest.raises(state.MonitorStateError, match=f"schema {schema} can't be read"):
         state.load(f"{schema}\nwhatever".encode())
@@ -98,6 +98,19 @@ def test_state_of_schema_4_sums_what_is_predicted_from_here_on(kind):
         cells = found.sums.total("rollout").cells
         assert (cells[whole], cells[tier], cells[other]) == (1.0, 1.0, 0.0)
     assert known.outcomes == before + 2
+
+
+def test_state_of_schema_5_is_estimated_from_the_next_cohort_on():
+    fold = InputFold(0, RULES, Life({}), MemoryStore())
+    fold.restore(b"m-5", (WRITTEN / "state-5-error.bin").read_bytes())
+    version = fold.monitors["m-5"].versions["v1"]
+    newest_at = version.series["all"].newest_at
+    assert version.series["tier=a"].finding is not None
+    for at in (newest_at + 3_600.0, newest_at):
+        version.confidence.predicted(at, True, 0.7, newest_at)
+        version.confidence.labelled(at, True, 0.7, True)
+    assert [sum(cells) for cells in version.confidence.cohorts.values()] == [3]
+    assert version.confidence.horizon_s == RULES.label_horizon_s
 
 
 def test_migrated_state_is_written_in_the_current_schema():

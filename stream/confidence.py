@@ -1,0 +1,274 @@
+"""Core. How sure a version was of what it said, and how often it was right: what its accuracy is estimated by.
+
+Predictions with scores are counted by what was said and by the bin of the score, in cohorts by event time, and
+their labels in the same cells. A cohort is closed when the partition's clock and the outcomes' clock are both two
+label horizons past it: the join lets nothing change it any more, however the two topics interleave. The estimate
+of a cohort is calibrated by predictions that were a label horizon old when it began, whose labels were all known.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from math import ceil, floor, inf
+from typing import Any, Final
+
+from stream.estimate import CELLS, LABELLED, PREDICTED, RIGHT, Estimate, estimate
+from stream.events import Label
+from stream.figures.sums import BINS, EDGES, Scores, word
+from stream.held import Comparison, Held, restored_held
+
+PARTS: Final = 8
+"""Cohorts in a label horizon."""
+SHORTEST_S: Final = 3_600.0
+"""Of a cohort at least."""
+HORIZONS: Final = 2
+"""Label horizons after which nothing changes a cohort; see ``stream.join``."""
+GROUPS: Final = 3
+"""Of what was said: the first two classes of a version have columns of their own, all others share some."""
+OTHERS: Final = (GROUPS - 1) * BINS
+"""The first bin of all other classes."""
+COHORTS: Final = 48
+"""That wait for labels, are in a batch, or too new to calibrate: 43, unless the outcomes' clock stands still."""
+ENOUGH, MOST = 100, 16
+"""Labels of a batch that is held against its estimate, and cohorts in one that gets no more labels."""
+MANY: Final = 65_536
+"""Calibrating labels beyond which the past counts half."""
+NONE: Final = -(2**62)
+
+
+class Confidence:
+    """Counts of one version; ``horizon_s``: how long its predictions wait for labels, 0 while that is not known.
+
+    Only predictions of later cohorts than that of ``after`` (epoch seconds) are counted.
+    A column is three cells (``stream.estimate``); ``places`` tells by class and bin of the score where it begins.
+    """
+
+    __slots__ = (
+        "_began_at",
+        "_cells",
+        "_ends_at",
+        "_over_at",
+        "batch",
+        "batched",
+        "calibration",
+        "classes",
+        "closed",
+        "cohorts",
+        "forgotten",
+        "held",
+        "horizon_s",
+        "places",
+        "width_s",
+    )
+
+    def __init__(self, horizon_s: float = 0.0, after: float = -inf) -> None:
+        self.horizon_s = horizon_s
+        self.width_s = max(horizon_s / PARTS, SHORTEST_S)
+        self.closed = floor(after / self.width_s) if after > -inf else NONE
+        """The number, since the epoch, of the newest cohort that is closed; nothing is counted up to it."""
+        self.classes: dict[Label, int] = {}
+        self.places = array("i", [-1] * (GROUPS * BINS))
+        self.cohorts: dict[int, array[int]] = {}
+        self.batch: array[int] = array("q")
+        self.batched: list[int] = []
+        """Cohorts in the batch."""
+        self.calibration: array[int] = array("q")
+        """Of closed cohorts that are old enough for the batch; they are in ``cohorts`` no more."""
+        self.held = Held()
+        self.forgotten = 0
+        """Predictions whose cohort had to make room before it was closed."""
+        self._began_at, self._ends_at, self._over_at = inf, -inf, -inf
+        self._cells: array[int] = array("I")
+
+    def predicted(self, at: float, said: Label, scores: Scores, now: float) -> None:
+        """Count a prediction of event time ``at``, new to the join; the partition's clock stands at ``now``.
+
+        ``scores``: none count nowhere. A lone score and what was said need not be of the same class.
+        """
+        if scores is None:
+            return
+        if self._began_at <= at < self._ends_at and now <= self._over_at:
+            cells = self._cells
+        elif (found := self._cohort(at, now)) is not None:
+            cells = found
+        else:
+            return
+        base = self.classes.get(said)
+        if base is None:
+            base = self._group(said)
+        key = base + bisect_right(EDGES, scores if isinstance(scores, float) else _score(said, scores))
+        place = self.places[key]
+        if place < 0:
+            place = self._allot(key)
+        cells[place] += 1
+
+    def labelled(self, at: float, said: Label, scores: Scores, is_right: bool) -> None:
+        """Count the label of a prediction of event time ``at``; nowhere if that was counted nowhere."""
+        if scores is None:
+            return
+        if self._began_at <= at < self._ends_at:
+            cells = self._cells
+        elif (found := self.cohorts.get(floor(at / self.width_s))) is not None:
+            cells = found
+        else:
+            return
+        place = self._place(said, scores)
+        if place >= 0:
+            cells[place + LABELLED] += 1
+            if is_right:
+                cells[place + RIGHT] += 1
+
+    def revised(self, at: float, said: Label, scores: Scores, labels: int, right: int) -> None:
+        """Add to the labels, and to the right ones, where this prediction is counted.
+
+        What would leave fewer than none is of a prediction that was forgotten, and counts nowhere.
+        """
+        cells = self.cohorts.get(floor(at / self.width_s))
+        place = self._place(said, scores) if cells is not None else -1
+        if cells is None or place < 0:
+            return
+        known, hits = cells[place + LABELLED] + labels, cells[place + RIGHT] + right
+        if 0 <= hits <= known:
+            cells[place + LABELLED], cells[place + RIGHT] = known, hits
+
+    def _place(self, said: Label, scores: Scores) -> int:
+        """Return where the column of a prediction begins; -1 if none such was counted."""
+        if scores is None:
+            return -1
+        base = self.classes.get(said, OTHERS)
+        return self.places[
+            base + bisect_right(EDGES, scores if isinstance(scores, float) else _score(said, scores))
+        ]
+
+    def _group(self, said: Label) -> int:
+        """Return the first bin of a class that has none of its own yet."""
+        base = len(self.classes) * BINS
+        if base < OTHERS:
+            self.classes[said] = base
+        return base
+
+    def _allot(self, key: int) -> int:
+        """Give a column to what has none yet."""
+        place = self.places[key] = len(self.calibration)
+        for cells in (self.calibration, self.batch, *self.cohorts.values()):
+            cells.extend((0,) * CELLS)
+        return place
+
+    def _cohort(self, at: float, now: float) -> array[int] | None:
+        """Return the cells of a prediction's cohort, made if there are none; ``None`` when it is over."""
+        mark, cohorts = floor(at / self.width_s), self.cohorts
+        if mark <= self.closed or self._is_over(mark, now):
+            return None
+        cells = cohorts.get(mark)
+        if cells is None:
+            if len(cohorts) >= COHORTS and not self._makes_room(mark):
+                return None
+            cells = cohorts[mark] = array("I", bytes(4 * len(self.calibration)))
+            if mark >= max(cohorts):
+                self._renew(mark)
+        return cells
+
+    def _renew(self, newest: int) -> None:
+        self._began_at, self._ends_at = newest * self.width_s, (newest + 1) * self.width_s
+        self._over_at = self._ends_at + HORIZONS * self.horizon_s
+        self._cells = self.cohorts[newest]
+
+    def _is_over(self, mark: int, now: float) -> bool:
+        return (mark + 1) * self.width_s + HORIZONS * self.horizon_s < now
+
+    def _makes_room(self, mark: int) -> bool:
+        """Forget the oldest cohort for one of this number, or the prediction that would begin an older one."""
+        oldest = min(self.cohorts)
+        if mark < oldest:
+            self.forgotten += 1
+            return False
+        cells = self.cohorts.pop(oldest)
+        if oldest > self.closed:
+            self.closed = oldest
+            self.forgotten += sum(cells[PREDICTED::CELLS])
+        return True
+
+    # -- what becomes of them
+
+    def close(self, now: float) -> None:
+        """Close what is over when both clocks stand at ``now`` at least: it calibrates, and is held."""
+        due = [mark for mark in self.cohorts if mark > self.closed and self._is_over(mark, now)]
+        for mark in sorted(due):
+            if not self.batched:
+                self._calibrate(self._aged(mark))
+            self.closed = mark
+            self.batched.append(mark)
+            _add(self.batch, self.cohorts[mark])
+            if sum(self.batch[LABELLED::CELLS]) >= ENOUGH or len(self.batched) == MOST:
+                self._hold()
+
+    def _aged(self, mark: int) -> list[int]:
+        """Return the cohorts whose predictions were a horizon old when that of this number began, oldest first."""
+        newest = mark - 1 - ceil(self.horizon_s / self.width_s)
+        return sorted(one for one in self.cohorts if one <= newest)
+
+    def _calibrate(self, marks: Sequence[int]) -> None:
+        for mark in marks:
+            _add(self.calibration, self.cohorts.pop(mark))
+            if sum(self.calibration[LABELLED::CELLS]) > MANY:
+                self.calibration = array("q", (one // 2 for one in self.calibration))
+
+    def _hold(self) -> None:
+        labels, right = sum(self.batch[LABELLED::CELLS]), sum(self.batch[RIGHT::CELLS])
+        made = estimate(self.batch, self.calibration, labels)
+        if labels and made.value == made.value:
+            began_at, ended_at = self.batched[0] * self.width_s, (self.batched[-1] + 1) * self.width_s
+            self.held = self.held.with_one(Comparison(began_at, ended_at, labels, right / labels, made))
+        self.batch, self.batched = array("q", bytes(8 * len(self.calibration))), []
+
+    def newest(self) -> Estimate:
+        """Return the estimate of the newest predictions: of two open cohorts, or as many as hold ``ENOUGH``."""
+        cells, oldest = array("q", bytes(8 * len(self.calibration))), NONE
+        marks = sorted((mark for mark in self.cohorts if mark > self.closed), reverse=True)
+        for number, oldest in enumerate(marks, 1):
+            _add(cells, self.cohorts[oldest])
+            if number > 1 and sum(cells[PREDICTED::CELLS]) >= ENOUGH:
+                break
+        calibration = self.calibration[:]
+        for mark in self._aged(oldest):
+            _add(calibration, self.cohorts[mark])
+        return estimate(cells, calibration)
+
+    # -- bytes
+
+    def state(self) -> list[Any]:
+        """Return what ``restored_confidence`` takes."""
+        cohorts = [(mark, cells.tobytes()) for mark, cells in sorted(self.cohorts.items())]
+        begun = self.batch.tobytes(), [*self.batched], self.calibration.tobytes()
+        known = self.horizon_s, self.closed, [*self.classes.items()], self.places.tobytes(), cohorts
+        return [*known, *begun, self.held, self.forgotten]
+
+
+def restored_confidence(state: Sequence[Any]) -> Confidence:
+    """Return the counts that gave this state.
+
+    Raises:
+        ValueError, TypeError: not a state.
+    """
+    horizon_s, closed, classes, places, cohorts, batch, batched, calibration, held, forgotten = state
+    found = Confidence(horizon_s)
+    found.closed, found.classes, found.places = closed, dict(map(tuple, classes)), array("i", places)
+    found.batch, found.batched, found.calibration = array("q", batch), batched, array("q", calibration)
+    found.held, found.forgotten = restored_held(held), forgotten
+    found.cohorts = {mark: array("I", cells) for mark, cells in cohorts}
+    if found.cohorts:
+        found._renew(max(found.cohorts))
+    return found
+
+
+def _score(said: Label, scores: Mapping[str, float]) -> float:
+    """Return the score of the class that was said; of one that was given none, what the others leave."""
+    score = scores.get(said if isinstance(said, str) else word(said))
+    return max(1.0 - sum(scores.values()), 0.0) if score is None else score
+
+
+def _add(cells: array[int], more: array[int]) -> None:
+    for place, count in enumerate(more):
+        cells[place] += count
