@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from stream.estimate import CELLS, LABELLED, PREDICTED, RIGHT, Estimate, estimate
 from stream.events import Label
-from stream.figures.sums import BINS, EDGES, Scores, word
+from stream.figures.sums import FINE, Scores, word
 from stream.held import Comparison, Held, restored_held
 
 PARTS: Final = 8
@@ -25,6 +25,10 @@ SHORTEST_S: Final = 3_600.0
 """Of a cohort at least."""
 HORIZONS: Final = 2
 """Label horizons after which nothing changes a cohort; see ``stream.join``."""
+EDGES: Final = sorted((*FINE, *(step / 20 for step in range(1, 20)), *(1.0 - edge for edge in FINE)))
+"""Inner borders of the score bins: twentieths, finer at both ends. A shift of scores within a bin is not seen;
+what it leaves falls with the square of the width."""
+BINS: Final = len(EDGES) + 1
 GROUPS: Final = 3
 """Of what was said: the first two classes of a version have columns of their own, all others share some."""
 OTHERS: Final = (GROUPS - 1) * BINS
@@ -216,11 +220,12 @@ class Confidence:
                 self.calibration = array("q", (one // 2 for one in self.calibration))
 
     def _hold(self) -> None:
-        labels, right = sum(self.batch[LABELLED::CELLS]), sum(self.batch[RIGHT::CELLS])
-        made = estimate(self.batch, self.calibration, labels)
-        if labels and made.value == made.value:
+        """Hold what is labelled: it may be another mix of scores than all predictions are."""
+        made = estimate(self.batch[LABELLED::CELLS], self.calibration)
+        if made.value == made.value:
+            realised = sum(self.batch[RIGHT::CELLS]) / made.predictions
             began_at, ended_at = self.batched[0] * self.width_s, (self.batched[-1] + 1) * self.width_s
-            self.held = self.held.with_one(Comparison(began_at, ended_at, labels, right / labels, made))
+            self.held = self.held.with_one(Comparison(began_at, ended_at, realised, made))
         self.batch, self.batched = array("q", bytes(8 * len(self.calibration))), []
 
     def newest(self) -> Estimate:
@@ -234,7 +239,7 @@ class Confidence:
         calibration = self.calibration[:]
         for mark in self._aged(oldest):
             _add(calibration, self.cohorts[mark])
-        return estimate(cells, calibration)
+        return estimate(cells[PREDICTED::CELLS], calibration)
 
     # -- bytes
 

@@ -33,27 +33,23 @@ class Estimate(NamedTuple):
     calibrated_by: int
 
 
-def estimate(cells: Sequence[int], calibration: Sequence[int], labels: int | None = None) -> Estimate:
-    """Return the accuracy expected of the predictions in ``cells``, both of equally many columns.
+def estimate(counts: Sequence[int], calibration: Sequence[int]) -> Estimate:
+    """Return the accuracy expected of predictions, ``counts`` by column; ``calibration`` has ``CELLS`` of each.
 
     With ``n`` of ``N`` predictions in a column, and ``r`` of its ``k`` calibrating labels right, the value is the
-    sum of ``n / N  r / k`` (one half where ``k`` is 0). The bounds hold with 95 % the share of right ones among
-    ``labels`` of them (all by default): their variance is that of the rates, each by Jeffreys' posterior
-    ``Beta(r + 1/2, k - r + 1/2)``, and that of so many draws; what is labelled is taken for a random part.
+    sum of ``n / N  r / k`` (one half where ``k`` is 0). The bounds hold the share of right ones among the ``N``
+    with 95 %: the variance is that of the rates, each by Jeffreys' posterior ``Beta(r + 1/2, k - r + 1/2)``, and
+    that of ``N`` draws with them.
     """
-    counts, known, right = cells[PREDICTED::CELLS], calibration[LABELLED::CELLS], calibration[RIGHT::CELLS]
+    known, right = calibration[LABELLED::CELLS], calibration[RIGHT::CELLS]
     total, learned = sum(counts), sum(known)
     if not total or learned < LEARNED:
         return Estimate(nan, nan, nan, total, learned)
-    value = of_rates = within = squares = 0.0
+    value = variance = 0.0
     for count, k, r in zip(counts, known, right, strict=True):
-        weight, rate, likely = count / total, r / k if k else 0.5, (r + 0.5) / (k + 1.0)
+        weight, likely = count / total, (r + 0.5) / (k + 1.0)
         spread = likely * (1.0 - likely)
-        value += weight * rate
-        of_rates += weight * weight * spread / (k + 2.0)
-        within += weight * spread
-        squares += weight * rate * rate
-    drawn = total if labels is None else labels
-    between = max(squares - value * value, 0.0) * max(1.0 - drawn / total, 0.0)
-    error = Z * sqrt(of_rates + (within + between) / drawn) if drawn else nan
+        value += weight * (r / k if k else 0.5)
+        variance += weight * weight * spread / (k + 2.0) + weight * spread / total
+    error = Z * sqrt(variance)
     return Estimate(value, max(value - error, 0.0), min(value + error, 1.0), total, learned)

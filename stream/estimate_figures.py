@@ -11,9 +11,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from stream.confidence import Confidence
-from stream.estimate import Estimate
 
 NAMES: Final = ["model", "version"]
+BOUNDS: Final = (
+    ("", "Accuracy estimated of the newest predictions, before labels."),
+    ("_lower", "Its lower 95 % bound."),
+    ("_upper", "Its upper 95 % bound."),
+)
 
 
 class EstimateRow(NamedTuple):
@@ -25,7 +29,7 @@ class EstimateRow(NamedTuple):
 
 
 class EstimateFigures(Collector):
-    """Shows the ``budget`` versions whose estimates rest on most labels; what is not defined is not shown."""
+    """Shows the ``budget`` versions whose estimates were held most often; what is not defined is not shown."""
 
     def __init__(self, rows: Callable[[], Iterable[EstimateRow]], budget: int) -> None:
         self._rows = rows
@@ -37,44 +41,25 @@ class EstimateFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families."""
-        newest = _Bounded("estimated_accuracy", "Accuracy estimated of the newest predictions, before labels")
-        held = _Bounded(
-            "held_estimate", "Accuracy that was estimated of the newest predictions now held to labels"
-        )
+        newest = [_gauge(f"estimated_accuracy{name}_ratio", text) for name, text in BOUNDS]
+        then = _gauge("held_estimate_ratio", "Accuracy estimated of the newest predictions that have labels.")
         realised = _gauge("held_accuracy_ratio", "Accuracy that labels gave those predictions.")
         error = _gauge("held_error_ratio", "Mean size of realised less estimated accuracy.")
         batches = _counter("held_estimates", "Estimates that were held against labels.")
-        covered = _counter(
-            "held_estimates_covered", "Of these, those whose bounds held the realised accuracy."
-        )
-        known = ((row, row.confidence.newest()) for row in self._rows() if row.confidence.classes)
-        for row, made in nlargest(self._budget, known, key=lambda one: one[1].calibrated_by):
-            names, record = [row.model, row.version], row.confidence.held
-            newest.add(names, made)
-            batches.add_metric(names, record.batches)
-            covered.add_metric(names, record.covered)
-            if record.newest is not None:
-                held.add(names, record.newest.estimate)
-                realised.add_metric(names, record.newest.realised)
-                error.add_metric(names, record.mean_absolute_error)
-        yield from (*newest.families, *held.families, realised, error, batches, covered)
-
-
-class _Bounded:
-    """Three families: a value and its bounds."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.families = (
-            _gauge(f"{name}_ratio", f"{text}."),
-            _gauge(f"{name}_lower_ratio", f"{text}: lower 95 % bound."),
-            _gauge(f"{name}_upper_ratio", f"{text}: upper 95 % bound."),
-        )
-
-    def add(self, names: list[str], made: Estimate) -> None:
-        """Add what is defined."""
-        if not isnan(made.value):
-            for family, value in zip(self.families, made[:3], strict=True):
-                family.add_metric(names, value)
+        covered = _counter("held_estimates_covered", "Of these, those whose bounds held what was realised.")
+        known = (row for row in self._rows() if row.confidence.classes)
+        for row in nlargest(self._budget, known, key=lambda row: row.confidence.held.batches):
+            names, made, held = [row.model, row.version], row.confidence.newest(), row.confidence.held
+            if not isnan(made.value):
+                for family, value in zip(newest, made[: len(newest)], strict=True):
+                    family.add_metric(names, value)
+            batches.add_metric(names, held.batches)
+            covered.add_metric(names, held.covered)
+            if held.newest is not None:
+                then.add_metric(names, held.newest.estimate.value)
+                realised.add_metric(names, held.newest.realised)
+                error.add_metric(names, held.mean_absolute_error)
+        yield from (*newest, then, realised, error, batches, covered)
 
 
 def _gauge(name: str, text: str) -> GaugeMetricFamily:

@@ -41,7 +41,6 @@ def _compared(one: Comparison) -> dict[str, Any]:
     return {
         "began_at": one.began_at,
         "ended_at": one.ended_at,
-        "labels": one.labels,
         "realised": one.realised,
         "estimated": _made(one.estimate),
     }

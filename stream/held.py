@@ -14,11 +14,10 @@ from stream.estimate import Estimate
 
 
 class Comparison(NamedTuple):
-    """One batch of predictions, made between two instants: its estimate beside what ``labels`` of them said."""
+    """Predictions made between two instants that have got labels: their estimate beside the realised accuracy."""
 
     began_at: float
     ended_at: float
-    labels: int
     realised: float
     estimate: Estimate
 
@@ -72,6 +71,6 @@ def restored_held(state: Sequence[Any]) -> Held:
     """
     batches, covered, error_total, absolute_total, newest = state
     if newest is not None:
-        began_at, ended_at, labels, realised, made = newest
-        newest = Comparison(began_at, ended_at, labels, realised, Estimate(*made))
+        began_at, ended_at, realised, made = newest
+        newest = Comparison(began_at, ended_at, realised, Estimate(*made))
     return Held(batches, covered, error_total, absolute_total, newest)

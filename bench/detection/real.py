@@ -26,7 +26,8 @@ def rows(*path: str) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
-def _at(text: str) -> float:
+def at_of(text: str) -> float:
+    """Return the epoch seconds of a time in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
@@ -36,7 +37,7 @@ def car_loan() -> dict[str, Any]:
     reference, analysis = [*rows("car-loan", "reference.csv.gz")], [*rows("car-loan", "analysis.csv.gz")]
     wrong = [float(float(row["y_pred"]) != float(row["repaid"])) for row in reference]
     wrong += [float(float(row["y_pred"]) != float(target[row["id"]])) for row in analysis]
-    at = [_at(row["timestamp"]) for row in (*reference, *analysis)]
+    at = [at_of(row["timestamp"]) for row in (*reference, *analysis)]
     found = pages(Life("classification", at, wrong, len(reference), lag_s=1.0))
     proved = [sum(row < one.detected_at for row in at[len(reference) :]) for one in found]
     ok = len(proved) == 1 and CHANGED < proved[0] <= CHANGED + WITHIN
@@ -48,7 +49,7 @@ def nfl_elo() -> dict[str, Any]:
     games = [
         (
             int(row["season"]),
-            _at(row["date"]),
+            at_of(row["date"]),
             float((float(row["elo_prob1"]) >= 0.5) != (float(row["result1"]) > 0.5)),
         )
         for row in rows("nfl-elo", "nfl_elo_1920_2020.csv.gz")
@@ -65,7 +66,7 @@ def power_price() -> dict[str, Any]:
     """Return the pages of each of the ten models by their day."""
     hours = [row for row in rows("power-price", "nord_pool.csv.gz") if row[""] >= "2017"]
     known = sum(row[""] < SERVED for row in hours)
-    at = [_at(row[""]) for row in hours]
+    at = [at_of(row[""]) for row in hours]
     days: dict[str, list[str]] = {}
     for model in hours[0].keys() - {"", "Real price"}:
         errors = [abs(float(row[model]) - float(row["Real price"])) for row in hours]

@@ -41,6 +41,7 @@ def panels() -> Iterable[Panel]:
     yield _traffic()
     yield _coverage()
     yield _mature()
+    yield _estimated()
     yield _inputs()
 
 
@@ -134,6 +135,30 @@ def _mature() -> Panel:
         [
             Query(value("mature_loss"), "{{model}} mature loss"),
             Query(value("labelled_final_ratio"), "{{model}} labelled in the end"),
+        ],
+    )
+
+
+def _estimated() -> Panel:
+    def value(name: str) -> str:
+        return f"max by (version) (tidewatch_model_{name}{{{CHOSEN}}})"
+
+    covered, held = value("held_estimates_covered_total"), value("held_estimates_total")
+    return graph(
+        "Estimated accuracy, before labels",
+        "What the scores of the newest predictions let expect, with 95 % bounds, by how often labelled "
+        "predictions with such scores were right. Beside it predictions that have their labels by now: what was "
+        "expected of them and what came; how far off estimates are in the mean, and the share whose bounds held "
+        "(.95 is as promised). It sees a shift to harder cases, never a concept that changed: what came does.",
+        "percentunit",
+        [
+            Query(value("estimated_accuracy_ratio"), "{{version}} estimated"),
+            Query(value("estimated_accuracy_lower_ratio"), "{{version}} at least"),
+            Query(value("estimated_accuracy_upper_ratio"), "{{version}} at most"),
+            Query(value("held_estimate_ratio"), "{{version}} was estimated"),
+            Query(value("held_accuracy_ratio"), "{{version}} realised"),
+            Query(value("held_error_ratio"), "{{version}} mean error"),
+            Query(f"{covered} / {held}", "{{version}} bounds held"),
         ],
     )
 

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from alerts.telemetry import BookFigures
 from alerts.telemetry import Telemetry as PagerTelemetry
 from stream.engine.telemetry import EngineTelemetry
+from stream.estimate_figures import EstimateFigures, EstimateRow
 from stream.feature_figures import FeatureFigures, FeatureRow
 from stream.figures.sums import WIDTHS, Sums
 from stream.maturity_figures import MaturityFigures, MaturityRow
@@ -20,6 +21,7 @@ from stream.telemetry import Telemetry as WorkerTelemetry
 from stream.window_figures import of_series, of_whole
 from tests.dashboards import ROOT, RULES, dashboard, queries, rules, substitute
 from tests.require import missing
+from tests.unit.stream.test_estimate import played as estimated
 from tests.unit.stream.test_maturity import played
 
 SUBSTITUTIONS = {
@@ -71,6 +73,7 @@ def worker():
     registry.register(figures)
     registry.register(FeatureFigures(lambda: [FeatureRow("eta", "v1", "age", 0.2)], 10))
     registry.register(MaturityFigures(lambda: [MaturityRow("eta", played()[0], 240 * 3_600.0)], 10))
+    registry.register(EstimateFigures(lambda: [EstimateRow("eta", "v1", estimated(40))], 10))
     registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1, 1, 1, 1, 1)]))
     return registry
 

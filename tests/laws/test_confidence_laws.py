@@ -1,10 +1,13 @@
 """Estimates before labels: nothing of them depends on how the two topics interleave, nor on crashes."""
 
+import random
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.detection.estimates import CASES, simulated
 from stream.confidence import PARTS
 from stream.estimate import LEARNED
 from stream.events import Instant, Outcome, Prediction
@@ -99,8 +102,6 @@ def test_interleavings_and_lost_disks_change_nothing_of_an_estimate(rows, chance
 
 def test_these_lives_have_estimates_that_are_held():
     """What the law is about is there: a plain life of three days holds some estimates."""
-    import random
-
     rows = [(0.0, [0.1, 0.55, 0.9][number % 3], "v", [(600.0, True)]) for number in range(60)]
     life = taken(logs(rows), random.Random(1), losses=True)
     life.of_versions()
@@ -111,8 +112,6 @@ def test_these_lives_have_estimates_that_are_held():
 
 
 def test_a_corrected_label_moves_the_realised_accuracy():
-    import random
-
     rows = [(0.0, 0.9, "v", [(600.0, True)]) for _ in range(60)]
     corrected = [*rows[:-1], (0.0, 0.9, "v", [(600.0, True), (1_200.0, False)])]
     held = []
@@ -123,3 +122,18 @@ def test_a_corrected_label_moves_the_realised_accuracy():
     assert held[0].batches == held[1].batches
     assert held[1].newest.realised < held[0].newest.realised
     assert held[1].newest.estimate == held[0].newest.estimate
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_bounds_hold_what_labels_say_while_the_concept_stays(case):
+    """The short form of ``bench.detection.estimates``: some 60 batches, of which 95 % are nominal."""
+    row = simulated(case, 500, 7, seed=3)
+    assert row.batches > 60
+    if case.name.startswith("concept"):
+        assert row.coverage < 0.1
+        assert row.error == pytest.approx(-0.1, abs=0.02)
+    else:
+        assert row.coverage > 0.85
+        assert abs(row.error) < 0.01
+    if case.name.startswith("covariate"):
+        assert row.size < row.known_size / 3

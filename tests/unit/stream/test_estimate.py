@@ -4,9 +4,11 @@ from math import isnan, sqrt
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from stream.confidence import COHORTS, ENOUGH, Confidence, restored_confidence
 from stream.estimate import LEARNED, estimate
+from stream.estimate_figures import EstimateFigures, EstimateRow
 from stream.estimates import estimates_of
 
 HOUR_S = 3_600.0
@@ -27,7 +29,7 @@ def played(hours, an_hour=200, *, calibrated=lambda score: score, seed=1, made=N
 
 
 def test_the_estimate_is_the_mean_of_the_bins_rates_weighted_by_predictions():
-    made = estimate([300, 0, 0, 100, 0, 0], [0, 1_000, 900, 0, 500, 300])
+    made = estimate([300, 100], [0, 1_000, 900, 0, 500, 300])
     assert made.value == pytest.approx(0.75 * 0.9 + 0.25 * 0.6)
     assert (made.predictions, made.calibrated_by) == (400, 1_500)
     assert made.lower < made.value < made.upper
@@ -35,26 +37,21 @@ def test_the_estimate_is_the_mean_of_the_bins_rates_weighted_by_predictions():
 
 def test_the_bounds_are_those_of_the_rates_and_of_the_draw():
     """One bin: the variance is that of a Beta posterior and of a binomial with its mean."""
-    made = estimate([400, 0, 0], [0, 999, 899])
+    made = estimate([400], [0, 999, 899])
     rate = 899.5 / 1_000
     assert made.upper - made.value == pytest.approx(
         1.959964 * sqrt(rate * (1 - rate) * (1 / 1_001 + 1 / 400)), rel=1e-9
     )
-    sooner = estimate([400, 0, 0], [0, 999, 899], labels=100)
-    assert sooner.value == made.value
-    assert sooner.upper - sooner.lower > 1.5 * (made.upper - made.lower)
 
 
 def test_a_bin_without_labels_makes_the_bounds_wide():
-    known = estimate([1_000, 0, 0, 0, 0, 0], [0, 5_000, 4_500, 0, 0, 0])
-    strange = estimate([500, 0, 0, 500, 0, 0], [0, 5_000, 4_500, 0, 0, 0])
+    known = estimate([1_000, 0], [0, 5_000, 4_500, 0, 0, 0])
+    strange = estimate([500, 500], [0, 5_000, 4_500, 0, 0, 0])
     assert strange.value == pytest.approx(0.7)
     assert strange.upper - strange.lower > 10 * (known.upper - known.lower)
 
 
-@pytest.mark.parametrize(
-    ("cells", "calibration"), [([0] * 3, [0, 500, 400]), ([9, 0, 0], [0, LEARNED - 1, 9])]
-)
+@pytest.mark.parametrize(("cells", "calibration"), [([0], [0, 500, 400]), ([9], [0, LEARNED - 1, 9])])
 def test_without_predictions_or_with_few_labels_nothing_is_estimated(cells, calibration):
     made = estimate(cells, calibration)
     assert all(map(isnan, made[:3]))
@@ -104,8 +101,24 @@ def test_a_changed_concept_is_seen_only_by_what_is_held():
 def test_few_labels_are_held_together():
     made = played(200, an_hour=10)
     assert made.held.batches == pytest.approx((200 - 16) * 10 / ENOUGH, abs=3)
-    assert made.held.newest.labels == ENOUGH
+    assert made.held.newest.estimate.predictions == ENOUGH
     assert made.held.newest.ended_at - made.held.newest.began_at == 10 * HOUR_S
+
+
+def test_what_gets_labels_may_be_another_mix_of_scores():
+    """Half of the predictions are unsure and never labelled: they are estimated, not held."""
+    made = Confidence(HORIZON_S)
+    for hour in range(60):
+        at = (hour + 0.5) * HOUR_S
+        for turn in range(100):
+            for score in (0.52, 0.92):
+                made.predicted(at, True, score, at)
+                if score > 0.9 or not hour:
+                    made.labelled(at, True, score, turn % 10 > 0 if score > 0.9 else turn % 2 == 0)
+        made.close(at)
+    assert made.newest().value == pytest.approx(0.7)
+    assert made.held.newest.estimate.value == pytest.approx(0.9)
+    assert made.held.coverage == 1.0
 
 
 def test_what_was_said_has_columns_of_its_own():
@@ -240,3 +253,29 @@ def test_the_past_counts_half_in_the_end():
     known = sum(made.calibration[1::3])
     assert 30_000 < known <= 65_536 + 2_000
     assert made.newest().value == pytest.approx(0.75, abs=0.02)
+
+
+def test_scrape_shows_the_versions_whose_estimates_were_held_most_often():
+    busy, small, new = played(60), played(60, an_hour=50), played(4)
+    rows = [EstimateRow("m", "new", new), EstimateRow("m", "small", small), EstimateRow("m", "busy", busy)]
+    rows.append(EstimateRow("m", "without scores", Confidence(HORIZON_S)))
+
+    def shown(budget, name, version):
+        registry = CollectorRegistry()
+        registry.register(EstimateFigures(lambda: iter(rows), budget))
+        return registry.get_sample_value(f"tidewatch_model_{name}", {"model": "m", "version": version})
+
+    made, held = busy.newest(), busy.held
+    assert shown(1, "estimated_accuracy_ratio", "busy") == made.value
+    assert shown(1, "estimated_accuracy_lower_ratio", "busy") == made.lower
+    assert shown(1, "estimated_accuracy_upper_ratio", "busy") == made.upper
+    assert shown(1, "held_estimate_ratio", "busy") == held.newest.estimate.value
+    assert shown(1, "held_accuracy_ratio", "busy") == held.newest.realised
+    assert shown(1, "held_error_ratio", "busy") == held.mean_absolute_error
+    assert shown(1, "held_estimates_total", "busy") == held.batches
+    assert shown(1, "held_estimates_covered_total", "busy") == held.covered
+    assert shown(1, "estimated_accuracy_ratio", "small") is None
+    assert shown(2, "estimated_accuracy_ratio", "small") > 0
+    assert shown(9, "estimated_accuracy_ratio", "new") is None
+    assert shown(9, "held_estimates_total", "new") == 0
+    assert shown(9, "held_estimates_total", "without scores") is None
