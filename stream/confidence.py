@@ -204,7 +204,7 @@ class Confidence:
                 self._calibrate(self._aged(mark))
             self.closed = mark
             self.batched.append(mark)
-            _add(self.batch, self.cohorts[mark])
+            self.batch = _total(self.batch, self.cohorts[mark])
             if sum(self.batch[LABELLED::CELLS]) >= ENOUGH or len(self.batched) == MOST:
                 self._hold()
 
@@ -215,7 +215,7 @@ class Confidence:
 
     def _calibrate(self, marks: Sequence[int]) -> None:
         for mark in marks:
-            _add(self.calibration, self.cohorts.pop(mark))
+            self.calibration = _total(self.calibration, self.cohorts.pop(mark))
             if sum(self.calibration[LABELLED::CELLS]) > MANY:
                 self.calibration = array("q", (one // 2 for one in self.calibration))
 
@@ -230,16 +230,18 @@ class Confidence:
 
     def newest(self) -> Estimate:
         """Return the estimate of the newest predictions: of two open cohorts, or as many as hold ``ENOUGH``."""
-        cells, oldest = array("q", bytes(8 * len(self.calibration))), NONE
-        marks = sorted((mark for mark in self.cohorts if mark > self.closed), reverse=True)
-        for number, oldest in enumerate(marks, 1):
-            _add(cells, self.cohorts[oldest])
-            if number > 1 and sum(cells[PREDICTED::CELLS]) >= ENOUGH:
+        marks: list[int] = []
+        predictions = 0
+        for mark in sorted((one for one in self.cohorts if one > self.closed), reverse=True):
+            if len(marks) > 1 and predictions >= ENOUGH:
                 break
-        calibration = self.calibration[:]
-        for mark in self._aged(oldest):
-            _add(calibration, self.cohorts[mark])
-        return estimate(cells[PREDICTED::CELLS], calibration)
+            marks.append(mark)
+            predictions += sum(self.cohorts[mark][PREDICTED::CELLS])
+        if not marks:
+            return estimate((), ())
+        aged = (self.cohorts[mark] for mark in self._aged(marks[-1]))
+        counts = _total(*(self.cohorts[mark] for mark in marks))
+        return estimate(counts[PREDICTED::CELLS], _total(self.calibration, *aged))
 
     # -- bytes
 
@@ -274,6 +276,5 @@ def _score(said: Label, scores: Mapping[str, float]) -> float:
     return max(1.0 - sum(scores.values()), 0.0) if score is None else score
 
 
-def _add(cells: array[int], more: array[int]) -> None:
-    for place, count in enumerate(more):
-        cells[place] += count
+def _total(*parts: array[int]) -> array[int]:
+    return array("q", map(sum, zip(*parts, strict=True)))

@@ -1,6 +1,6 @@
 """Shell. Accuracy estimated before labels: how near it comes, and how often its bounds hold what labels say later.
 
-``python -m bench.detection.estimates`` prints one line a case, simulated and from real streams (some two minutes).
+``python -m bench.detection.estimates`` prints one line a case, simulated and from real streams (half a minute).
 Beside each estimate stands what else could be said at that time: the accuracy of the labels that calibrate it.
 """
 

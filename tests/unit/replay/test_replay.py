@@ -58,6 +58,30 @@ def test_harm_is_found_in_its_slice_and_the_summary_counts_everything(tmp_path):
     assert "log_loss" not in one["windows"]["rollout"]
 
 
+def test_the_summary_says_what_accuracy_scores_let_expect_and_how_estimates_did(tmp_path):
+    path, rng = tmp_path / "e.jsonl", np.random.default_rng(1)
+    events = [json.loads(line) for line in write(path, 6_000).read_text().splitlines()]
+    scores = np.repeat(rng.choice([0.6, 0.95], 6_000), 2)
+    for event, score in zip(events, scores, strict=True):
+        if event["type"] == "prediction":
+            event["scores"] = score
+        else:
+            event["outcome"] = bool(rng.random() < score)
+    path.write_text("".join(json.dumps(one) + "\n" for one in events))
+    (tmp_path / "hours.toml").write_text("[worker]\nlabel_horizon_s = 28800\n")
+    *_, summary = rows("replay", path, "--config", tmp_path / "hours.toml", "--json")
+    found = summary["models"]["m"]["v1"]["estimate"]
+    made, held = found["estimated"], found["held"]
+    assert made["lower"] < 0.775 < made["upper"]
+    assert 60 < made["predictions"] <= 180
+    assert held["batches"] > 20
+    assert held["covered"] / held["batches"] > 0.8
+    assert abs(held["mean_error"]) < held["mean_absolute_error"] < 0.1
+    assert held["newest"]["estimated"]["predictions"] >= 100
+    *_, plain = rows("replay", write(tmp_path / "plain.jsonl", 100), "--json")
+    assert plain["models"]["m"]["v1"]["estimate"] is None
+
+
 def test_same_input_gives_the_same_bytes(tmp_path):
     path = write(tmp_path / "e.jsonl", 5_000, worse_from=4_000)
     assert told("replay", path, "--json") == told("replay", path, "--json")
