@@ -13,7 +13,7 @@ from stream.events import Finding
 
 Z = 1.96
 """Standard deviations of a 95 % interval."""
-SHARES = frozenset(("accuracy", "missing_rate", "new_category_rate", "out_of_range_rate"))
+SHARES = frozenset(("accuracy", "recall", "missing_rate", "new_category_rate", "out_of_range_rate"))
 """Metrics that are shares of what was counted, so that their counts give their intervals."""
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 352.0, 52.0, 186.0
 """The frame, in a drawing 360 wide and 230 high."""

@@ -10,6 +10,10 @@ from msgspec import Struct
 from stream.events import Finding
 
 WORST = 1e9
+HITS = frozenset(("accuracy", "recall"))
+"""Metrics of which the loss is one less."""
+SHIFTS = frozenset(("bias", "calibration"))
+"""Metrics around 0, which no factor tells of."""
 FLAPS = 3
 """From this episode on an incident counts as flapping: it resolves only after a quiet of ``reopen_s``."""
 
@@ -51,11 +55,11 @@ class Upstream(Struct, frozen=True, kw_only=True):
 
 
 def harm(finding: Finding) -> float:
-    """Return how many times the loss got larger, at most ``WORST``; 0 when it is unknown, or a drift."""
-    if finding.feature is not None:
+    """Return how many times the loss got larger, at most ``WORST``; 0 when it is unknown, a shift, or a drift."""
+    if finding.feature is not None or finding.metric in SHIFTS:
         return 0.0
     before, after = finding.before, finding.after
-    if finding.metric == "accuracy":
+    if finding.metric in HITS:
         before, after = 1.0 - before, 1.0 - after
     if not isfinite(before) or not isfinite(after):
         return 0.0

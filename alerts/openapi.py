@@ -75,6 +75,8 @@ WHOLE: dict[str, Any] = BRIEF | {
     "version": TEXT,
     "slice": TEXT,
     "metric": TEXT,
+    "feature": TEXT_OR_NONE,
+    "label": TEXT_OR_NONE,
     "direction": TEXT,
     "before": NUMBER,
     "after": NUMBER,

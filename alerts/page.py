@@ -28,6 +28,11 @@ SHOWN = 100
 METRICS: dict[Metric, str] = {
     "accuracy": "Accuracy",
     "mae": "Mean absolute error",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "calibration": "How much more often wrong than said",
+    "recall": "Recall",
+    "bias": "Bias",
     "psi": "Population stability index",
     "missing_rate": "Share of missing values",
     "new_category_rate": "Share of values never seen before",
@@ -41,7 +46,8 @@ METRICS: dict[Metric, str] = {
     "duplicate_rate": "Share of events that come again",
     "clock_skew_rate": "Share of events from a wrong clock",
 }
-LOSSES = frozenset(("accuracy", "mae"))
+LOSSES = frozenset(("accuracy", "mae", "log_loss", "brier", "recall"))
+"""Metrics of which it is told how many times the loss got larger."""
 COMING = frozenset(("traffic", "labels"))
 """Metrics that are events an hour."""
 ACTIONS: dict[Action, str] = {

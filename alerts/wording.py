@@ -78,6 +78,8 @@ def _of_the_lead(lead: Finding, share: int) -> dict[str, Any]:
         "version": cut(lead.version, text),
         "slice": cut(lead.slice, text),
         "metric": lead.metric,
+        "feature": cut(lead.feature or "", text) or None,
+        "label": cut(lead.label or "", text) or None,
         "direction": lead.direction,
         "before": lead.before,
         "after": lead.after,
@@ -115,9 +117,9 @@ def summary(incident: Incident) -> str:
 
 
 def subject(lead: Finding) -> str:
-    """Return what drifted, empty when it is the loss that rose."""
+    """Return what the metric is of, beside the model: what drifted, or a class; empty for all else."""
     if lead.feature is None:
-        return ""
+        return f"class {cut(lead.label)}" if lead.metric == "recall" and lead.label is not None else ""
     return SAID.get(lead.feature, f"feature {cut(lead.feature)}")
 
 
@@ -156,8 +158,8 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
     ]
     if incident.objective:
         found.append(("Objective", incident.objective))
-    if lead.feature is not None:
-        found.insert(2, ("What drifted", subject(lead)))
+    if about := subject(lead):
+        found.insert(2, ("Of" if lead.feature is None else "What drifted", about))
     if len(incident.children) > 1:
         found.append(("Models", f"{len(incident.children)}, worst: {'; '.join(worst(incident)[:3])}"))
     if action == "acknowledge":

@@ -47,6 +47,11 @@ Stage = Literal["shadow", "canary", "live", "retired"]
 Metric = Literal[
     "accuracy",
     "mae",
+    "log_loss",
+    "brier",
+    "calibration",
+    "recall",
+    "bias",
     "psi",
     "missing_rate",
     "new_category_rate",
@@ -60,7 +65,7 @@ Metric = Literal[
     "duplicate_rate",
     "clock_skew_rate",
 ]
-"""What a finding is about: a figure of the losses (the first two), a drift of a feature or of what was said (the
+"""What a finding is about: a figure of the losses (the first seven), a drift of a feature or of what was said (the
 next five), or the events around a model: how many come an hour, or which share of them is in trouble."""
 
 
@@ -150,6 +155,8 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     ``windows`` say how wrong the model was when harm was found; empty for a regression or a drift.
     ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said; ``@traffic``, ``@labels``,
     ``@join`` or ``@clock``: the events around the model), ``None`` when the loss rose.
+    ``label`` is the class whose recall fell, or the side (``above``, ``below``) of what happened on which a biased
+    model's predictions lie.
     """
 
     id: str
@@ -178,6 +185,7 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     rollouts: tuple[RolledOut, ...] = ()
     windows: tuple[Window, ...] = ()
     feature: str | None = None
+    label: str | None = None
 
 
 Told = Finding | Errors | Rollout

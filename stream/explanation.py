@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from math import nan, sqrt
+from math import inf, nan, sqrt
 from typing import NamedTuple
 
 from stream.diagnosis import Harm, harm
@@ -53,12 +53,16 @@ def rolled_out(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
 
 
 class Moved(NamedTuple):
-    """An input whose newest values lie far from the reference; ``explained`` (<= 1) is nan when rows can't say."""
+    """An input whose newest values lie far from the reference; ``explained`` (<= 1) is nan when rows can't say.
+
+    ``surely`` is a standard error less: what few rows say doesn't stand before what many do.
+    """
 
     name: str
     psi: float
     values: int
     explained: float
+    surely: float
 
 
 def causes(reference: Reference, rows: Rows, found: Harm, whole: Series) -> Iterator[str]:
@@ -78,9 +82,7 @@ def causes(reference: Reference, rows: Rows, found: Harm, whole: Series) -> Iter
     guilty = [one for one in moves if not one.explained < HARMLESS]
     harmless = [one for one in moves if one.explained < HARMLESS]
     # a nan is no order: what rows can't tell is behind what they tell
-    guilty.sort(
-        key=lambda one: (-one.explained if one.explained == one.explained else 0.0, -one.psi, one.name)
-    )
+    guilty.sort(key=lambda one: (-one.surely if one.surely == one.surely else inf, -one.psi, one.name))
     harmless.sort(key=lambda one: (-one.psi, one.name))
     for one in guilty[:NAMED] + harmless[:NAMED]:
         yield _in_words(one)
@@ -102,14 +104,17 @@ def moved(reference: Reference, rows: Sequence[Row], base: float) -> Iterator[Mo
         psi, count = feature.newest()
         if psi >= LARGE:
             known = [row for row in rows if place < len(row.bins) and row.bins[place] != ABSENT]
-            yield Moved(name, psi, count, _explained(feature, place, known, base))
+            yield Moved(name, psi, count, *_explained(feature, place, known, base))
 
 
-def _explained(feature: Feature, place: int, rows: Sequence[Row], base: float) -> float:
-    """Return the share of the excess that is missing where the input did not move; nan without enough rows."""
+def _explained(feature: Feature, place: int, rows: Sequence[Row], base: float) -> tuple[float, float]:
+    """Return the share of the excess that is missing where the input did not move, and a standard error less.
+
+    Both are nan without enough rows.
+    """
     excess = sum(row.loss - base for row in rows)
     if len(rows) < FEWEST or excess <= 0.0:
-        return nan
+        return nan, nan
     seen = [0] * len(feature.reference)
     for row in rows:
         seen[row.bins[place]] += 1
@@ -117,8 +122,10 @@ def _explained(feature: Feature, place: int, rows: Sequence[Row], base: float) -
     usual = [known / total * len(rows) for known in feature.reference]
     still = [row.loss - base for row in rows if seen[row.bins[place]] <= FREQUENT * usual[row.bins[place]]]
     if len(still) < FEWEST:  # nearly all of it moved, so nothing can be told apart
-        return nan
-    return 1.0 - max(sum(still) / len(still), 0.0) / (excess / len(rows))
+        return nan, nan
+    mean = excess / len(rows)
+    share = 1.0 - max(sum(still) / len(still), 0.0) / mean
+    return share, share - _deviation(rows) / sqrt(len(still)) / mean
 
 
 def pair_of(rows: Sequence[Row], base: float, where: str) -> str | None:

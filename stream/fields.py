@@ -31,8 +31,9 @@ FINDING_FIELDS: Final[Mapping[str, str]] = {
     "model": EVENT_FIELDS["model"],
     "version": "The version that changed.",
     "slice": 'The slice that changed; "all" is every prediction of the version.',
-    "metric": "What changed: accuracy within 0..1, or mae in the unit of the prediction; for a drift psi, the "
-    "population stability index (0 is no change), or a rate within 0..1.",
+    "metric": "What changed: accuracy, or recall of a class, within 0..1; mae or bias (said less happened) in the "
+    "unit of the prediction; log_loss; brier; calibration, how much oftener it is wrong than its scores say (0: "
+    "as often); for a drift psi, the population stability index (0 is no change), or a rate within 0..1.",
     "direction": "Which way it changed.",
     "before": "The metric before the onset.",
     "after": "The metric since the onset.",
@@ -55,6 +56,8 @@ FINDING_FIELDS: Final[Mapping[str, str]] = {
     "seconds; null without Kafka.",
     "summary": "The finding in one sentence.",
     "feature": "The feature that drifted; @score or @prediction for what the model said, null when the loss rose.",
+    "label": "The class whose recall fell; above or below: on which side of what happened a biased model's "
+    "predictions lie; else null.",
 }
 
 ERRORS_FIELDS: Final[Mapping[str, str]] = {

@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stream.aspect_findings import follow
+from stream.aspect_known import known_aspects
 from stream.clock import UNTIMED, Clock
 from stream.closing import close
 from stream.confidence import Confidence
@@ -32,14 +34,10 @@ from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.rows import row_of
 from stream.series import Series, loss_of, task_of
 from stream.tickets import look
-from stream.version import Judgement, Version
+from stream.version import LATE, Judgement, Version
 
-LATE = 2.0
-"""Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
 RECKONED = 50
 """Labels of a version between two looks at how many come in a week."""
-EASED = 0.5
-"""The share of its evidence that a series keeps when what it proved is not, or not yet, worth a page."""
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
 """The outcome is not of the prediction's kind, or the prediction not of its version's."""
@@ -173,10 +171,12 @@ class Monitor(Struct, array_like=True, gc=False):
         )
         elder = next(reversed(self.versions.values()), None)
         reference = elder.reference.heir() if elder is not None else Reference()
+        known = known_aspects(judgement.references, self.model, task, judgement.minimum_increase)
+        aspects = elder.aspects.heirs() if elder is not None and elder.task == task else known
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
             self._count(FORGOTTEN_VERSION)
         confidence = Confidence(self.label_horizon_s)
-        made = Version(task, inherited=inherited, reference=reference, confidence=confidence)
+        made = Version(task, inherited=inherited, reference=reference, confidence=confidence, aspects=aspects)
         self.versions[served.version] = made
         return made
 
@@ -201,9 +201,9 @@ class Monitor(Struct, array_like=True, gc=False):
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
-        # a clock that runs ahead puts no onset into the future, and its label came at once
-        at, example, warmup = min(served.at, joined.outcome_at), served.prediction_id, judgement.warmup
         findings: list[Finding] | None = None
+        # a clock that runs ahead puts no onset into the future, and its label came at once
+        at, example = min(served.at, joined.outcome_at), served.prediction_id
         arl, increase, delay_s = version.arl, judgement.minimum_increase, joined.outcome_at - at
         self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
         version.delay_total_s += delay_s
@@ -219,40 +219,44 @@ class Monitor(Struct, array_like=True, gc=False):
         if served.bins:
             version.rows.add(at, min(loss, route[0].scale or loss), served.slices, served.bins)
         for series in route:
-            suspect = series.learn(at, loss, example, warmup, arl, increase, is_mature)
+            suspect = series.learn(at, loss, example, judgement.warmup, arl, increase, is_mature)
             made: Finding | None = None
             if series.finding is not None:
                 made = close(series, loss, joined.outcome_at, proven_at, increase)
             elif suspect:
-                made = self._judge(version, served.version, series, suspect, judgement)
-                if made is not None:
-                    made = self._open(version, made, joined.outcome_at, proven_at)
+                made = self._judge(version, served, series, suspect, judgement, joined.outcome_at, proven_at)
             if made is not None:
                 findings = [*(findings or ()), made]
+        if is_mature and version.aspects.are_due(route[0].outcomes):
+            findings = follow(version, served, joined, proven_at, judgement, self.rollouts, findings)
         return findings or ()
 
     def _judge(
-        self, version: Version, name: str, suspected: Series, newest: int, judgement: Judgement
+        self,
+        version: Version,
+        served: Served,
+        suspected: Series,
+        newest: int,
+        judgement: Judgement,
+        at: float,
+        proven_at: float | None,
     ) -> Finding | None:
-        """Say what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
+        """Open what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
         increase = judgement.minimum_increase
-        found = culprit(version.series, onset_of(suspected, newest, increase).at, increase)
+        onset = onset_of(suspected, newest, increase)
+        if onset.after <= version.aspects.told_at():
+            suspected.guard.ease()
+            return None
+        found = culprit(version.series, onset.at, increase)
         series = version.series[found.slice]
         if is_explained(version.series, suspected, series, increase):
             suspected.guard.calm()
             return None
         if not is_worse(found, increase) or not is_still_there(found, series):
-            suspected.guard.ease(EASED)
+            suspected.guard.ease()
             return None
-        return self._finding(name, found, series, version, increase)
-
-    def _open(self, version: Version, finding: Finding, at: float, proven_at: float | None) -> Finding:
-        series = version.series[finding.slice]
-        series.episode = finding.episode
-        series.detector.restart()
-        series.guard.calm()
-        series.guard.freeze()
-        series.finding = replace(finding, detected_at=at, proven_at=proven_at)
+        finding = self._finding(served.version, found, series, version, increase)
+        series.open(replace(finding, detected_at=at, proven_at=proven_at))
         return series.finding
 
     def _finding(self, version: str, found: Harm, series: Series, of: Version, increase: float) -> Finding:

@@ -24,7 +24,8 @@ def read_references(path: Path | None) -> References:
         wanted = "want a file that tidewatch reference build wrote"
         raise SettingsError(f"settings: monitor.reference {str(path)!r}: {fault}; {wanted}") from None
     for model, slices in found.items():
-        for name, one in slices.items():
+        each = [(name, one) for name, known in slices.items() for one in (known, *known.beside.values())]
+        for name, one in each:
             if not (0 <= one.lost <= one.losses and one.losses > 0 and one.inflation >= 1.0):
                 raise SettingsError(
                     f"settings: monitor.reference {str(path)!r}: {model}, {name}: lost {one.lost} of {one.losses},"

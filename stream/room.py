@@ -47,9 +47,8 @@ def _surplus(versions: dict[str, Version], stages: Stages, wanted: int) -> Itera
 
 def _worth(name: str, version: Version, stages: Stages) -> tuple[bool, bool, float, str]:
     whole = version.series.get(ALL)
-    has_finding = any(one.finding is not None for one in version.series.values())
     is_in_use = stages.get(name, (0.0, ""))[1] != "retired"
-    return has_finding, is_in_use, whole.newest_at if whole is not None else float("-inf"), name
+    return version.is_harmed(), is_in_use, whole.newest_at if whole is not None else float("-inf"), name
 
 
 def forget_oldest_stage(stages: dict[str, tuple[float, Stage]], versions: Mapping[str, Version]) -> None:

@@ -182,6 +182,13 @@ class Series(Struct, array_like=True, gc=False):
         self.outcomes -= 1
         self.withdrawn += 1
 
+    def open(self, finding: Finding) -> None:
+        """Take note of a finding: its harm is told, and no reference is learned from it."""
+        self.episode, self.finding = finding.episode, finding
+        self.detector.restart()
+        self.guard.calm()
+        self.guard.freeze()
+
     def shown(self, mean_loss: float) -> float:
         """Turn a mean loss into the figure's terms: accuracy is one minus the error rate; nan stays nan."""
         return 1.0 - mean_loss if self.task == "classification" else mean_loss

@@ -9,6 +9,7 @@ from math import inf, isnan, sqrt
 import msgspec
 from msgspec import Struct
 
+from stream.aspects import Aspects
 from stream.confidence import Confidence
 from stream.events import ALL, Task
 from stream.figures.sums import WIDTHS, Sums
@@ -28,6 +29,8 @@ MATURE, SPREADS = 2.0, 6.0
 """Mean label delays, and their standard deviations, that predictions span before labels are judged."""
 PATIENCE = 1.5
 """Mean label delays without a prediction after which labels are not judged."""
+LATE = 2.0
+"""Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
 DAYS = 7
 ROUTES = 256
 """Combinations of slices that a version remembers the series of."""
@@ -85,6 +88,7 @@ class Version(Struct, array_like=True, gc=False):
     rows: Rows = msgspec.field(default_factory=Rows)
     sums: Sums = msgspec.field(default_factory=Sums)
     confidence: Confidence = msgspec.field(default_factory=Confidence)
+    aspects: Aspects = msgspec.field(default_factory=Aspects)
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""
@@ -103,9 +107,16 @@ class Version(Struct, array_like=True, gc=False):
         self.is_mature = self.is_mature or elapsed_s >= MATURE * mean + SPREADS * spread
         self.patience_s = PATIENCE * mean
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
-        self.arl = budget.run_length(whole.outcomes, elapsed_s, len(route), team, pages)
+        streams = len(route) + self.aspects.of_a_label(self.task)
+        self.arl = budget.run_length(whole.outcomes, elapsed_s, streams, team, pages)
         for series in route:
             series.guard.aim(self.arl)
+        for aspect in self.aspects.all():
+            aspect.guard.aim(self.arl)
+
+    def is_harmed(self) -> bool:
+        """Return whether a finding of a loss is open."""
+        return self.aspects.told_at() > -inf or any(one.finding is not None for one in self.series.values())
 
     def route(
         self, slices: tuple[str, ...], judgement: Judgement, versions: Mapping[str, Version]

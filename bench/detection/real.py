@@ -35,10 +35,12 @@ def car_loan() -> dict[str, Any]:
     """Return the pages by the row of the analysis part that proved them."""
     target = {row["id"]: row["repaid"] for row in rows("car-loan", "analysis_target.csv.gz")}
     reference, analysis = [*rows("car-loan", "reference.csv.gz")], [*rows("car-loan", "analysis.csv.gz")]
-    wrong = [float(float(row["y_pred"]) != float(row["repaid"])) for row in reference]
-    wrong += [float(float(row["y_pred"]) != float(target[row["id"]])) for row in analysis]
+    repaid = [float(row["repaid"]) == 1.0 for row in reference]
+    repaid += [float(target[row["id"]]) == 1.0 for row in analysis]
+    said = [float(row["y_pred"]) == 1.0 for row in (*reference, *analysis)]
+    scores = [float(row["y_pred_proba"]) for row in (*reference, *analysis)]
     at = [at_of(row["timestamp"]) for row in (*reference, *analysis)]
-    found = pages(Life("classification", at, wrong, len(reference), lag_s=1.0))
+    found = pages(Life("classification", at, said, repaid, len(reference), 1.0, scores))
     proved = [sum(row < one.detected_at for row in at[len(reference) :]) for one in found]
     ok = len(proved) == 1 and CHANGED < proved[0] <= CHANGED + WITHIN
     return {"page_rows": proved, "as_known": ok}
@@ -47,17 +49,15 @@ def car_loan() -> dict[str, Any]:
 def nfl_elo() -> dict[str, Any]:
     """Return the pages by their day; games that ended in a tie are left out."""
     games = [
-        (
-            int(row["season"]),
-            at_of(row["date"]),
-            float((float(row["elo_prob1"]) >= 0.5) != (float(row["result1"]) > 0.5)),
-        )
+        (int(row["season"]), at_of(row["date"]), float(row["elo_prob1"]), float(row["result1"]) > 0.5)
         for row in rows("nfl-elo", "nfl_elo_1920_2020.csv.gz")
         if row["elo_prob1"] and row["result1"] and float(row["result1"]) != 0.5
     ]
     games = [game for game in games if game[0] >= KNOWN_SEASONS.start]
-    known = sum(season in KNOWN_SEASONS for season, _, _ in games)
-    life = Life("classification", [at for _, at, _ in games], [lost for *_, lost in games], known, KICK_OFF_S)
+    known = sum(season in KNOWN_SEASONS for season, *_ in games)
+    _, at, scores, won = zip(*games, strict=True)
+    said = [score >= 0.5 for score in scores]
+    life = Life("classification", at, said, won, known, KICK_OFF_S, scores)
     days = [_day(one.detected_at) for one in pages(life)]
     return {"page_days": days, "as_known": not days}
 
@@ -67,10 +67,11 @@ def power_price() -> dict[str, Any]:
     hours = [row for row in rows("power-price", "nord_pool.csv.gz") if row[""] >= "2017"]
     known = sum(row[""] < SERVED for row in hours)
     at = [at_of(row[""]) for row in hours]
+    happened = [float(row["Real price"]) for row in hours]
     days: dict[str, list[str]] = {}
     for model in hours[0].keys() - {"", "Real price"}:
-        errors = [abs(float(row[model]) - float(row["Real price"])) for row in hours]
-        days[model] = [_day(one.detected_at) for one in pages(Life("regression", at, errors, known))]
+        said = [float(row[model]) for row in hours]
+        days[model] = [_day(one.detected_at) for one in pages(Life("regression", at, said, happened, known))]
     ok = all(len(found) == 1 and found[0] >= WORSE for found in days.values())
     return {"page_days": dict(sorted(days.items())), "as_known": ok}
 

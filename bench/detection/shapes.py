@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.detection.life import Life, findings
+from bench.detection.life import Life, findings, of_losses
 from bench.detection.streams import Floats, chained
 
 HOUR_S = 3_600.0
@@ -45,7 +45,7 @@ def _steps(*steps: tuple[int, float]) -> Floats:
 
 def _life(task: str, losses: Floats) -> Life:
     at = (np.arange(len(losses)) * HOUR_S).tolist()
-    return Life("regression" if task == "regression" else "classification", at, losses.tolist(), KNOWN)
+    return of_losses("regression" if task == "regression" else "classification", at, losses.tolist(), KNOWN)
 
 
 def _wrong(rates: Floats, rng: np.random.Generator) -> Life:

@@ -23,6 +23,8 @@ SHARE = 0.4
 """Of the least rise worth a page, what the bound lies above the rate at least: a little below the half that a
 CUSUM between the two rates would take, since the loss since the onset is held against the whole rise besides."""
 
+EASED = 0.5
+
 FROZEN = Level()
 """Stands in for a level that is no longer needed."""
 
@@ -46,6 +48,8 @@ class Guard(Struct, array_like=True, gc=False):
     """Of the newest harm that was told."""
     memory: float = 1.0
     """The inflation at least, until the reference is whole: a regression's, from its first losses."""
+    quantile: float = QUANTILE
+    """Of the first losses, where the cut is, when that is learned."""
 
     def take(self, loss: float, arl: float, increase: float) -> bool:
         """Take one loss (>= 0); return whether harm is proved: evidence at its limit.
@@ -71,10 +75,17 @@ class Guard(Struct, array_like=True, gc=False):
                 self._renew(arl, increase)
         return proved
 
+    def skip(self, losses: int) -> None:
+        """Take so many losses that were not above the cut; their renewals must not be among them."""
+        if self.harm is not None:
+            self.harm.zeros += losses
+        if self.learning:
+            self.level.losses += losses
+
     def _begin(self, loss: float) -> None:
         self.first.append(loss)
         if len(self.first) == FIRST:
-            self.cut, self.memory = sorted(self.first)[int(QUANTILE * FIRST)], memory(self.first)
+            self.cut, self.memory = sorted(self.first)[int(self.quantile * FIRST)], memory(self.first)
             self.first = []
 
     def _renew(self, arl: float, increase: float) -> None:
@@ -126,8 +137,8 @@ class Guard(Struct, array_like=True, gc=False):
             harm.aim(harm.bound, arl, harm.inflation)
         return harm.evidence >= harm.limit * (1.0 - 1e-9)
 
-    def ease(self, share: float) -> None:
-        """Keep this share (0..1) of the evidence."""
+    def ease(self, share: float = EASED) -> None:
+        """Keep this share (0..1) of the evidence: what it proved is not, or not yet, worth a page."""
         if self.harm is not None:
             self.harm.ease(share)
 

@@ -129,8 +129,12 @@ class HarmDetector(DriftDetector):
 
     @property
     def evidence(self) -> float:
-        """The evidence as it stood at the newest loss above 0."""
-        return float(sum(self._parts))
+        """The evidence after the newest loss."""
+        zeros = self.zeros
+        if not zeros:
+            return float(sum(self._parts))
+        each = zip(self._parts, self._constants.components, strict=True)
+        return sum(one.down**zeros * (part - one.rest) + one.rest for part, one in each)
 
     @property
     def losses(self) -> int:

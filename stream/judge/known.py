@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from stream.events import Task
 from stream.judge import budget
@@ -14,7 +14,7 @@ from stream.judge.level import Level, bound_of
 from stream.judge.mixture import LEAST, rounded
 
 
-class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How one series lost while all was well. ``lost`` of ``losses`` lay above ``cut``; ``total`` is their sum."""
 
     task: Task
@@ -23,6 +23,8 @@ class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lost: int
     total: float
     inflation: float
+    beside: Mapping[str, Known] = field(default_factory=dict)
+    """Of slice ``all``: the same of what is judged beside the errors, by name; ``total`` is of what is told."""
 
 
 References = Mapping[str, Mapping[str, Known]]
@@ -38,6 +40,11 @@ def known_of(task: Task, losses: Sequence[float]) -> Known:
     if not losses:
         raise ValueError("losses: none; want at least one")
     cut = HALF if task == "classification" else sorted(losses)[int(QUANTILE * len(losses))]
+    return counted(task, cut, losses, float(sum(losses)))
+
+
+def counted(task: Task, cut: float, losses: Sequence[float], total: float) -> Known:
+    """Return the reference of losses that are large above ``cut``, in order of arrival; there must be some."""
     level = Level()
     for loss in losses:
         level.add(loss > cut)
@@ -46,7 +53,7 @@ def known_of(task: Task, losses: Sequence[float]) -> Known:
         cut=cut,
         losses=level.losses,
         lost=level.lost,
-        total=float(sum(losses)),
+        total=total,
         inflation=level.inflation,
     )
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from stream.events import Outcome, Prediction, Task
+from msgspec.structs import replace
+
+from stream.aspect_known import Recorded
+from stream.events import ALL, Outcome, Prediction, Task
 from stream.join import Join
 from stream.joined import Joined, Reason
-from stream.judge.known import References, known_of
+from stream.judge.known import Known, References, known_of
 from stream.pending import MemoryStore
 from stream.refusal import DecodeError
 from stream.replay.source import FOREVER, Line
@@ -24,6 +28,7 @@ class History:
     def __init__(self, label_horizon_s: float) -> None:
         self._join = Join(label_horizon_s, 50_000_000, MemoryStore(), 1 << 60)
         self._losses: dict[tuple[str, str, Task], array[float]] = {}
+        self._aspects: defaultdict[tuple[str, Task], Recorded] = defaultdict(Recorded)
         self.refused = 0
 
     def read(self, found: Iterable[Line]) -> None:
@@ -52,15 +57,20 @@ class History:
                 loss = loss_of(task, served.prediction, outcome)
                 for name in served.slices:
                     self._losses.setdefault((served.model, name, task), array("d")).append(loss)
+                label = served.at, served.prediction_id, 1.0, 0.0
+                self._aspects[served.model, task].take(task, served.prediction, outcome, served.scores, label)
 
     def references(self, fewest: int) -> References:
         """Return the references of all series with at least ``fewest`` losses."""
-        found: dict[str, dict[str, object]] = {}
+        found: dict[str, dict[str, Known]] = {}
         for model, name, task in self._losses:
             losses = self._losses[model, name, task]
             if len(losses) >= fewest:
-                found.setdefault(model, {})[name] = known_of(task, losses)
-        return found  # type: ignore[return-value]
+                known = known_of(task, losses)
+                if name == ALL:
+                    known = replace(known, beside=self._aspects[model, task].known(task, fewest))
+                found.setdefault(model, {})[name] = known
+        return found
 
     def series(self) -> Iterator[tuple[str, str, int]]:
         """Yield model, slice and how many losses."""

@@ -19,7 +19,7 @@ from tests.unit.alerts.samples import ROUTING_KEY, SECRET, finding, incident_of,
 
 FIELDS = {
     "incident_id", "dedup_key", "state", "severity", "owner", "model", "version", "slice", "metric",
-    "direction",
+    "direction", "feature", "label",
     "before", "after", "before_count", "after_count", "onset_at", "detected_at", "resolved_at", "proven_at",
     "events_since_onset", "examples", "causes", "findings", "finding_count", "summary",
     "acknowledged_by", "incident_url", "runbook_url", "episode", "cause",

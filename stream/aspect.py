@@ -1,0 +1,164 @@
+"""Core. One further loss of a version that is judged beside its errors: how often it is large, and since when.
+
+An aspect has a guard of its own, so harm is a share of large losses above that of its reference, as for errors.
+It keeps no history: its onset is where the CUSUM of the evidence was last at zero (Page 1954).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from stream.events import Finding, Task
+from stream.history import Span
+from stream.judge.guard import UNKNOWN, Guard
+from stream.judge.harm import HarmDetector
+from stream.judge.recovery import recovery
+
+LOOKED_AT: Final = 8
+"""Losses between two looks whether harm is over."""
+EXAMPLES: Final = 5
+SHARES: Final[Task] = "classification"
+"""Large or not is a share, whatever the version's task."""
+
+
+class Aspect(Struct, array_like=True, gc=False):
+    """A guard, the reference's mean of what is told, and the losses since the likeliest onset.
+
+    A loss comes with a ``value``, which is what the finding tells the mean of.
+    Most losses are small and only counted.
+    """
+
+    guard: Guard = field(default_factory=Guard)
+    count: int = 0
+    total: float = 0.0
+    bar: float = UNKNOWN
+    look_at: int = 0
+    taken: int = 0
+    """How many losses the guard knows of."""
+    began_total: float = 0.0
+    """``total`` when the guard began to count; then the reference's losses and their values."""
+    usual_losses: int = 0
+    usual_total: float = 0.0
+    onset_count: int = 0
+    """``count`` before the likeliest onset; then ``total``, and how many were large since."""
+    onset_total: float = 0.0
+    large: int = 0
+    since_at: float = 0.0
+    large_at: float = 0.0
+    """Event time of the newest large loss."""
+    after_at: float = 0.0
+    """Event time of the large loss before the onset."""
+    examples: tuple[str, ...] = ()
+    episode: int = 0
+    finding: Finding | None = None
+
+    def counts(self, loss: float, value: float) -> bool:
+        """Count the newest loss (>= 0, or what it is at most); return whether it must be taken as well."""
+        self.count += 1
+        self.total += value
+        return loss > self.bar or self.count == self.look_at
+
+    def take(self, loss: float, value: float, at: float, example: str, arl: float, increase: float) -> bool:
+        """Take the loss that was counted last; return whether harm is proved (run length ``arl`` losses).
+
+        ``at`` is the prediction's event time; ``example`` its id. ``increase`` is the least relative rise that is
+        worth a page.
+        """
+        guard = self.guard
+        harm = guard.harm
+        if guard.learning or harm is None:
+            return self._learn(loss, value, at, example, arl, increase)
+        harm.zeros += self.count - 1 - self.taken
+        self.taken = self.count
+        if loss <= guard.cut:
+            harm.zeros += 1
+            return False
+        is_proved = harm.lose()
+        self._enlarge(harm, at, value, example)
+        return is_proved and guard.is_due(arl)
+
+    def _learn(self, loss: float, value: float, at: float, example: str, arl: float, increase: float) -> bool:
+        """Take a loss that the reference is made of, too, or the cut, or that has none yet."""
+        guard = self.guard
+        known, is_cut = guard.known, guard.cut >= 0.0
+        if is_cut:
+            guard.skip(self.count - 1 - self.taken)
+        self.taken = self.count
+        is_proved = guard.take(loss, arl, increase)
+        if guard.known != known:
+            self.usual_losses, self.usual_total = guard.known, self.total - self.began_total
+        if not is_cut:
+            self.began_total = self.total
+        if loss > guard.cut >= 0.0 and guard.harm is not None:
+            self._enlarge(guard.harm, at, value, example)
+        else:
+            is_proved = False
+        self.aim()
+        return is_proved and guard.is_due(arl)
+
+    def aim(self) -> None:
+        """Say which loss is to be taken next."""
+        guard = self.guard
+        is_each = guard.cut < 0.0 or self.finding is not None
+        self.bar = UNKNOWN if is_each else guard.cut
+        self.look_at = self.count + guard.due - guard.level.losses if guard.learning else 0
+
+    def _enlarge(self, harm: HarmDetector, at: float, value: float, example: str) -> None:
+        """Take note of a large loss: it is the first since the onset, or one more."""
+        if harm.losses_since_onset <= 1:
+            self.onset_count, self.onset_total, self.large = self.count - 1, self.total - value, 1
+            self.since_at, self.after_at, self.examples = at, self.large_at or at, ()
+        else:
+            self.large += 1
+        self.large_at = at
+        if self.guard.suspected():  # few ever are, so nearly no aspect keeps ids
+            self.examples = (*self.examples[1 - EXAMPLES :], example)
+
+    def before(self) -> Span:
+        """Return the values of the reference; empty while there is none."""
+        return Span(self.usual_losses, self.usual_total, float("nan"))
+
+    def after(self) -> Span:
+        """Return the values since the likeliest onset."""
+        return Span(self.count - self.onset_count, self.total - self.onset_total, self.since_at)
+
+    def open(self, finding: Finding, increase: float) -> None:
+        """Take note of the finding that was opened: what it rests on is told."""
+        guard = self.guard
+        assert guard.harm is not None
+        earlier, ill = guard.recovery, self.count - self.onset_count
+        share = self.large / ill
+        if earlier is not None:
+            ill = earlier.lasted(self.count - 1, ill)
+        guard.recovery = recovery(SHARES, guard.harm.bound, share, increase, ill)
+        guard.calm()
+        guard.freeze()
+        self.finding, self.episode = finding, finding.episode
+        self.aim()
+
+    def close(self, loss: float, at: float, proven_at: float | None) -> Finding | None:
+        """Follow the open finding by one loss more; return it closed when its harm is over."""
+        finding, guard = self.finding, self.guard
+        if finding is None or guard.recovery is None:
+            return None
+        found = guard.recovery
+        found.take(1.0 if loss > guard.cut else 0.0)
+        if self.count % LOOKED_AT or guard.suspected() or not found.is_over(SHARES, guard.inflation):
+            return None
+        found.ended = self.count
+        guard.calm()
+        self.finding = None
+        self.aim()
+        return replace(finding, state="closed", closed_at=at, proven_at=proven_at)
+
+    def heir(self) -> Aspect | None:
+        """Return the next version's aspect: the same reference, no evidence; ``None`` without one."""
+        guard = self.guard.heir()
+        if guard is None:
+            return None
+        heir = Aspect(guard, usual_losses=self.usual_losses, usual_total=self.usual_total)
+        heir.aim()
+        return heir
