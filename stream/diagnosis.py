@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from stream.events import ALL, Finding, Task
 from stream.history import Span
-from stream.judge.recovery import Recovery, recovery
-from stream.onset import Onset, onset
+from stream.judge.recovery import PROVED, Recovery, recovery
+from stream.onset import Onset, nats, onset
 from stream.series import Series
 
 SHARE = 0.8
@@ -109,6 +109,14 @@ def _variance(task: Task, mean: float) -> float:
 def is_worse(found: Harm, minimum_increase: float) -> bool:
     """Return whether the loss rose by the least relative increase worth a page."""
     return found.after.mean > found.before.mean * (1.0 + minimum_increase)
+
+
+def is_certain(found: Harm, series: Series) -> bool:
+    """Return whether the losses since the onset prove by themselves that they are more than before."""
+    after, before = found.after, found.before
+    if not after.losses or not before.losses or after.mean <= before.mean:
+        return False
+    return after.losses * nats(series.task, after.mean, before.mean) >= PROVED * series.guard.inflation
 
 
 def is_still_there(found: Harm, series: Series) -> bool:

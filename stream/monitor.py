@@ -14,18 +14,17 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.aspect_findings import follow
+from stream.aspect_change import change_told, is_page, note
 from stream.aspect_known import known_aspects
 from stream.clock import UNTIMED, Clock
 from stream.closing import close
 from stream.confidence import Confidence
 from stream.correction import is_sound, revise, withdraw
-from stream.diagnosis import Harm, culprit, is_explained, is_still_there, is_worse, onset_of
+from stream.diagnosis import culprit, is_explained, is_still_there, is_worse, onset_of
 from stream.error_windows import ANY, ErrorWindows
-from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage, Task, finding_id
-from stream.explanation import causes, rolled_out, rollouts_before
+from stream.events import Errors, Finding, Prediction, Rollout, Stage, Task
+from stream.harm_finding import change_of_errors, harm_finding
 from stream.health import Health
-from stream.instant import in_words
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
@@ -34,7 +33,7 @@ from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.rows import row_of
 from stream.series import Series, loss_of, task_of
 from stream.tickets import look
-from stream.version import LATE, Judgement, Version
+from stream.version import Judgement, Version
 
 RECKONED = 50
 """Labels of a version between two looks at how many come in a week."""
@@ -228,7 +227,7 @@ class Monitor(Struct, array_like=True, gc=False):
             if made is not None:
                 findings = [*(findings or ()), made]
         if is_mature and version.aspects.are_due(route[0].outcomes):
-            findings = follow(version, served, joined, proven_at, judgement, self.rollouts, findings)
+            findings = self._beside(version, served, joined, judgement, proven_at, findings)
         return findings or ()
 
     def _judge(
@@ -255,44 +254,33 @@ class Monitor(Struct, array_like=True, gc=False):
         if not is_worse(found, increase) or not is_still_there(found, series):
             suspected.guard.ease()
             return None
-        finding = self._finding(served.version, found, series, version, increase)
-        series.open(replace(finding, detected_at=at, proven_at=proven_at))
+        change = change_of_errors(version, found, increase, self.windows)
+        series.open(harm_finding(served, version, change, self.rollouts, at, proven_at))
         return series.finding
 
-    def _finding(self, version: str, found: Harm, series: Series, of: Version, increase: float) -> Finding:
-        delay_s = LATE * of.delay_total_s / max(of.series[ALL].outcomes, 1)
-        onset_at = found.onset_at
-        before, after = series.shown(found.before.mean), series.shown(found.after.mean)
-        where = "" if found.slice == ALL else f" where {found.slice}"
-        episode = series.episode + 1
-        within = onset_of(series, 2 * found.after.losses, increase)
-        rollouts = rollouts_before(self.rollouts, onset_at)
-        return Finding(
-            id=finding_id(self.model, version, found.slice, series.metric, episode),
-            state="open",
-            severity="page",
-            model=self.model,
-            version=version,
-            slice=found.slice,
-            metric=series.metric,
-            direction="worse",
-            before=before,
-            after=after,
-            before_count=found.before.losses,
-            after_count=found.after.losses,
-            onset_at=onset_at,
-            onset_after=min(within.after, onset_at) - delay_s,
-            onset_before=max(within.before, onset_at),
-            detected_at=onset_at,
-            events_since_onset=found.after.losses,
-            episode=episode,
-            examples=series.examples,
-            causes=(
-                *rolled_out(rollouts, onset_at),
-                *causes(of.reference, of.rows, found, of.series[ALL]),
-            ),
-            rollouts=rollouts,
-            windows=self.windows.tell() if of.task == "classification" else (),
-            summary=f"{self.model} version {version}{where}: {series.metric} went from {before:.3g} "
-            f"to {after:.3g} since {in_words(onset_at)}.",
-        )
+    def _beside(
+        self,
+        version: Version,
+        served: Served,
+        joined: Joined,
+        judgement: Judgement,
+        proven_at: float | None,
+        findings: list[Finding] | None,
+    ) -> list[Finding] | None:
+        """Judge by what is beside the errors; harm that these show as well is told by them, and where it is."""
+        assert joined.outcome is not None
+        at, increase = joined.outcome_at, judgement.minimum_increase
+        label = min(served.at, at), served.prediction_id, version.arl, increase
+        for one in version.aspects.take(
+            version.task, served.prediction, joined.outcome, served.scores, label
+        ):
+            made: Finding | None = None
+            if one.aspect.finding is not None:
+                made = one.aspect.close(one.loss, at, proven_at)
+            elif is_page(version, one, increase):
+                change = change_told(version, one, increase, self.windows)
+                made = harm_finding(served, version, change, self.rollouts, at, proven_at)
+                note(made, version, one, increase)
+            if made is not None:
+                findings = [*(findings or ()), made]
+        return findings

@@ -1,0 +1,98 @@
+"""Core. What the aspects of a version prove: whether it is told, and what got worse."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stream.aspects import BELOW, Proof
+from stream.diagnosis import Harm, culprit, is_certain, is_worse
+from stream.error_windows import ErrorWindows
+from stream.events import ALL, Finding
+from stream.harm_finding import Change, change_of_errors
+from stream.onset import Onset
+from stream.series import Series
+from stream.version import Version
+
+SHIFTS: Final = frozenset(("bias", "calibration"))
+"""What lies around 0 while all is well: worth a page by how much farther it is, beside the mean loss."""
+
+
+def is_page(version: Version, one: Proof, increase: float) -> bool:
+    """Return whether proved harm is told: it is worth it, and neither told yet nor about to be as errors."""
+    guard, whole = one.aspect.guard, version.series[ALL]
+    if version.is_harmed():
+        guard.calm()
+        return False
+    if any(series.guard.suspected() for series in version.series.values()):
+        return False  # its evidence stands: the next large loss asks again
+    if not _is_worse(one, whole, increase):
+        guard.ease()
+        return False
+    return True
+
+
+def _is_worse(one: Proof, whole: Series, increase: float) -> bool:
+    before, after = one.aspect.before(), one.aspect.after()
+    if not before.losses:
+        return False
+    if one.metric not in SHIFTS:
+        return after.mean > before.mean * (1.0 + increase)
+    known = whole.guard.reference()
+    usual = known.mean if known.losses else whole.loss_total / whole.outcomes
+    return after.mean - abs(before.mean) > increase * usual
+
+
+def change_told(version: Version, one: Proof, increase: float, windows: ErrorWindows) -> Change:
+    """Return the change that a page tells: that of the errors where they show the harm as well, else the aspect's.
+
+    The errors say in which slice it is. ``increase`` is the least relative rise worth a page.
+    """
+    harm = culprit(version.series, one.aspect.since_at, increase)
+    if is_worse(harm, increase) and is_certain(harm, version.series[harm.slice]):
+        return change_of_errors(version, harm, increase, windows)
+    return _change_of(one, version.series[ALL])
+
+
+def note(finding: Finding, version: Version, one: Proof, increase: float) -> None:
+    """Take note of a finding that this proof opened."""
+    if finding.metric == one.metric:
+        one.aspect.open(finding, increase)
+        return
+    one.aspect.guard.calm()
+    version.series[finding.slice].open(finding)
+
+
+def _change_of(one: Proof, whole: Series) -> Change:
+    aspect, since = one.aspect, one.aspect.after()
+    at = aspect.since_at
+    return Change(
+        metric=one.metric,
+        words=_words(one),
+        before=_shown(one, aspect.before().mean),
+        after=_shown(one, since.mean),
+        before_count=aspect.usual_losses,
+        after_count=since.losses,
+        onset=Onset(at, aspect.after_at, at),
+        harm=Harm(ALL, at, whole.guard.reference(), whole.history.since(at)),
+        episode=aspect.episode + 1,
+        examples=aspect.examples,
+        label=one.label,
+    )
+
+
+def _shown(one: Proof, mean: float) -> float:
+    """Turn a mean value into the metric's terms."""
+    if one.metric == "recall":
+        return 1.0 - mean
+    return -mean if one.label == BELOW else mean
+
+
+def _words(one: Proof) -> str:
+    if one.metric == "recall":
+        return f"recall of class {one.label}"
+    return {
+        "log_loss": "log loss",
+        "brier": "Brier score",
+        "calibration": "how much more often it is wrong than its scores say",
+        "bias": "bias (said less happened)",
+    }[one.metric]
