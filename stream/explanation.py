@@ -55,7 +55,8 @@ def rolled_out(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
 class Moved(NamedTuple):
     """An input whose newest values lie far from the reference; ``explained`` (<= 1) is nan when rows can't say.
 
-    ``surely`` is a standard error less: what few rows say doesn't stand before what many do.
+    ``surely`` is a standard error less: what few rows say doesn't stand before what many do. ``elsewhere``: it
+    moved as much outside of the harmed slice, and no more was lost there.
     """
 
     name: str
@@ -63,6 +64,12 @@ class Moved(NamedTuple):
     values: int
     explained: float
     surely: float
+    elsewhere: bool = False
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether the rows speak against it."""
+        return self.elsewhere or self.explained < HARMLESS
 
 
 def causes(reference: Reference, rows: Rows, found: Harm, whole: Series) -> Iterator[str]:
@@ -70,17 +77,20 @@ def causes(reference: Reference, rows: Rows, found: Harm, whole: Series) -> Iter
 
     ``whole`` is the series of all slices.
     """
-    here = rows.since(found.onset_at, found.slice)
+    here, each = rows.since(found.onset_at, found.slice), rows.since(found.onset_at, ALL)
     pair = pair_of(here, found.before.mean, found.slice)
     if pair is not None:
         yield pair
+    usual = harm(ALL, whole, found.onset_at).before.mean
+    outside = Rest(
+        [row for row in each if found.slice not in row.slices], usual, found.after.mean - found.before.mean
+    )
     if len(here) >= ENOUGH:
-        moves = [*moved(reference, here, found.before.mean)]
+        moves = [*moved(reference, here, found.before.mean, outside)]
     else:
-        usual = harm(ALL, whole, found.onset_at).before.mean
-        moves = [*moved(reference, rows.since(found.onset_at, ALL), usual)]
-    guilty = [one for one in moves if not one.explained < HARMLESS]
-    harmless = [one for one in moves if one.explained < HARMLESS]
+        moves = [*moved(reference, each, usual, outside)]
+    guilty = [one for one in moves if not one.is_harmless]
+    harmless = [one for one in moves if one.is_harmless]
     # a nan is no order: what rows can't tell is behind what they tell
     guilty.sort(key=lambda one: (-one.surely if one.surely == one.surely else inf, -one.psi, one.name))
     harmless.sort(key=lambda one: (-one.psi, one.name))
@@ -91,6 +101,8 @@ def causes(reference: Reference, rows: Rows, found: Harm, whole: Series) -> Iter
 def _in_words(moved: Moved) -> str:
     what = SAID.get(moved.name, f"feature {moved.name}")
     by = f"population stability index {moved.psi:.2f} over the newest {moved.values} values"
+    if moved.elsewhere:
+        return f"{what} moved without harm, as much outside of the slice: {by}"
     if moved.explained != moved.explained:
         return f"{what} moved: {by}"
     if moved.explained < HARMLESS:
@@ -98,34 +110,58 @@ def _in_words(moved: Moved) -> str:
     return f"{what} moved and explains {max(moved.explained, 0.0):.0%} of the excess loss: {by}"
 
 
-def moved(reference: Reference, rows: Sequence[Row], base: float) -> Iterator[Moved]:
+class Rest(NamedTuple):
+    """The rows outside of the harmed slice, and the mean loss there before; ``excess`` is that of the slice."""
+
+    rows: Sequence[Row]
+    base: float
+    excess: float
+
+
+def moved(reference: Reference, rows: Sequence[Row], base: float, outside: Rest) -> Iterator[Moved]:
     """Yield the inputs whose newest values lie far from the reference."""
     for place, (name, feature) in enumerate(reference.features.items()):
         psi, count = feature.newest()
         if psi >= LARGE:
             known = [row for row in rows if place < len(row.bins) and row.bins[place] != ABSENT]
-            yield Moved(name, psi, count, *_explained(feature, place, known, base))
+            yield Moved(name, psi, count, *_explained(feature, place, known, base, outside))
 
 
-def _explained(feature: Feature, place: int, rows: Sequence[Row], base: float) -> tuple[float, float]:
+def _explained(
+    feature: Feature, place: int, rows: Sequence[Row], base: float, outside: Rest
+) -> tuple[float, float, bool]:
     """Return the share of the excess that is missing where the input did not move, and a standard error less.
 
-    Both are nan without enough rows.
+    Both are nan without enough rows. The last says that it moved elsewhere as much, without harm.
     """
     excess = sum(row.loss - base for row in rows)
     if len(rows) < FEWEST or excess <= 0.0:
-        return nan, nan
+        return nan, nan, False
+    mean, new = excess / len(rows), _new_bins(feature, place, rows)
+    elsewhere = _is_elsewhere(place, rows, new, outside)
+    still = [row.loss - base for row in rows if row.bins[place] not in new]
+    if len(still) < FEWEST:  # nearly all of it moved, so nothing can be told apart
+        return nan, nan, elsewhere
+    share = 1.0 - max(sum(still) / len(still), 0.0) / mean
+    return share, share - _deviation(rows) / sqrt(len(still)) / mean, elsewhere
+
+
+def _new_bins(feature: Feature, place: int, rows: Sequence[Row]) -> set[int]:
+    """Return the bins that more values lie in than did."""
     seen = [0] * len(feature.reference)
     for row in rows:
         seen[row.bins[place]] += 1
-    total = sum(feature.reference)
-    usual = [known / total * len(rows) for known in feature.reference]
-    still = [row.loss - base for row in rows if seen[row.bins[place]] <= FREQUENT * usual[row.bins[place]]]
-    if len(still) < FEWEST:  # nearly all of it moved, so nothing can be told apart
-        return nan, nan
-    mean = excess / len(rows)
-    share = 1.0 - max(sum(still) / len(still), 0.0) / mean
-    return share, share - _deviation(rows) / sqrt(len(still)) / mean
+    each = len(rows) / sum(feature.reference)
+    return {at for at, known in enumerate(feature.reference) if seen[at] > FREQUENT * known * each}
+
+
+def _is_elsewhere(place: int, rows: Sequence[Row], new: set[int], outside: Rest) -> bool:
+    """Return whether such values are as many outside, at least half, and lost less than ``HARMLESS`` there."""
+    losses = [row.loss for row in outside.rows if place < len(row.bins) and row.bins[place] in new]
+    here = sum(row.bins[place] in new for row in rows) / len(rows)
+    if len(losses) < FEWEST or len(losses) < here / 2.0 * len(outside.rows):
+        return False
+    return sum(losses) / len(losses) - outside.base < HARMLESS * outside.excess
 
 
 def pair_of(rows: Sequence[Row], base: float, where: str) -> str | None:

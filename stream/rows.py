@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from stream.events import Prediction
 from stream.reference import LETTERS, MISSING, UNKNOWN, Feature, Reference, Value, short, spoken
 
-ROWS = 128
+ROWS = 256
 ABSENT = 255
 """Stands for an input that the prediction did not have, or that has no bins yet."""
 DENSE, SPARSE = 50, 15
@@ -45,6 +45,8 @@ class Rows:
         self.ats, self.losses, self.places = array("d", ats), array("f", losses), array("H", places)
         self.bins = bytearray(bins)
         self.combinations = [tuple(map(intern, one)) for one in combinations]
+        if len(self.ats) < min(self.taken, ROWS):
+            self._unroll()
 
     def fields(self) -> tuple[Any, ...]:
         """Return what the constructor takes."""
@@ -66,6 +68,16 @@ class Rows:
         self.places[place] = self._combination(slices)
         padded = bins + bytes([ABSENT]) * (self.width - len(bins))
         self.bins[place * self.width : (place + 1) * self.width] = padded
+
+    def _unroll(self) -> None:
+        """Put the oldest row of a full ring that was smaller first, so that it can grow."""
+        rows = len(self.ats)
+        first = self.taken % rows
+        self.ats = self.ats[first:] + self.ats[:first]
+        self.losses = self.losses[first:] + self.losses[:first]
+        self.places = self.places[first:] + self.places[:first]
+        self.bins = self.bins[first * self.width :] + self.bins[: first * self.width]
+        self.taken = rows
 
     def _widen(self, width: int) -> None:
         more = bytes([ABSENT]) * (width - self.width)

@@ -16,6 +16,8 @@ from stream.version import Judgement
 
 WHOLE_FLEET, SHORT_FLEET = (2_000, 30.0), (60, 30.0)
 """Models and days."""
+WHOLE_HARMED, SHORT_HARMED = (240, 30.0), (12, 30.0)
+"""The same where all get worse: of one in a hundred there are too few to tell a share."""
 WHOLE_SEEDS, SHORT_SEEDS = 20, 2
 """Lives of each shape."""
 WHOLE_LIVES, SHORT_LIVES = 300, 20
@@ -28,6 +30,14 @@ def _table(title: str, rows: Iterable[Ratio]) -> dict[str, float]:
     for row in rows:
         click.echo(str(row))
         found[row.key] = round(row.value, 4)
+    return found
+
+
+def _fleet(models: int, days: float, seed: int, harmed: int) -> dict[str, Any]:
+    found = fleet.simulate(models, days, seed, harmed).report(Judgement().false_pages_per_week)
+    click.echo(f"\nfleet of {models} models, one in {harmed} harmed")
+    for name, value in found.items():
+        click.echo(f"  {name}: {value}")
     return found
 
 
@@ -89,9 +99,8 @@ def main(short: bool, seed: int) -> None:
                 chain(figures.false_references(size, seed), figures.false_learned(size, seed)),
             ),
         },
-        "fleet": fleet.simulate(*(SHORT_FLEET if short else WHOLE_FLEET), seed).report(
-            Judgement().false_pages_per_week
-        ),
+        "fleet": _fleet(*(SHORT_FLEET if short else WHOLE_FLEET), seed, fleet.HARMED),
+        "harmed": _fleet(*(SHORT_HARMED if short else WHOLE_HARMED), seed + 1, 1),
         "drift": _drifts(drifts.SHORT if short else drifts.WHOLE, seed),
         "pages": _pages(SHORT_SEEDS if short else WHOLE_SEEDS, seed),
         "endings": _endings(SHORT_LIVES if short else WHOLE_LIVES, seed),

@@ -1,72 +1,86 @@
-"""Core. A simulated fleet through the worker's own monitors: false pages per team and week, harm found and
-explained.
+"""Shell. A simulated fleet through the worker's own monitors: false pages per team-week, harm found and explained.
 
-Every model has one slice dimension of three values. Labels come after a log-normal delay, and a wrong
-prediction's label takes longer, so the earliest labels look too good. One model in a hundred gets worse in one
-slice at a known moment.
+Models are shared out to as many processes as there are cores.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
+from math import inf
+from multiprocessing import get_context
+from os import cpu_count
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.detection.cases import CAUSES, DAY_S, FEATURES, SLICES, Case, Cause, Event, case_of, events
 from stream.events import Finding, Instant, Prediction
 from stream.joined import Joined, Reason, Served
 from stream.judge.budget import WEEK_S
 from stream.monitor import Monitor
 from stream.version import Judgement
 
-DAY_S = 86_400.0
-SLICES = ("city=lagos", "city=lima", "city=oslo")
 TEAM = 50
-LABELS_A_DAY = 300
-DELAY_S = 7_200.0
-SIGMA = 1.5
-SLOWER = 3.0
-"""How many times longer the label of a wrong prediction takes."""
-HARMED = 0.01
-HORIZON_S = 3 * DAY_S
-"""Labels that take longer never come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One model: its error rate, and for a harmed one when, in which slice and to what rate."""
-
-    rate: float
-    since: float = float("inf")
-    where: int = -1
-    worse: float = 0.0
+HARMED = 100
+"""One model of so many gets worse."""
+PAGE = "page"
+Due = tuple[float, int, Served, bool]
+"""When a label is known, the prediction's number, itself, and what happened."""
 
 
 @dataclass(slots=True)
 class Fleet:
-    """What came out."""
+    """What came out; counts of harmed models by what was found, by the cause of their harm."""
 
-    harmed: int = 0
-    detected: int = 0
-    explained: int = 0
+    harmed: Counter[str] = field(default_factory=Counter)
+    detected: Counter[str] = field(default_factory=Counter)
+    explained: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    """What was not right of those not explained: slice, onset, feature."""
+    metrics: Counter[str] = field(default_factory=Counter)
+    """What the first page after the harm was about."""
+    pages: int = 0
+    """After the harm, of harmed models."""
     false_pages: int = 0
+    false_metrics: Counter[str] = field(default_factory=Counter)
     weeks: float = 0.0
     """Of teams."""
     delays: list[tuple[int, float]] = field(default_factory=list)
     """From the harm to the page: losses since the onset as estimated, and seconds."""
 
+    def add(self, other: Fleet) -> None:
+        """Put another one's models in."""
+        for name in ("harmed", "detected", "explained", "wrong", "metrics", "false_metrics"):
+            getattr(self, name).update(getattr(other, name))
+        self.pages += other.pages
+        self.false_pages += other.false_pages
+        self.weeks += other.weeks
+        self.delays += other.delays
+
     def report(self, promised: float) -> dict[str, Any]:
         """Return the figures; ``detected`` is a share of the harmed, ``explained`` of the detected."""
         labels = float(np.median([one[0] for one in self.delays])) if self.delays else None
         seconds = float(np.median([one[1] for one in self.delays])) if self.delays else None
+        harmed, detected = self.harmed.total(), self.detected.total()
         return {
-            "harmed": self.harmed,
-            "detected": self.detected / self.harmed if self.harmed else None,
-            "explained": self.explained / self.detected if self.detected else None,
+            "harmed": harmed,
+            "detected": detected / harmed if harmed else None,
+            "explained": self.explained.total() / detected if detected else None,
+            "by_cause": {
+                cause: [self.harmed[cause], self.detected[cause], self.explained[cause]]
+                for cause in self.harmed
+            },
+            "wrong": dict(self.wrong),
+            "metrics": dict(self.metrics),
+            "pages_per_detected": self.pages / detected if detected else None,
             "false_pages_per_team_week": self.false_pages / self.weeks,
             "false_pages": self.false_pages,
+            "false_metrics": dict(self.false_metrics),
             "team_weeks": self.weeks,
             "promised": promised,
             "median_delay_labels": labels,
@@ -74,69 +88,93 @@ class Fleet:
         }
 
 
-def simulate(models: int, days: float, seed: int) -> Fleet:
-    """Return what a fleet of ``models`` does in ``days`` days; the first harmed ones are in the middle of it."""
-    fleet = Fleet(weeks=models / TEAM * days * DAY_S / WEEK_S)
-    judgement = Judgement(models_per_team=TEAM)
-    for number in range(models):
-        rng = np.random.default_rng([seed, number])
-        case = _case(rng, days, harmed=number % round(1 / HARMED) == 0)
-        findings = [one for one in _findings(f"m{number}", case, days, judgement, rng) if one.state == "open"]
-        _score(fleet, case, findings)
+def simulate(models: int, days: float, seed: int, harmed: int = HARMED) -> Fleet:
+    """Return what a fleet of ``models`` does in ``days`` days, of which one in ``harmed`` gets worse."""
+    fleet, parts = Fleet(), min(cpu_count() or 1, 8)
+    with ProcessPoolExecutor(parts, get_context("spawn")) as pool:
+        shares = [range(part, models, parts) for part in range(parts)]
+        for found in pool.map(partial(_some, days, seed, harmed), shares):
+            fleet.add(found)
     return fleet
 
 
-def _case(rng: np.random.Generator, days: float, harmed: bool) -> Case:
-    rate = float(rng.uniform(0.03, 0.2))
-    if not harmed:
-        return Case(rate)
-    odds = rate / (1 - rate) * rng.uniform(3.0, 6.0)
-    since = float(rng.uniform(0.4, 0.65)) * days * DAY_S
-    return Case(rate, since, int(rng.integers(3)), odds / (1 + odds))
+def _some(days: float, seed: int, harmed: int, numbers: range) -> Fleet:
+    fleet = Fleet()
+    for number in numbers:
+        cause = CAUSES[number // harmed % len(CAUSES)] if number % harmed == 0 else None
+        one = _one(number, days, seed, cause)
+        one.weeks = days * DAY_S / WEEK_S / TEAM
+        fleet.add(one)
+    return fleet
 
 
-def _score(fleet: Fleet, case: Case, findings: list[Finding]) -> None:
-    true = [one for one in findings if one.detected_at >= case.since]
-    fleet.false_pages += len(findings) - len(true)
-    if case.where < 0:
+def _one(number: int, days: float, seed: int, cause: Cause | None) -> Fleet:
+    rng = np.random.default_rng([seed, number])
+    case, fleet = case_of(rng, days, cause), Fleet()
+    life = events(case, days, bool(number % 2), rng)
+    found = _findings(f"m{number}", life, Judgement(models_per_team=TEAM))
+    _score(fleet, case, [one for one in found if one.state == "open" and one.severity == PAGE])
+    return fleet
+
+
+def _score(fleet: Fleet, case: Case, pages: list[Finding]) -> None:
+    true = [one for one in pages if one.detected_at >= case.since]
+    fleet.false_pages += len(pages) - len(true)
+    fleet.false_metrics.update(one.metric for one in pages if one.detected_at < case.since)
+    if case.cause is None:
         return
-    fleet.harmed += 1
+    fleet.harmed[case.cause] += 1
     if not true:
         return
     first = true[0]
-    fleet.detected += 1
+    fleet.detected[case.cause] += 1
+    fleet.pages += len(true)
+    fleet.metrics[first.metric] += 1
     fleet.delays.append((first.events_since_onset, first.detected_at - case.since))
-    within = (first.onset_after or 0.0) <= case.since <= (first.onset_before or 0.0)
-    fleet.explained += first.slice == SLICES[case.where] and within
+    faults = [*_faults(case, first)]
+    fleet.explained[case.cause] += not faults
+    fleet.wrong.update(f"{case.cause}: {fault}" for fault in faults)
 
 
-def _findings(
-    model: str, case: Case, days: float, judgement: Judgement, rng: np.random.Generator
-) -> Iterator[Finding]:
-    count = int(LABELS_A_DAY * days)
-    at = np.sort(rng.uniform(0.0, days * DAY_S, count))
-    where = rng.integers(3, size=count)
-    hurt = (at >= case.since) & (where == case.where)
-    wrong = rng.random(count) < np.where(hurt, case.worse, case.rate)
-    late = DELAY_S * np.exp(rng.normal(0.0, SIGMA, count)) * np.where(wrong, SLOWER, 1.0)
-    monitor, known = Monitor(model), at + late
-    order: NDArray[np.int64] = np.argsort(known)
-    predicted = 0
-    for place in order.tolist():
-        while predicted < count and at[predicted] <= known[place]:
-            _predict(monitor, model, float(at[predicted]), int(where[predicted]), judgement)
-            predicted += 1
-        if late[place] > HORIZON_S:
-            continue
-        served = _served(model, float(at[place]), int(where[place]), str(place))
-        joined = Joined(Reason.MATCHED, model, served, not wrong[place], float(known[place]))
-        yield from monitor.take(joined, judgement, None)[1]
+def _faults(case: Case, page: Finding) -> Iterator[str]:
+    """Yield what the page says wrongly."""
+    if page.slice != SLICES[case.where]:
+        yield "slice"
+    if not (page.onset_after or 0.0) <= case.since <= (page.onset_before or 0.0):
+        yield "onset"
+    blamed = [
+        name
+        for cause in page.causes
+        for name in FEATURES
+        if cause.startswith(f"feature {name} moved") and "without harm" not in cause
+    ]
+    wanted = [FEATURES[case.feature]] if case.cause == "feature" else []
+    if blamed[:1] != wanted:
+        yield "feature"
 
 
-def _served(model: str, at: float, where: int, name: str) -> Served:
-    return Served(name, model, "v1", at, True, False, ("all", SLICES[where]))
+def _findings(model: str, life: Iterator[Event], judgement: Judgement) -> Iterator[Finding]:
+    monitor, due = Monitor(model), list[Due]()
+    for number, one in enumerate(life):
+        while due and due[0][0] < one.at:
+            yield from _label(monitor, heappop(due), judgement)
+        said = Prediction(
+            prediction_id=str(number), model=model, version="v1", at=Instant(one.at), prediction=one.said,
+            scores=one.score, features=one.features,
+        )  # fmt: skip
+        slices = "all", SLICES[one.where]
+        bins = monitor.bins(said) if monitor.versions else b""
+        served = Served(
+            str(number), model, "v1", one.at, one.said, one.score is not None, slices, bins, one.score
+        )
+        yield from monitor.predicted(said, served, judgement)
+        if one.known_at < inf:
+            heappush(due, (one.known_at, number, served, one.happened))
+    while due:
+        yield from _label(monitor, heappop(due), judgement)
 
 
-def _predict(monitor: Monitor, model: str, at: float, where: int, judgement: Judgement) -> None:
-    one = Prediction(prediction_id="p", model=model, version="v1", at=Instant(at), prediction=True)
-    monitor.predicted(one, _served(model, at, where, "p"), judgement)
+def _label(monitor: Monitor, due: Due, judgement: Judgement) -> Iterator[Finding]:
+    at, _, served, happened = due
+    joined = Joined(Reason.MATCHED, served.model, served, happened, at)
+    yield from monitor.take(joined, judgement, None)[1]

@@ -70,6 +70,17 @@ def test_an_input_that_moved_altogether_is_named_and_not_accused():
     assert found[0].causes[0].startswith("feature unit moved: population stability index")
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_an_input_that_moved_outside_of_the_harmed_slice_as_well_is_not_accused(seed):
+    found, _ = play(
+        lambda i, rng: {"unit": float(rng.normal() + 100.0 * (i >= HURT))},
+        lambda i, values, slices: 0.5 if i >= HURT and slices["tier"] == "a" else 0.08,
+        seed=seed,
+    )
+    assert found[0].slice == "tier=a"
+    assert found[0].causes[0].startswith("feature unit moved without harm, as much outside of the slice: ")
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_pair_of_slices_that_is_harmed_is_named(seed):
     def hurt(i, values, slices):
@@ -107,7 +118,22 @@ def test_a_ring_keeps_the_newest_rows_and_survives_bytes():
         assert [(row.at, row.loss, row.slices) for row in found] == [row[:3] for row in wanted[2 * ROWS :]]
         assert [row.bins.rstrip(bytes([ABSENT])) for row in found] == [row[3] for row in wanted[2 * ROWS :]]
         assert len(one.combinations) <= ROWS + 1
-    assert rows.since(0.0, "id=383")[0].at == 383.0
+    newest = 3 * ROWS - 1
+    assert rows.since(0.0, f"id={newest}")[0].at == newest
+
+
+@pytest.mark.parametrize("taken", [30, 128, 300])
+def test_a_ring_of_an_older_state_grows(taken, monkeypatch):
+    monkeypatch.setattr("stream.rows.ROWS", 128)
+    rows = Rows()
+    for i in range(taken):
+        rows.add(float(i), 0.0, ("all",), bytes([i % 7]))
+    monkeypatch.undo()
+    again = Rows(rows.fields())
+    for i in range(taken, taken + 2 * ROWS):
+        kept = sorted((row.at, row.bins[0]) for row in again.since(0.0, "all"))
+        assert kept == [(float(at), at % 7) for at in range(max(taken - 128, i - ROWS, 0), i)]
+        again.add(float(i), 0.0, ("all",), bytes([i % 7]))
 
 
 def test_bins_travel_through_the_join_and_its_disk():
