@@ -7,7 +7,7 @@ that are no more frequent than in the reference. An input that moved without har
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import combinations
 from math import inf, nan, sqrt
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from stream.events import ALL, RolledOut, Stage
 from stream.reference import SAID, Feature, Reference
 from stream.rows import ABSENT, Row, Rows
 from stream.series import Series
+from stream.version import OTHER
 
 SUSPECT_S = 3_600.0
 """A rollout this long before the onset, or less, is named as a possible cause."""
@@ -72,19 +73,19 @@ class Moved(NamedTuple):
         return self.elsewhere or self.explained < HARMLESS
 
 
-def causes(reference: Reference, rows: Rows, found: Harm, whole: Series) -> Iterator[str]:
-    """Yield in words the pair of slices that carries the harm, then moved inputs, those that explain most first.
+def causes(reference: Reference, rows: Rows, found: Harm, series: Mapping[str, Series]) -> Iterator[str]:
+    """Yield in words the slices within that carry the harm, then moved inputs, those that explain most first.
 
-    ``whole`` is the series of all slices.
+    ``series`` are all of the version.
     """
-    here, each = rows.since(found.onset_at, found.slice), rows.since(found.onset_at, ALL)
-    pair = pair_of(here, found.before.mean, found.slice)
-    if pair is not None:
-        yield pair
-    usual = harm(ALL, whole, found.onset_at).before.mean
-    outside = Rest(
-        [row for row in each if found.slice not in row.slices], usual, found.after.mean - found.before.mean
-    )
+    each, here, rest = rows.since(found.onset_at), list[Row](), list[Row]()
+    for row in each:
+        (here if is_in(row, found.slice, series) else rest).append(row)
+    part = part_of(here, found.before.mean, found.slice)
+    if part is not None:
+        yield part
+    usual = harm(ALL, series[ALL], found.onset_at).before.mean
+    outside = Rest(rest, usual, found.after.mean - found.before.mean)
     if len(here) >= ENOUGH:
         moves = [*moved(reference, here, found.before.mean, outside)]
     else:
@@ -164,11 +165,22 @@ def _is_elsewhere(place: int, rows: Sequence[Row], new: set[int], outside: Rest)
     return sum(losses) / len(losses) - outside.base < HARMLESS * outside.excess
 
 
-def pair_of(rows: Sequence[Row], base: float, where: str) -> str | None:
-    """Return in words the smallest pair of slice values that carries the harm of ``where``, or ``None``."""
+def is_in(row: Row, where: str, known: Container[str]) -> bool:
+    """Return whether a row is of a slice, which may stand for all values that are not ``known`` by themselves."""
+    if where in row.slices:
+        return True
+    name = where.removesuffix(OTHER)
+    return name != where and any(one.startswith(name) and one not in known for one in row.slices)
+
+
+def part_of(rows: Sequence[Row], base: float, where: str) -> str | None:
+    """Return in words the smallest slice or pair of slices that carries the harm of ``where``, or ``None``.
+
+    Of all predictions it is a slice, too, that had none before the onset; of all others, one of those.
+    """
     counts: dict[tuple[str, ...], tuple[int, float]] = {}
     for row in rows:
-        for key in _pairs(row.slices, where):
+        for key in _parts(row.slices, where):
             number, total = counts.get(key, (0, 0.0))
             counts[key] = number + 1, total + row.loss - base
     excess = sum(row.loss - base for row in rows)
@@ -188,11 +200,14 @@ def pair_of(rows: Sequence[Row], base: float, where: str) -> str | None:
     )
 
 
-def _pairs(slices: Sequence[str], where: str) -> Iterator[tuple[str, ...]]:
-    """Yield the pairs that these slices are part of: any two, or with ``where`` if that is one slice."""
+def _parts(slices: Sequence[str], where: str) -> Iterator[tuple[str, ...]]:
+    """Yield the parts of ``where`` that these slices are: one or two of them, or ``where`` and one more."""
     others = [one for one in slices if one not in (ALL, where)]
     if where == ALL:
+        yield from combinations(others, 1)
         yield from combinations(others, 2)
+    elif where.endswith(OTHER):
+        yield from ((one,) for one in others if one.startswith(where.removesuffix(OTHER)))
     else:
         for other in others:
             yield where, other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from stream.diagnosis import Harm, onset_of
@@ -85,12 +85,16 @@ def harm_finding(
         events_since_onset=change.after_count,
         episode=change.episode,
         examples=change.examples,
-        causes=(*rolled_out(rollouts, onset.at), *causes(version.reference, version.rows, harm, whole)),
+        causes=(*rolled_out(rollouts, onset.at), *_inner(version, harm)),
         rollouts=rollouts,
         windows=change.windows,
         summary=f"{served.model} version {served.version}{_in_words(change)}.",
         label=change.label,
     )
+
+
+def _inner(version: Version, harm: Harm) -> Iterator[str]:
+    return causes(version.reference, version.rows, harm, version.series)
 
 
 def _in_words(change: Change) -> str:

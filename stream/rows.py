@@ -96,9 +96,9 @@ class Rows:
         self.combinations.append(slices)
         return len(self.combinations) - 1
 
-    def since(self, at: float, where: str) -> list[Row]:
-        """Return the rows of a slice of event time ``at`` or later, in any order."""
-        return [row for row in self._all() if row.at >= at and where in row.slices]
+    def since(self, at: float) -> list[Row]:
+        """Return the rows of event time ``at`` or later, in any order."""
+        return [row for row in self._all() if row.at >= at]
 
     def _all(self) -> Iterator[Row]:
         for place, (at, loss) in enumerate(zip(self.ats, self.losses, strict=True)):

@@ -6,7 +6,7 @@ import pytest
 from stream import state
 from stream.entry import Codec
 from stream.events import Instant, Outcome, Prediction
-from stream.explanation import pair_of
+from stream.explanation import part_of
 from stream.join import Join
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
@@ -14,12 +14,13 @@ from stream.rows import ABSENT, ROWS, Row, Rows
 from stream.version import Judgement
 
 HURT = 4_000
+JUDGEMENT = Judgement()
 
 
-def play(features, wrong, *, events=5_500, seed=1):
+def play(features, wrong, *, events=5_500, seed=1, judgement=JUDGEMENT):
     """Fold a stream of one model; ``features(i, rng)`` and the error rate ``wrong(i, features, slices)``."""
     rng = np.random.default_rng(seed)
-    monitor, join, judgement = Monitor("m"), Join(1e9, 100_000, MemoryStore(), 100_000), Judgement()
+    monitor, join = Monitor("m"), Join(1e9, 100_000, MemoryStore(), 100_000)
     found = []
     for i in range(events):
         values = features(i, rng)
@@ -82,7 +83,7 @@ def test_an_input_that_moved_outside_of_the_harmed_slice_as_well_is_not_accused(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_pair_of_slices_that_is_harmed_is_named(seed):
+def test_the_part_of_slices_that_is_harmed_is_named(seed):
     def hurt(i, values, slices):
         return 0.7 if i >= HURT and slices == {"tier": "a", "country": "br"} else 0.08
 
@@ -101,9 +102,34 @@ def test_a_slice_that_is_harmed_as_a_whole_has_no_pair(seed):
     assert (found[0].slice, found[0].causes) == ("tier=a", ())
 
 
+def test_a_slice_value_that_was_never_seen_before_is_named():
+    seen = []
+
+    def tiers(i, values, slices):
+        if i >= HURT and i % 5 == 0:
+            slices["country"] = "new"
+        seen.append(slices["country"])
+        return 0.6 if slices["country"] == "new" else 0.08
+
+    found, _ = play(lambda i, rng: {}, tiers)
+    assert "new" not in seen[:HURT]
+    assert "country=new" in f"{found[0].slice} {found[0].causes}"
+
+
+def test_a_slice_value_beyond_the_budget_is_named():
+    def countries(i, values, slices):
+        slices["country"] = f"c{i * i % 397 % 60}" if i % 4 else "late" if i > 400 else "c1"
+        return 0.6 if i >= HURT and slices["country"] == "late" else 0.08
+
+    found, monitor = play(lambda i, rng: {}, countries, judgement=Judgement(slice_budget=20))
+    assert len(monitor.versions["v"].series) <= 20 + 2
+    assert found[0].slice in {"all", "country=__other__"}
+    assert found[0].causes[0].startswith("country=late: ")
+
+
 def test_no_rows_name_no_pair():
-    assert pair_of([], 0.1, "all") is None
-    assert pair_of([Row(0.0, 1.0, ("all", "a=1", "b=2"), b"")], 0.1, "all") is None
+    assert part_of([], 0.1, "all") is None
+    assert part_of([Row(0.0, 1.0, ("all", "a=1", "b=2"), b"")], 0.1, "all") is None
 
 
 def test_a_ring_keeps_the_newest_rows_and_survives_bytes():
@@ -114,12 +140,12 @@ def test_a_ring_keeps_the_newest_rows_and_survives_bytes():
         wanted.append((float(i), i / 4, slices, bins))
     again = Rows(rows.fields())
     for one in (rows, again):
-        found = sorted(one.since(2.0 * ROWS, "all"))
+        found = sorted(one.since(2.0 * ROWS))
         assert [(row.at, row.loss, row.slices) for row in found] == [row[:3] for row in wanted[2 * ROWS :]]
         assert [row.bins.rstrip(bytes([ABSENT])) for row in found] == [row[3] for row in wanted[2 * ROWS :]]
         assert len(one.combinations) <= ROWS + 1
     newest = 3 * ROWS - 1
-    assert rows.since(0.0, f"id={newest}")[0].at == newest
+    assert [row.at for row in rows.since(0.0) if f"id={newest}" in row.slices] == [newest]
 
 
 @pytest.mark.parametrize("taken", [30, 128, 300])
@@ -131,7 +157,7 @@ def test_a_ring_of_an_older_state_grows(taken, monkeypatch):
     monkeypatch.undo()
     again = Rows(rows.fields())
     for i in range(taken, taken + 2 * ROWS):
-        kept = sorted((row.at, row.bins[0]) for row in again.since(0.0, "all"))
+        kept = sorted((row.at, row.bins[0]) for row in again.since(0.0))
         assert kept == [(float(at), at % 7) for at in range(max(taken - 128, i - ROWS, 0), i)]
         again.add(float(i), 0.0, ("all",), bytes([i % 7]))
 
