@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
 from math import inf
-from multiprocessing import get_context
-from os import cpu_count
 from typing import Any
 
 import numpy as np
 
 from bench.detection.cases import CAUSES, DAY_S, FEATURES, SLICES, Case, Cause, Event, case_of, events
+from bench.detection.pool import CORES, each
 from stream.events import Finding, Instant, Prediction
 from stream.joined import Joined, Reason, Served
 from stream.judge.budget import WEEK_S
@@ -90,11 +88,10 @@ class Fleet:
 
 def simulate(models: int, days: float, seed: int, harmed: int = HARMED) -> Fleet:
     """Return what a fleet of ``models`` does in ``days`` days, of which one in ``harmed`` gets worse."""
-    fleet, parts = Fleet(), min(cpu_count() or 1, 8)
-    with ProcessPoolExecutor(parts, get_context("spawn")) as pool:
-        shares = [range(part, models, parts) for part in range(parts)]
-        for found in pool.map(partial(_some, days, seed, harmed), shares):
-            fleet.add(found)
+    fleet = Fleet()
+    shares = [range(part, models, CORES) for part in range(CORES)]
+    for found in each(partial(_some, days, seed, harmed), shares):
+        fleet.add(found)
     return fleet
 
 

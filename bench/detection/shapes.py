@@ -5,11 +5,13 @@ is closed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.detection.life import Life, findings, of_losses
+from bench.detection.pool import each
 from bench.detection.streams import Floats, chained
 
 HOUR_S = 3_600.0
@@ -139,15 +141,18 @@ SHAPES: Mapping[str, Shape] = {
 
 def rows(seeds: int, seed: int) -> Iterator[Row]:
     """Yield each shape's pages over so many seeds."""
-    for name, make in SHAPES.items():
-        opened, closed = [], []
-        for number in range(seeds):
-            life, ended = make(np.random.default_rng([seed, number, 7]))
-            found = [one for one in findings(life) if one.severity == "page"]
-            opened.append(sum(one.state == "open" for one in found))
-            ends = [one.closed_at / HOUR_S for one in found if one.closed_at is not None]
-            if ended and ends:
-                began = min(one.onset_at for one in found) / HOUR_S
-                closed.append((ends[-1] - ended) / (ended - began))
-        after = float(np.median(closed)) if closed else float("nan")
-        yield Row(name, min(opened), float(np.mean(opened)), max(opened), after)
+    yield from each(partial(_row, seeds, seed), SHAPES)
+
+
+def _row(seeds: int, seed: int, name: str) -> Row:
+    opened, closed = [], []
+    for number in range(seeds):
+        life, ended = SHAPES[name](np.random.default_rng([seed, number, 7]))
+        found = [one for one in findings(life) if one.severity == "page"]
+        opened.append(sum(one.state == "open" for one in found))
+        ends = [one.closed_at / HOUR_S for one in found if one.closed_at is not None]
+        if ended and ends:
+            began = min(one.onset_at for one in found) / HOUR_S
+            closed.append((ends[-1] - ended) / (ended - began))
+    after = float(np.median(closed)) if closed else float("nan")
+    return Row(name, min(opened), float(np.mean(opened)), max(opened), after)
