@@ -1,4 +1,4 @@
-"""Core. Made-up lives of one model: how often each shape of harm is told, and how long after its end that
+"""Shell. Made-up lives of one model: how often each shape of harm is told, and how long after its end that
 is closed.
 """
 
