@@ -7,13 +7,11 @@ from math import isfinite
 
 from msgspec import Struct
 
-from stream.events import Finding
+from stream.events import SHIFTS, Finding
 
 WORST = 1e9
 HITS = frozenset(("accuracy", "recall"))
 """Metrics of which the loss is one less."""
-SHIFTS = frozenset(("bias", "calibration"))
-"""Metrics around 0, which no factor tells of."""
 FLAPS = 3
 """From this episode on an incident counts as flapping: it resolves only after a quiet of ``reopen_s``."""
 

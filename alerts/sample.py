@@ -15,6 +15,18 @@ from alerts.triage import triage
 from stream.events import Finding, Window
 
 FIELDS = ("model", "version", "slice", "metric", "severity")
+FIGURES: dict[str, tuple[float, float, str | None]] = {
+    "": (0.91, 0.62, None),
+    "accuracy": (0.91, 0.62, None),
+    "recall": (0.91, 0.62, "sample-class"),
+    "mae": (2.0, 5.0, None),
+    "log_loss": (0.25, 0.81, None),
+    "brier": (0.08, 0.27, None),
+    "bias": (0.1, 3.1, "above"),
+    "traffic": (120.0, 0.0, None),
+    "labels": (120.0, 0.0, None),
+}
+"""By metric: before, after, and a class or a side; what is not here is a share or an index that rose."""
 OUTCOMES = 10_000
 """Of a window: a share is said to a ten-thousandth."""
 
@@ -28,7 +40,7 @@ def sample_finding(at: float, **fields: str) -> Finding:
     unknown = sorted(fields.keys() - set(FIELDS))
     if unknown:
         raise ValueError(f"{unknown[0]}: want one of {', '.join(FIELDS)}")
-    mae = fields.get("metric") == "mae"
+    before, after, label = FIGURES.get(fields.get("metric", ""), (0.02, 0.31, None))
     facts: dict[str, Any] = {
         "type": "finding",
         "id": "sample",
@@ -39,8 +51,8 @@ def sample_finding(at: float, **fields: str) -> Finding:
         "slice": "all",
         "metric": "accuracy",
         "direction": "worse",
-        "before": 2.0 if mae else 0.91,
-        "after": 5.0 if mae else 0.62,
+        "before": before,
+        "after": after,
         "before_count": 5_000,
         "after_count": 300,
         "onset_at": at - 300.0,
@@ -49,6 +61,7 @@ def sample_finding(at: float, **fields: str) -> Finding:
         "episode": 1,
         "examples": ["sample-prediction"],
         "causes": ["rollout of 1 to live, 120 s before the onset"],
+        "label": label,
     }
     try:
         return msgspec.convert(facts | fields, Finding)

@@ -6,22 +6,34 @@ It keeps no history: its onset is where the CUSUM of the evidence was last at ze
 
 from __future__ import annotations
 
-from typing import Final
+from math import inf
+from typing import Final, NamedTuple
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from stream.closing import LOOKED_AT
 from stream.events import Finding, Task
 from stream.history import Span
 from stream.judge.guard import UNKNOWN, Guard
 from stream.judge.harm import HarmDetector
 from stream.judge.recovery import recovery
+from stream.series import EXAMPLES
 
-LOOKED_AT: Final = 8
-"""Losses between two looks whether harm is over."""
-EXAMPLES: Final = 5
 SHARES: Final[Task] = "classification"
 """Large or not is a share, whatever the version's task."""
+
+
+class Case(NamedTuple):
+    """Where a loss comes from, and by what it is judged."""
+
+    at: float
+    """Event time of the prediction; then its id."""
+    example: str
+    arl: float
+    """Losses between false alarms."""
+    increase: float
+    """The least relative rise that is worth a page."""
 
 
 class Aspect(Struct, array_like=True, gc=False):
@@ -54,6 +66,10 @@ class Aspect(Struct, array_like=True, gc=False):
     examples: tuple[str, ...] = ()
     episode: int = 0
     finding: Finding | None = None
+    proved: int = 0
+    """Large losses since the onset when harm was proved first; 0 before."""
+    told_at: float = -inf
+    """Event time of the newest prediction that the open finding rests on."""
 
     def counts(self, loss: float, value: float) -> bool:
         """Count the newest loss (>= 0, or what it is at most); return whether it must be taken as well."""
@@ -61,43 +77,39 @@ class Aspect(Struct, array_like=True, gc=False):
         self.total += value
         return loss > self.bar or self.count == self.look_at
 
-    def take(self, loss: float, value: float, at: float, example: str, arl: float, increase: float) -> bool:
-        """Take the loss that was counted last; return whether harm is proved (run length ``arl`` losses).
-
-        ``at`` is the prediction's event time; ``example`` its id. ``increase`` is the least relative rise that is
-        worth a page.
-        """
+    def take(self, loss: float, value: float, case: Case) -> bool:
+        """Take the loss that was counted last; return whether harm is proved."""
         guard = self.guard
         harm = guard.harm
         if guard.learning or harm is None:
-            return self._learn(loss, value, at, example, arl, increase)
+            return self._learn(loss, value, case)
         harm.zeros += self.count - 1 - self.taken
         self.taken = self.count
         if loss <= guard.cut:
             harm.zeros += 1
             return False
         is_proved = harm.lose()
-        self._enlarge(harm, at, value, example)
-        return is_proved and guard.is_due(arl)
+        self._enlarge(harm, value, case)
+        return is_proved and guard.is_due(case.arl)
 
-    def _learn(self, loss: float, value: float, at: float, example: str, arl: float, increase: float) -> bool:
+    def _learn(self, loss: float, value: float, case: Case) -> bool:
         """Take a loss that the reference is made of, too, or the cut, or that has none yet."""
         guard = self.guard
         known, is_cut = guard.known, guard.cut >= 0.0
         if is_cut:
             guard.skip(self.count - 1 - self.taken)
         self.taken = self.count
-        is_proved = guard.take(loss, arl, increase)
+        is_proved = guard.take(loss, case.arl, case.increase)
         if guard.known != known:
             self.usual_losses, self.usual_total = guard.known, self.total - self.began_total
         if not is_cut:
             self.began_total = self.total
         if loss > guard.cut >= 0.0 and guard.harm is not None:
-            self._enlarge(guard.harm, at, value, example)
+            self._enlarge(guard.harm, value, case)
         else:
             is_proved = False
         self.aim()
-        return is_proved and guard.is_due(arl)
+        return is_proved and guard.is_due(case.arl)
 
     def aim(self) -> None:
         """Say which loss is to be taken next."""
@@ -106,16 +118,22 @@ class Aspect(Struct, array_like=True, gc=False):
         self.bar = UNKNOWN if is_each else guard.cut
         self.look_at = self.count + guard.due - guard.level.losses if guard.learning else 0
 
-    def _enlarge(self, harm: HarmDetector, at: float, value: float, example: str) -> None:
+    def _enlarge(self, harm: HarmDetector, value: float, case: Case) -> None:
         """Take note of a large loss: it is the first since the onset, or one more."""
         if harm.losses_since_onset <= 1:
             self.onset_count, self.onset_total, self.large = self.count - 1, self.total - value, 1
-            self.since_at, self.after_at, self.examples = at, self.large_at or at, ()
+            self.since_at, self.after_at, self.examples = case.at, self.large_at or case.at, ()
+            self.proved = 0
         else:
             self.large += 1
-        self.large_at = at
+        self.large_at = case.at
         if self.guard.suspected():  # few ever are, so nearly no aspect keeps ids
-            self.examples = (*self.examples[1 - EXAMPLES :], example)
+            self.examples = (*self.examples[1 - EXAMPLES :], case.example)
+
+    def has_waited(self) -> bool:
+        """Return whether as many large losses came since harm was proved as had proved it; ask at a proof."""
+        self.proved = self.proved or self.large
+        return self.large >= 2 * self.proved
 
     def before(self) -> Span:
         """Return the values of the reference; empty while there is none."""
@@ -133,10 +151,11 @@ class Aspect(Struct, array_like=True, gc=False):
         share = self.large / ill
         if earlier is not None:
             ill = earlier.lasted(self.count - 1, ill)
+        # the bound stands for the reference's share of large losses, which is not kept
         guard.recovery = recovery(SHARES, guard.harm.bound, share, increase, ill)
         guard.calm()
         guard.freeze()
-        self.finding, self.episode = finding, finding.episode
+        self.finding, self.episode, self.told_at = finding, finding.episode, self.large_at
         self.aim()
 
     def close(self, loss: float, at: float, proven_at: float | None) -> Finding | None:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from stream.aspects import BELOW, Proof
 from stream.diagnosis import Harm, culprit, is_certain, is_worse
 from stream.error_windows import ErrorWindows
-from stream.events import ALL, Finding
+from stream.events import ALL, SHIFTS, Finding
 from stream.harm_finding import Change, change_of_errors
 from stream.onset import Onset
 from stream.series import Series
 from stream.version import Version
 
-SHIFTS: Final = frozenset(("bias", "calibration"))
-"""What lies around 0 while all is well: worth a page by how much farther it is, beside the mean loss."""
-
 
 def is_page(version: Version, one: Proof, increase: float) -> bool:
     """Return whether proved harm is told: it is worth it, and neither told yet nor about to be as errors."""
-    guard, whole = one.aspect.guard, version.series[ALL]
-    if version.is_harmed():
+    guard = one.aspect.guard
+    if version.is_harmed(one.aspect.since_at):
         guard.calm()
         return False
-    if any(series.guard.suspected() for series in version.series.values()):
-        return False  # its evidence stands: the next large loss asks again
-    if not _is_worse(one, whole, increase):
+    if not _is_worse(one, version.series[ALL], increase):
         guard.ease()
         return False
-    return True
+    # while it waits its evidence stands: the next large loss asks again
+    return one.aspect.has_waited() or not _is_suspected(version, one.aspect.since_at)
+
+
+def _is_suspected(version: Version, since: float) -> bool:
+    """Return whether errors are about to tell a harm; not those of a slice that had no prediction ``since``."""
+    return any(one.newest_at >= since and one.guard.suspected() for one in version.series.values())
 
 
 def _is_worse(one: Proof, whole: Series, increase: float) -> bool:
@@ -48,7 +47,8 @@ def change_told(version: Version, one: Proof, increase: float, windows: ErrorWin
     The errors say in which slice it is. ``increase`` is the least relative rise worth a page.
     """
     harm = culprit(version.series, one.aspect.since_at, increase)
-    if is_worse(harm, increase) and is_certain(harm, version.series[harm.slice]):
+    series = version.series[harm.slice]
+    if series.finding is None and is_worse(harm, increase) and is_certain(harm, series):
         return change_of_errors(version, harm, increase, windows)
     return _change_of(one, version.series[ALL])
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
 from typing import Final
 
 from msgspec import field
 
-from stream.aspect import Aspect
-from stream.aspects import Aspects
+from stream.aspect import Aspect, Case
+from stream.aspects import ABOVE, BELOW, NAMES, WIDEST, Aspects
 from stream.events import ALL, Task
 from stream.judge.known import Known, References, counted, guard_of
 
@@ -17,27 +17,29 @@ RECALL: Final = "recall "
 
 
 class Recorder(Aspect, array_like=True, gc=False):
-    """An aspect that judges nothing and keeps all losses, and what is told of them."""
+    """An aspect that judges nothing and keeps all losses, and the sum of what is told of them."""
 
-    losses: list[float] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
+    losses: array[float] = field(default_factory=lambda: array("d"))
 
     def counts(self, loss: float, value: float) -> bool:
         """Want every loss."""
         return True
 
-    def take(self, loss: float, value: float, at: float, example: str, arl: float, increase: float) -> bool:
+    def take(self, loss: float, value: float, case: Case) -> bool:
         """Keep a loss; it proves nothing."""
         self.losses.append(loss)
-        self.values.append(value)
+        self.total += value
         return False
 
-    def known(self, task: Task) -> Known:
-        """Return the reference that the losses make; there must be some."""
-        cut, guard = self.guard.cut, self.guard
-        if cut < 0.0:
-            cut = sorted(self.losses)[int(guard.quantile * len(self.losses))]
-        return counted(task, cut, self.losses, sum(self.values))
+    def cut(self) -> float:
+        """Return above what a loss is large; there must be some losses."""
+        guard = self.guard
+        known = guard.cut >= 0.0
+        return guard.cut if known else sorted(self.losses)[int(guard.quantile * len(self.losses))]
+
+    def within(self, most: float) -> float:
+        """Return the sum of the losses, each as ``most`` at most."""
+        return sum(min(one, most) for one in self.losses)
 
 
 class Recorded(Aspects, array_like=True, gc=False):
@@ -50,11 +52,27 @@ class Recorded(Aspects, array_like=True, gc=False):
     def known(self, task: Task, fewest: int) -> dict[str, Known]:
         """Return the references of those with at least ``fewest`` losses (> 0), by their names in a file."""
         names = {RECALL + name: one for name, one in self.recalls.items()} | self.named
-        return {
-            name: one.known(task)
+        found = {
+            name: one
             for name, one in names.items()
             if isinstance(one, Recorder) and len(one.losses) >= fewest
         }
+        if ABOVE in found:
+            _cut_errors(found[ABOVE], found[BELOW])
+        return {name: counted(task, one.cut(), one.losses, one.total) for name, one in found.items()}
+
+
+def _cut_errors(above: Recorder, below: Recorder) -> None:
+    """Sum the errors anew as the judge does, none of them beyond ``WIDEST`` times the larger cut."""
+    widest = WIDEST * max(above.cut(), below.cut())
+    if widest > 0.0:
+        above.total = above.within(widest) - below.within(widest)
+        below.total = -above.total
+
+
+def is_name(name: str, task: Task) -> bool:
+    """Return whether something that is judged beside the errors of a task has this name in a file."""
+    return name in NAMES[task] or (task == "classification" and name.startswith(RECALL))
 
 
 def known_aspects(references: References, model: str, task: Task, increase: float) -> Aspects:
@@ -64,11 +82,9 @@ def known_aspects(references: References, model: str, task: Task, increase: floa
     if whole is None or whole.task != task:
         return found
     made = {name: _with(one, increase) for name, one in whole.beside.items()}
-    recalls: Mapping[str, Aspect] = {
-        name.removeprefix(RECALL): one for name, one in made.items() if name.startswith(RECALL)
-    }
+    recalls = {name.removeprefix(RECALL): one for name, one in made.items() if name.startswith(RECALL)}
     named = {name: one for name, one in made.items() if not name.startswith(RECALL)}
-    return Aspects(named, {**recalls})
+    return Aspects(named, recalls)
 
 
 def _with(known: Known, increase: float) -> Aspect:

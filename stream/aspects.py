@@ -16,13 +16,13 @@ probabilities it is uniform whatever ``c`` is, so that other scores alone are no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
 from math import inf, log
 from typing import Final, NamedTuple, TypeAlias
-from zlib import crc32
 
 from msgspec import Struct
 
-from stream.aspect import Aspect
+from stream.aspect import Aspect, Case
 from stream.events import Label, Metric, Task
 from stream.figures.sums import CLASSES, HALVED, LEAST, OTHER, Scores, word
 from stream.judge.guard import HALF, Guard
@@ -33,10 +33,13 @@ UPPER: Final = 0.75
 """The quantile of the Brier score's cut: it sees what moves in the upper quarter, the log loss the worst tenth."""
 FARTHEST: Final = -log(LEAST)
 LOG_LOSS, BRIER, CALIBRATION, ABOVE, BELOW = "log_loss", "brier", "calibration", "above", "below"
-
-
-Labelled: TypeAlias = tuple[float, str, float, float]
-"""A label's prediction (event time, id) and what it is judged by (run length, least relative rise)."""
+NAMES: Final[Mapping[Task, frozenset[str]]] = {
+    "classification": frozenset((LOG_LOSS, BRIER, CALIBRATION)),
+    "regression": frozenset((ABOVE, BELOW)),
+}
+"""Of what there is one of; a classification has recalls besides."""
+WIDEST: Final = 10.0
+"""An error counts as at most this many times the larger cut: one broken value says nothing of the bias."""
 Scored: TypeAlias = float | Mapping[str, float]
 Chances: TypeAlias = tuple[float, float, float]
 """The probabilities of what happened and of what was said, and the squared error of all of them."""
@@ -72,56 +75,59 @@ class Aspects(Struct, array_like=True, gc=False):
         yield from self.recalls.values()
 
     def told_at(self) -> float:
-        """Return the event time of the newest proof that an open finding of them rests on; -inf without one."""
-        return max((one.finding.detected_at for one in self.all() if one.finding is not None), default=-inf)
+        """Return the event time of the newest prediction that an open finding rests on; -inf without one."""
+        return max((one.told_at for one in self.all() if one.finding is not None), default=-inf)
 
-    def take(
-        self, task: Task, said: Label, happened: Label, scores: Scores, label: Labelled
-    ) -> Sequence[Proof]:
+    def take(self, task: Task, said: Label, happened: Label, scores: Scores, case: Case) -> Sequence[Proof]:
         """Take one label, comparable with what was said; return what it proves, mostly nothing."""
         if task == "regression":
-            return self._erred(float(said) - float(happened), label)
+            return self._erred(float(said) - float(happened), case)
         is_wrong = said != happened
-        name = happened if type(happened) is str else word(happened)
+        name = word(happened)
         recall = self.recalls.get(name)
         if recall is None:
             name, recall = self._recall(name)
         loss = 1.0 if is_wrong else 0.0
         found: Sequence[Proof] = ()
         if recall.counts(loss, loss):
-            found = _proof("recall", recall, loss, loss, label, name)
+            found = _proof("recall", recall, loss, loss, case, name)
         if scores is not None and (chances := _chances(scores, said, happened)) is not None:
-            found = (*found, *self._scored(chances, is_wrong, label))
+            found = (*found, *self._scored(chances, is_wrong, case))
         return found
 
-    def _erred(self, error: float, label: Labelled) -> Sequence[Proof]:
-        named = self.named if len(self.named) == 2 else self._name(ABOVE, BELOW)
+    def _erred(self, error: float, case: Case) -> Sequence[Proof]:
+        named = self.named if BELOW in self.named and ABOVE in self.named else self._name(ABOVE, BELOW)
+        above, below = named[ABOVE], named[BELOW]
+        widest = WIDEST * max(above.guard.cut, below.guard.cut)
+        if not -widest <= error <= widest and widest > 0.0:
+            error = widest if error > 0.0 else -widest
         over, under = (error, 0.0) if error > 0.0 else (0.0, -error)
         found: Sequence[Proof] = ()
-        above, below = named[ABOVE], named[BELOW]
         if above.counts(over, error):
-            found = _proof("bias", above, over, error, label, ABOVE)
+            found = _proof("bias", above, over, error, case, ABOVE)
         if below.counts(under, -error):
-            found = (*found, *_proof("bias", below, under, -error, label, BELOW))
+            found = (*found, *_proof("bias", below, under, -error, case, BELOW))
         return found
 
-    def _scored(self, chances: Chances, is_wrong: bool, label: Labelled) -> Sequence[Proof]:
-        named = self.named if len(self.named) == 3 else self._name(LOG_LOSS, BRIER, CALIBRATION)
+    def _scored(self, chances: Chances, is_wrong: bool, case: Case) -> Sequence[Proof]:
+        named = self.named
+        if len(named) < 3:
+            named = self._name(LOG_LOSS, BRIER, CALIBRATION)
         happened, said, square = chances
         surprise = -log(happened) if happened > LEAST else FARTHEST
         found: Sequence[Proof] = ()
         one = named[LOG_LOSS]
         if one.counts(surprise, surprise):
-            found = _proof("log_loss", one, surprise, surprise, label)
+            found = _proof("log_loss", one, surprise, surprise, case)
         one = named[BRIER]
         if one.counts(square, square):
-            found = (*found, *_proof("brier", one, square, square, label))
+            found = (*found, *_proof("brier", one, square, square, case))
         one = named[CALIBRATION]
         excess = said if is_wrong else said - 1.0
         if one.counts(1.0 if is_wrong else said, excess):  # what it is at most
-            share = crc32(label[1].encode()) / 2**32
+            share = _share(case.example)
             outside = 1.0 - share * (1.0 - said) if is_wrong else said * (1.0 - share)
-            found = (*found, *_proof("calibration", one, outside, excess, label))
+            found = (*found, *_proof("calibration", one, outside, excess, case))
         return found
 
     def _name(self, *names: str) -> dict[str, Aspect]:
@@ -137,28 +143,39 @@ class Aspects(Struct, array_like=True, gc=False):
             return made
         return Aspect(Guard(quantile=UPPER) if name == BRIER else Guard())
 
-    def _recall(self, label: str) -> tuple[str, Aspect]:
+    def _recall(self, name: str) -> tuple[str, Aspect]:
         """Return a class's own aspect, made when there is room, or that of all others."""
-        if label not in self.recalls and len(self.recalls) >= CLASSES - 1:
-            label = OTHER
-        found = self.recalls.get(label)
+        if name not in self.recalls and len(self.recalls) >= CLASSES - 1:
+            name = OTHER
+        found = self.recalls.get(name)
         if found is None:
-            found = self.recalls[label] = self.make("recall")
-        return label, found
+            found = self.recalls[name] = self.make("recall")
+        return name, found
 
     def heirs(self) -> Aspects:
         """Return what the next version begins with: the aspects that have a reference."""
-        named = {name: one.heir() or self.make(name) for name, one in self.named.items()}
-        recalls = {name: heir for name, one in self.recalls.items() if (heir := one.heir()) is not None}
-        return Aspects(named, recalls)
+        return Aspects(_heirs(self.named), _heirs(self.recalls))
+
+    def over(self, others: Aspects) -> Aspects:
+        """Return these, and of the others those that these lack."""
+        return Aspects(others.named | self.named, others.recalls | self.recalls)
+
+
+def _heirs(aspects: Mapping[str, Aspect]) -> dict[str, Aspect]:
+    return {name: heir for name, one in aspects.items() if (heir := one.heir()) is not None}
+
+
+def _share(example: str) -> float:
+    """Return a number within 0..1, as good as drawn, that the id decides: a replay draws the same."""
+    return int.from_bytes(blake2b(example.encode(), digest_size=4).digest()) / 2**32
 
 
 def _proof(
-    metric: Metric, one: Aspect, loss: float, value: float, label: Labelled, name: str | None = None
+    metric: Metric, one: Aspect, loss: float, value: float, case: Case, label: str | None = None
 ) -> Sequence[Proof]:
-    """Have a loss taken; ``name`` is the class, or the side."""
-    is_proved = one.take(loss, value, *label)
-    return (Proof(metric, one, loss, is_proved, name),) if is_proved or one.finding is not None else ()
+    """Have a loss taken; ``label`` is the class, or the side."""
+    is_proved = one.take(loss, value, case)
+    return (Proof(metric, one, loss, is_proved, label),) if is_proved or one.finding is not None else ()
 
 
 def _chances(scores: Scored, said: Label, happened: Label) -> Chances | None:
@@ -168,8 +185,7 @@ def _chances(scores: Scored, said: Label, happened: Label) -> Chances | None:
             return None
         off = scores - 1.0 if happened == 1 else scores
         return 1.0 - abs(off), scores if said == 1 else 1.0 - scores, off * off
-    truth = happened if type(happened) is str else word(happened)
-    chosen = said if type(said) is str else word(said)
+    truth, chosen = word(happened), word(said)
     total = square = 0.0
     for score in scores.values():
         total += score

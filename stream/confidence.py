@@ -82,7 +82,7 @@ class Confidence:
         """Of closed cohorts that are old enough for the batch; they are in ``cohorts`` no more."""
         self.held = Held()
         self.forgotten = 0
-        """Predictions whose cohort had to make room before it was closed."""
+        """Predictions whose cohort had to make room before it calibrated anything."""
         self._began_at, self._ends_at, self._over_at = inf, -inf, -inf
         self._cells: array[int] = array("I")
 
@@ -189,9 +189,8 @@ class Confidence:
             self.forgotten += 1
             return False
         cells = self.cohorts.pop(oldest)
-        if oldest > self.closed:
-            self.closed = oldest
-            self.forgotten += sum(cells[PREDICTED::CELLS])
+        self.forgotten += sum(cells[PREDICTED::CELLS])
+        self.closed = max(self.closed, oldest)
         return True
 
     # -- what becomes of them

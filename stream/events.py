@@ -7,7 +7,7 @@ the documents in ``docs/contract/`` are generated from them. Fields are only eve
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -67,6 +67,8 @@ Metric = Literal[
 ]
 """What a finding is about: a figure of the losses (the first seven), a drift of a feature or of what was said (the
 next five), or the events around a model: how many come an hour, or which share of them is in trouble."""
+SHIFTS: Final[frozenset[Metric]] = frozenset(("bias", "calibration"))
+"""Metrics that lie around 0 while all is well: what counts is how much farther they are, and no factor tells."""
 
 
 class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="prediction"):

@@ -1,4 +1,4 @@
-"""Core. What a harm hangs on: rollouts, a pair of slices, inputs that moved with or without harm.
+"""Core. What a harm hangs on: rollouts, one or two slices, inputs that moved with or without harm.
 
 Excess is loss above the mean before the onset. An input whose values moved explains as much of it as is missing
 where they did not: ``1 - e / E`` for the mean excess ``E`` of all rows since the onset and ``e`` of those in bins
@@ -34,7 +34,7 @@ ENOUGH = 40
 HARMLESS = 0.4
 """An input that explains less of the excess moved without harm: so few rows can't tell it from none."""
 SHARE, SMALL, NOISE = 0.8, 0.8, 2.0
-"""A pair carries this share of the excess at least, on this share of the rows at most; the rest shows only noise
+"""A part carries this share of the excess at least, on this share of the rows at most; the rest shows only noise
 of so many standard deviations."""
 
 
@@ -81,7 +81,7 @@ def causes(reference: Reference, rows: Rows, found: Harm, series: Mapping[str, S
     each, here, rest = rows.since(found.onset_at), list[Row](), list[Row]()
     for row in each:
         (here if is_in(row, found.slice, series) else rest).append(row)
-    part = part_of(here, found.before.mean, found.slice)
+    part = part_of(here, found.before.mean, found.slice, series)
     if part is not None:
         yield part
     usual = harm(ALL, series[ALL], found.onset_at).before.mean
@@ -173,14 +173,15 @@ def is_in(row: Row, where: str, known: Container[str]) -> bool:
     return name != where and any(one.startswith(name) and one not in known for one in row.slices)
 
 
-def part_of(rows: Sequence[Row], base: float, where: str) -> str | None:
+def part_of(rows: Sequence[Row], base: float, where: str, known: Container[str]) -> str | None:
     """Return in words the smallest slice or pair of slices that carries the harm of ``where``, or ``None``.
 
-    Of all predictions it is a slice, too, that had none before the onset; of all others, one of those.
+    Of all predictions it is a slice, too, that had none before the onset; of all others, one that is not ``known``
+    by itself.
     """
     counts: dict[tuple[str, ...], tuple[int, float]] = {}
     for row in rows:
-        for key in _parts(row.slices, where):
+        for key in _parts(row.slices, where, known):
             number, total = counts.get(key, (0, 0.0))
             counts[key] = number + 1, total + row.loss - base
     excess = sum(row.loss - base for row in rows)
@@ -200,14 +201,15 @@ def part_of(rows: Sequence[Row], base: float, where: str) -> str | None:
     )
 
 
-def _parts(slices: Sequence[str], where: str) -> Iterator[tuple[str, ...]]:
+def _parts(slices: Sequence[str], where: str, known: Container[str]) -> Iterator[tuple[str, ...]]:
     """Yield the parts of ``where`` that these slices are: one or two of them, or ``where`` and one more."""
     others = [one for one in slices if one not in (ALL, where)]
     if where == ALL:
         yield from combinations(others, 1)
         yield from combinations(others, 2)
     elif where.endswith(OTHER):
-        yield from ((one,) for one in others if one.startswith(where.removesuffix(OTHER)))
+        name = where.removesuffix(OTHER)
+        yield from ((one,) for one in others if one.startswith(name) and one not in known)
     else:
         for other in others:
             yield where, other

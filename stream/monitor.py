@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stream.aspect import Case
 from stream.aspect_change import change_told, is_page, note
 from stream.aspect_known import known_aspects
 from stream.clock import UNTIMED, Clock
@@ -92,7 +93,7 @@ class Monitor(Struct, array_like=True, gc=False):
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
-        if served.scores is not None:
+        if served.scores is not None and version.task == "classification":
             version.confidence.predicted(served.at, served.prediction, served.scores, clock.at)
         reference = version.reference
         looked = reference.observe(prediction)
@@ -170,8 +171,9 @@ class Monitor(Struct, array_like=True, gc=False):
         )
         elder = next(reversed(self.versions.values()), None)
         reference = elder.reference.heir() if elder is not None else Reference()
-        known = known_aspects(judgement.references, self.model, task, judgement.minimum_increase)
-        aspects = elder.aspects.heirs() if elder is not None and elder.task == task else known
+        aspects = known_aspects(judgement.references, self.model, task, judgement.minimum_increase)
+        if elder is not None and elder.task == task:
+            aspects = elder.aspects.heirs().over(aspects)
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
             self._count(FORGOTTEN_VERSION)
         confidence = Confidence(self.label_horizon_s)
@@ -270,10 +272,8 @@ class Monitor(Struct, array_like=True, gc=False):
         """Judge by what is beside the errors; harm that these show as well is told by them, and where it is."""
         assert joined.outcome is not None
         at, increase = joined.outcome_at, judgement.minimum_increase
-        label = min(served.at, at), served.prediction_id, version.arl, increase
-        for one in version.aspects.take(
-            version.task, served.prediction, joined.outcome, served.scores, label
-        ):
+        case = Case(min(served.at, at), served.prediction_id, version.arl, increase)
+        for one in version.aspects.take(version.task, served.prediction, joined.outcome, served.scores, case):
             made: Finding | None = None
             if one.aspect.finding is not None:
                 made = one.aspect.close(one.loss, at, proven_at)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from stream.aspect_known import is_name
 from stream.judge.known import Known, References
 from stream.settings import FileCheck, SettingsError
 
@@ -23,15 +25,29 @@ def read_references(path: Path | None) -> References:
     except (OSError, msgspec.DecodeError) as fault:
         wanted = "want a file that tidewatch reference build wrote"
         raise SettingsError(f"settings: monitor.reference {str(path)!r}: {fault}; {wanted}") from None
-    for model, slices in found.items():
-        each = [(name, one) for name, known in slices.items() for one in (known, *known.beside.values())]
-        for name, one in each:
-            if not (0 <= one.lost <= one.losses and one.losses > 0 and one.inflation >= 1.0):
-                raise SettingsError(
-                    f"settings: monitor.reference {str(path)!r}: {model}, {name}: lost {one.lost} of {one.losses},"
-                    f" inflation {one.inflation}; want 0 <= lost <= losses, losses > 0, inflation >= 1"
-                )
+    faults = (
+        f"{model}, {name}: {fault}"
+        for model, slices in found.items()
+        for name, one in slices.items()
+        for fault in _faults(one)
+    )
+    for one in faults:
+        raise SettingsError(f"settings: monitor.reference {str(path)!r}: {one}")
     return found
+
+
+def _faults(known: Known) -> Iterator[str]:
+    if not (0 <= known.lost <= known.losses and known.losses > 0 and known.inflation >= 1.0):
+        yield (
+            f"lost {known.lost} of {known.losses}, inflation {known.inflation};"
+            " want 0 <= lost <= losses, losses > 0, inflation >= 1"
+        )
+    for name, one in known.beside.items():
+        if not is_name(name, known.task) or one.task != known.task:
+            yield f"beside {name!r} of a {one.task}; want what is judged beside the errors of a {known.task}"
+        yield from (f"beside {name!r}: {fault}" for fault in _faults(one))
+        if one.beside:
+            yield f"beside {name!r}: has a beside of its own; want none"
 
 
 def write_references(references: References) -> bytes:

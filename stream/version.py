@@ -114,9 +114,10 @@ class Version(Struct, array_like=True, gc=False):
         for aspect in self.aspects.all():
             aspect.guard.aim(self.arl)
 
-    def is_harmed(self) -> bool:
-        """Return whether a finding of a loss is open."""
-        return self.aspects.told_at() > -inf or any(one.finding is not None for one in self.series.values())
+    def is_harmed(self, since: float = -inf) -> bool:
+        """Return whether a finding of a loss is open that says something of the time ``since``."""
+        series = any(one.finding is not None and one.newest_at >= since for one in self.series.values())
+        return series or any(one.finding is not None and one.large_at >= since for one in self.aspects.all())
 
     def route(
         self, slices: tuple[str, ...], judgement: Judgement, versions: Mapping[str, Version]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.detection.life import Life, pages
-from stream.aspects import Aspects, Labelled
+from stream.aspect import Case
+from stream.aspects import Aspects
 from stream.events import Label, Task
 
 Floats = NDArray[np.float64]
@@ -89,8 +90,8 @@ def nulls(count: int, seed: int) -> Iterator[Null]:
             for place, (said, happened, scores) in enumerate(
                 draw(np.random.default_rng(seed), count, memory)
             ):
-                label: Labelled = (float(place), str(place), RUN_LENGTH, 0.2)
-                for one in aspects.take(task, said, happened, scores, label):
+                case = Case(float(place), f"{task}-{place}", RUN_LENGTH, 0.2)
+                for one in aspects.take(task, said, happened, scores, case):
                     alarms[f"{one.metric} {one.label or ''}".strip()] += 1
                     one.aspect.guard.calm()
             kinds = {f"recall {label}": one for label, one in aspects.recalls.items()} | {

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
+from stream.aspect import Case
 from stream.aspect_known import Recorded
 from stream.events import ALL, Finding, Instant, Label, Prediction, Task
 from stream.joined import Joined, Reason, Served
@@ -59,7 +60,7 @@ def _reference(life: Life) -> References:
     losses, beside = [], Recorded()
     for name, at, said, happened, score in islice(_rows(life), life.known):
         losses.append(loss_of(life.task, said, happened))
-        beside.take(life.task, said, happened, score, (at, name, 1.0, 0.0))
+        beside.take(life.task, said, happened, score, Case(at, name, 1.0, 0.0))
     return {NAME: {ALL: replace(known_of(life.task, losses), beside=beside.known(life.task, FEWEST))}}
 
 

@@ -23,10 +23,19 @@ SHARE = 0.4
 """Of the least rise worth a page, what the bound lies above the rate at least: a little below the half that a
 CUSUM between the two rates would take, since the loss since the onset is held against the whole rise besides."""
 
+BROKEN = 100.0
+"""A loss of the reference counts in its mean as at most this many times the cut: a broken value among the fewest
+moves that by less than half of the cut."""
 EASED = 0.5
+"""The share of the evidence that stays when what it proved was not worth a page."""
 
 FROZEN = Level()
 """Stands in for a level that is no longer needed."""
+
+
+def spared(loss: float, cut: float) -> float:
+    """Return what a loss above the cut adds to its reference's sum."""
+    return min(loss, BROKEN * cut) if cut > 0.0 else loss
 
 
 class Guard(Struct, array_like=True, gc=False):
@@ -68,9 +77,10 @@ class Guard(Struct, array_like=True, gc=False):
                 return False
             level = self.level
             level.losses += 1
-            self.total += loss
             if lost:
+                loss = spared(loss, self.cut)
                 level.lose()
+            self.total += loss
             if level.losses == self.due:
                 self._renew(arl, increase)
         return proved

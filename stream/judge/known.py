@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from stream.events import Task
 from stream.judge import budget
-from stream.judge.guard import HALF, QUANTILE, SHARE, Guard
+from stream.judge.guard import HALF, QUANTILE, SHARE, Guard, spared
 from stream.judge.harm import HarmDetector
 from stream.judge.level import Level, bound_of
 from stream.judge.mixture import LEAST, rounded
@@ -40,7 +40,7 @@ def known_of(task: Task, losses: Sequence[float]) -> Known:
     if not losses:
         raise ValueError("losses: none; want at least one")
     cut = HALF if task == "classification" else sorted(losses)[int(QUANTILE * len(losses))]
-    return counted(task, cut, losses, float(sum(losses)))
+    return counted(task, cut, losses, float(sum(spared(one, cut) for one in losses)))
 
 
 def counted(task: Task, cut: float, losses: Sequence[float], total: float) -> Known:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from stream.aspect import Case
 from stream.aspect_known import Recorded
 from stream.events import ALL, Outcome, Prediction, Task
 from stream.join import Join
@@ -57,8 +58,8 @@ class History:
                 loss = loss_of(task, served.prediction, outcome)
                 for name in served.slices:
                     self._losses.setdefault((served.model, name, task), array("d")).append(loss)
-                label = served.at, served.prediction_id, 1.0, 0.0
-                self._aspects[served.model, task].take(task, served.prediction, outcome, served.scores, label)
+                case = Case(served.at, served.prediction_id, 1.0, 0.0)
+                self._aspects[served.model, task].take(task, served.prediction, outcome, served.scores, case)
 
     def references(self, fewest: int) -> References:
         """Return the references of all series with at least ``fewest`` losses."""

@@ -128,8 +128,8 @@ def test_a_slice_value_beyond_the_budget_is_named():
 
 
 def test_no_rows_name_no_pair():
-    assert part_of([], 0.1, "all") is None
-    assert part_of([Row(0.0, 1.0, ("all", "a=1", "b=2"), b"")], 0.1, "all") is None
+    assert part_of([], 0.1, "all", ()) is None
+    assert part_of([Row(0.0, 1.0, ("all", "a=1", "b=2"), b"")], 0.1, "all", ()) is None
 
 
 def test_a_ring_keeps_the_newest_rows_and_survives_bytes():
@@ -179,3 +179,13 @@ def test_state_keeps_the_rows():
     _, monitor = play(both_move, guilty_hurts, events=1_000)
     assert len(monitor.versions["v"].rows.ats) == ROWS
     assert state.dump(state.load(state.dump(monitor))) == state.dump(monitor)
+
+
+@pytest.mark.parametrize(("where", "named"), [("__other__", "b=9"), ("b=__other__", "b=9")])
+def test_of_all_others_only_one_of_those_is_named(where, named):
+    rows = [
+        Row(float(i), float(i % 2), ("all", "a=1" if i % 2 else "a=2", "b=9" if i % 2 else "b=8"), b"")
+        for i in range(60)
+    ]
+    found = part_of(rows, 0.0, where, {"a=1": 0, "a=2": 0, where: 0})
+    assert found.startswith(f"{named}: 100%")

@@ -181,12 +181,26 @@ def test_references_survive_their_file(tmp_path):
     assert guards(known, "other", "classification", 0.2) == {}
 
 
+FIGURES = b'"task":"classification","cut":1,"losses":2,"lost":1,"total":0,"inflation":1'
+
+
+def beside(name, task, lost=0, beside=b"{}"):
+    other = FIGURES.replace(b"classification", task).replace(b'"lost":1', b'"lost":%d' % lost)
+    made = b'{"m":{"all":{%b,"beside":{"%b":{%b,"beside":%b}}}}}'
+    return made % (FIGURES, name.encode(), other, beside)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         b"{",
         b'{"m": {"all": {}}}',
         b'{"m":{"all":{"task":"regression","cut":1,"losses":1,"lost":2,"total":0,"inflation":1}}}',
+        beside("logloss", b"classification"),
+        beside("above", b"classification"),
+        beside("brier", b"regression"),
+        beside("brier", b"classification", lost=3),
+        beside("brier", b"classification", beside=b'{"brier":{%b}}' % FIGURES),
     ],
 )
 def test_broken_references_are_refused_by_name(tmp_path, wrong):
