@@ -169,6 +169,8 @@ class Aspect(Struct, array_like=True, gc=False):
             return None
         found.ended = self.count
         guard.calm()
+        guard.resume()
+        self.began_total = self.total
         self.finding = None
         self.aim()
         return replace(finding, state="closed", closed_at=at, proven_at=proven_at)

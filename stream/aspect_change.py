@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream.aspects import BELOW, Proof
+from stream.cycle import Rise
 from stream.diagnosis import Harm, culprit, is_certain, is_worse
 from stream.error_windows import ErrorWindows
 from stream.events import ALL, SHIFTS, Finding
@@ -12,13 +13,13 @@ from stream.series import Series
 from stream.version import Version
 
 
-def is_page(version: Version, one: Proof, increase: float) -> bool:
+def is_page(version: Version, one: Proof, rise: Rise) -> bool:
     """Return whether proved harm is told: it is worth it, and neither told yet nor about to be as errors."""
     guard = one.aspect.guard
     if version.is_harmed(one.aspect.since_at):
         guard.calm()
         return False
-    if not _is_worse(one, version.series[ALL], increase):
+    if not rise.is_known or not _is_worse(one, version.series[ALL], rise):
         guard.ease()
         return False
     # while it waits its evidence stands: the next large loss asks again
@@ -30,15 +31,15 @@ def _is_suspected(version: Version, since: float) -> bool:
     return any(one.newest_at >= since and one.guard.suspected() for one in version.series.values())
 
 
-def _is_worse(one: Proof, whole: Series, increase: float) -> bool:
+def _is_worse(one: Proof, whole: Series, rise: Rise) -> bool:
     before, after = one.aspect.before(), one.aspect.after()
     if not before.losses:
         return False
     if one.metric not in SHIFTS:
-        return after.mean > before.mean * (1.0 + increase)
+        return after.mean > rise.factor * before.mean * (1.0 + rise.least)
     known = whole.guard.reference()
     usual = known.mean if known.losses else whole.loss_total / whole.outcomes
-    return after.mean - abs(before.mean) > increase * usual
+    return after.mean - abs(before.mean) > rise.least * usual
 
 
 def change_told(version: Version, one: Proof, increase: float, windows: ErrorWindows) -> Change:

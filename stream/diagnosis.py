@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
+from stream.cycle import Rise
 from stream.events import ALL, Finding, Task
 from stream.history import Span
 from stream.judge.recovery import PROVED, Recovery, recovery
@@ -109,6 +110,13 @@ def _variance(task: Task, mean: float) -> float:
 def is_worse(found: Harm, minimum_increase: float) -> bool:
     """Return whether the loss rose by the least relative increase worth a page."""
     return found.after.mean > found.before.mean * (1.0 + minimum_increase)
+
+
+def is_unusual(found: Harm, series: Series, rise: Rise) -> bool:
+    """Return whether the loss rose by what is worth a page above what is usual at these hours."""
+    before = found.before
+    usual = found._replace(before=before._replace(total=rise.factor * before.total))
+    return is_worse(usual, rise.least) and (rise.factor == 1.0 or is_certain(usual, series))
 
 
 def is_certain(found: Harm, series: Series) -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from stream.cycle import Count, Cycle, Rise
 from stream.events import Finding
 from stream.gaps import SHORTEST_S, Gaps
 from stream.traffic import DAY_S, heard
@@ -105,6 +106,8 @@ class Maturity(Struct, array_like=True, gc=False):
     """In labels, when it was reckoned last."""
     episode: int = 0
     finding: Finding | None = None
+    cycle: Cycle = field(default_factory=Cycle)
+    """Of the cohorts that have left the ring."""
 
     def predicted(self, at: float) -> None:
         """Count a prediction of this event time (epoch seconds); one before the ring counts nowhere."""
@@ -140,6 +143,9 @@ class Maturity(Struct, array_like=True, gc=False):
         if self.ripe_predictions > MANY:
             self.ripe_predictions //= 2
             self.ripe_labelled //= 2
+        if cohorts.labelled[place]:
+            began_at = cohorts.marks[place] * self.width_s
+            self.cycle.learn(Count(began_at, cohorts.labelled[place], cohorts.losses[place]), self.width_s)
         cohorts.marks[place], cohorts.predictions[place] = mark, 0
         cohorts.labelled[place], cohorts.losses[place] = 0, 0.0
         return place
@@ -223,6 +229,11 @@ class Maturity(Struct, array_like=True, gc=False):
                 yield mark * self.width_s, count, labelled, loss
         if self.predictions:
             yield self.began_at, self.predictions, self.labels, self.loss_total
+
+    def rise(self, since: float, known: float, least: float) -> Rise:
+        """Return what a rise of the mean loss is held against that began ``since`` (``stream.cycle``)."""
+        rows = (Count(began_at, labelled, total) for began_at, _, labelled, total in self._rows() if labelled)
+        return self.cycle.rise(rows, self.width_s, since, known, least)
 
     def mature(self, now: float) -> tuple[int, float]:
         """Return labels and losses of the mature cohorts: those that are labelled as far as they will be.

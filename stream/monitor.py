@@ -21,9 +21,10 @@ from stream.clock import UNTIMED, Clock
 from stream.closing import close
 from stream.confidence import Confidence
 from stream.correction import is_sound, revise, withdraw
-from stream.diagnosis import culprit, is_explained, is_still_there, is_worse, onset_of
+from stream.cycle import Rise
+from stream.diagnosis import culprit, is_explained, is_still_there, is_unusual, onset_of
 from stream.error_windows import ANY, ErrorWindows
-from stream.events import Errors, Finding, Prediction, Rollout, Stage, Task
+from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage, Task
 from stream.harm_finding import change_of_errors, harm_finding
 from stream.health import Health
 from stream.joined import Joined, Reason, Served
@@ -253,12 +254,20 @@ class Monitor(Struct, array_like=True, gc=False):
         if is_explained(version.series, suspected, series, increase):
             suspected.guard.calm()
             return None
-        if not is_worse(found, increase) or not is_still_there(found, series):
+        if not is_unusual(
+            found, series, self._rise(version, found.onset_at, judgement)
+        ) or not is_still_there(found, series):
             suspected.guard.ease()
             return None
         change = change_of_errors(version, found, increase, self.windows)
         series.open(harm_finding(served, version, change, self.rollouts, at, proven_at))
         return series.finding
+
+    def _rise(self, version: Version, since: float, judgement: Judgement) -> Rise:
+        """Return what a rise since an onset is held against; a reference from a file knows all hours."""
+        least, known = judgement.minimum_increase, version.series[ALL].guard.reference().mean
+        rise = self.health.maturity.rise(since, known, least)
+        return rise._replace(least=least, is_known=True) if self.model in judgement.references else rise
 
     def _beside(
         self,
@@ -277,7 +286,7 @@ class Monitor(Struct, array_like=True, gc=False):
             made: Finding | None = None
             if one.aspect.finding is not None:
                 made = one.aspect.close(one.loss, at, proven_at)
-            elif is_page(version, one, increase):
+            elif one.is_proved and is_page(version, one, self._rise(version, one.aspect.since_at, judgement)):
                 change = change_told(version, one, increase, self.windows)
                 made = harm_finding(served, version, change, self.rollouts, at, proven_at)
                 note(made, version, one, increase)

@@ -18,6 +18,7 @@ from river.drift import ADWIN
 
 from stream import state_1
 from stream.confidence import Confidence, restored_confidence
+from stream.cycle import Cycle
 from stream.detectors import CLOCK
 from stream.error_windows import ErrorWindows
 from stream.events import ALL
@@ -56,7 +57,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _write(value: Any) -> Any:
     kind = type(value)
-    if kind is History:
+    if kind is History or kind is Cycle:
         return value.cells.tobytes()
     if kind is HarmDetector:
         return value.state()
@@ -81,6 +82,8 @@ def _write(value: Any) -> Any:
 def _read(kind: type, value: Any) -> Any:
     if kind is History:
         return History(value)
+    if kind is Cycle:
+        return Cycle(value)
     if kind is HarmDetector:
         return harm.restored(value)
     if kind is Hours:

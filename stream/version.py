@@ -14,6 +14,7 @@ from stream.confidence import Confidence
 from stream.events import ALL, Task
 from stream.figures.sums import WIDTHS, Sums
 from stream.judge import budget
+from stream.judge.budget import WEEK_S
 from stream.judge.guard import Guard
 from stream.judge.known import References
 from stream.reference import Reference
@@ -109,10 +110,13 @@ class Version(Struct, array_like=True, gc=False):
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
         streams = len(route) + self.aspects.of_a_label(self.task)
         self.arl = budget.run_length(whole.outcomes, elapsed_s, streams, team, pages)
+        is_seasoned = elapsed_s >= WEEK_S
         for series in route:
             series.guard.aim(self.arl)
+            series.guard.is_seasoned = is_seasoned
         for aspect in self.aspects.all():
             aspect.guard.aim(self.arl)
+            aspect.guard.is_seasoned = is_seasoned
 
     def is_harmed(self, since: float = -inf) -> bool:
         """Return whether a finding of a loss is open that says something of the time ``since``."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from stream.aspect import Case
 from stream.aspect_known import Recorded
+from stream.clock import Clock
 from stream.events import ALL, Finding, Instant, Label, Prediction, Task
 from stream.joined import Joined, Reason, Served
 from stream.judge.known import References, known_of
@@ -66,12 +67,14 @@ def _reference(life: Life) -> References:
 
 def findings(life: Life) -> Iterator[Finding]:
     """Yield what the monitor finds after the reference."""
-    judgement, monitor = Judgement(references=_reference(life)), Monitor(NAME)
+    judgement, monitor, clock = Judgement(references=_reference(life)), Monitor(NAME), Clock()
     for name, at, said, happened, score in islice(_rows(life), life.known, None):
         one = Prediction(
             prediction_id=name, model=NAME, version=VERSION, at=Instant(at), prediction=said, scores=score
         )
         served = Served(name, NAME, VERSION, at, said, False, (ALL,), scores=score)
+        clock.move(max(at, clock.at))
+        monitor.health.predicted(at, clock, 0.0)
         yield from monitor.predicted(one, served, judgement)
         joined = Joined(Reason.MATCHED, NAME, served, happened, at + life.lag_s)
         yield from monitor.take(joined, judgement, None)[1]

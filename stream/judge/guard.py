@@ -29,6 +29,8 @@ moves that by less than half of the cut."""
 EASED = 0.5
 """The share of the evidence that stays when what it proved was not worth a page."""
 
+SOON = 8
+"""A renewal that was put off within the first week is due again when there are an eighth more losses."""
 FROZEN = Level()
 """Stands in for a level that is no longer needed."""
 
@@ -59,6 +61,8 @@ class Guard(Struct, array_like=True, gc=False):
     """The inflation at least, until the reference is whole: a regression's, from its first losses."""
     quantile: float = QUANTILE
     """Of the first losses, where the cut is, when that is learned."""
+    is_seasoned: bool = True
+    """Whether the losses are of a week at least; until then a reference is renewed beyond ``MOST``."""
 
     def take(self, loss: float, arl: float, increase: float) -> bool:
         """Take one loss (>= 0); return whether harm is proved: evidence at its limit.
@@ -101,12 +105,15 @@ class Guard(Struct, array_like=True, gc=False):
     def _renew(self, arl: float, increase: float) -> None:
         """Make the reference of all losses so far; while there is some evidence that they are bad, put it off."""
         harm, level = self.harm, self.level
+        is_enough = level.losses >= MOST and self.is_seasoned
+        self.due = 2 * level.losses if level.losses >= MOST else min(2 * level.losses, MOST)
         if self.suspected():
-            self.due = min(2 * level.losses, MOST)
-            if level.losses == MOST:
+            if is_enough:
                 self.freeze()
+            elif not self.is_seasoned:  # a day's waves are suspected as well, but not for long
+                self.due = level.losses + level.losses // SOON
             return
-        inflation = level.inflation if level.losses == MOST else max(level.inflation, self.memory)
+        inflation = level.inflation if level.losses >= MOST else max(level.inflation, self.memory)
         bound = bound_of(level.losses, level.lost, inflation, SHARE * increase)
         bound, inflation = rounded(max(bound, LEAST), inflation)
         if harm is None:
@@ -114,9 +121,7 @@ class Guard(Struct, array_like=True, gc=False):
         else:
             harm.aim(bound, arl, inflation)
         self.known, self.known_total = level.losses, self.total
-        self.due = min(2 * level.losses, MOST)
-        self.learning = level.losses < MOST
-        if not self.learning:
+        if is_enough:
             self.freeze()
 
     def freeze(self) -> None:
@@ -124,9 +129,10 @@ class Guard(Struct, array_like=True, gc=False):
         self.learning, self.level = False, FROZEN
 
     def resume(self) -> None:
-        """Learn a reference from here on, if there is none: the harm that kept it from being learned is over."""
-        if self.harm is None:
-            self.learning, self.level, self.total, self.due = True, Level(), 0.0, FEWEST
+        """Learn a reference from here on, now that harm is over, if there is none or it knows no whole week."""
+        if self.harm is None or not (self.learning or self.is_seasoned):
+            due = max(2 * self.known, FEWEST)
+            self.learning, self.level, self.total, self.due = True, Level(), 0.0, due
 
     def reference(self) -> Span:
         """Return the losses that the reference was made of; empty while there is none."""
