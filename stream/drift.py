@@ -52,6 +52,12 @@ class Drift(Struct, array_like=True, gc=False):
     """Values since then."""
     episode: int = 0
     finding: Finding | None = None
+    run: int = 0
+    """Windows ``LARGE`` beyond chance, or told, up to the newest; and the greatest index beyond chance of them."""
+    furthest: float = 0.0
+    longest: int = 0
+    """The most windows of a drift that was told and went again; and how far one went at most."""
+    swing: float = 0.0
 
     def is_whole(self, at: float) -> bool:
         """Return whether the window holds a day; the first call begins it."""
@@ -76,9 +82,19 @@ class Drift(Struct, array_like=True, gc=False):
         inflation = 1.0 + self.noise * known * count / (known + count) / freedom(reference)
         ratio = evidence(reference, window, inflation)
         self._gather(count, ratio, began_at, limit)
-        if self.finding is not None:
-            return "recovered" if excess < max(LARGE / 2, self.noise) else "quiet"
-        return "drifted" if self.evidence >= limit and excess >= LARGE else "quiet"
+        return self._judge(excess, limit)
+
+    def _judge(self, excess: float, limit: float) -> Verdict:
+        """Say what a window so far beyond chance is: what an input is known to come back from is no drift."""
+        is_open = self.finding is not None
+        if excess < (max(LARGE / 2, self.noise) if is_open else LARGE):
+            if is_open:
+                self.longest, self.swing = max(self.longest, self.run), max(self.swing, self.furthest)
+            self.run, self.furthest = 0, 0.0
+            return "recovered" if is_open else "quiet"
+        self.run, self.furthest = self.run + 1, max(self.furthest, excess)
+        is_new = self.furthest > self.swing or self.run > self.longest
+        return "drifted" if is_new and not is_open and self.evidence >= limit else "quiet"
 
     def _learn(
         self, reference: MutableSequence[int], window: Sequence[int], at: float, excess: float
@@ -106,4 +122,6 @@ class Drift(Struct, array_like=True, gc=False):
             noise=self.noise,
             typical=self.typical,
             is_learned=self.is_learned,
+            longest=self.longest,
+            swing=self.swing,
         )
