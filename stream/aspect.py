@@ -176,10 +176,13 @@ class Aspect(Struct, array_like=True, gc=False):
         return replace(finding, state="closed", closed_at=at, proven_at=proven_at)
 
     def heir(self) -> Aspect | None:
-        """Return the next version's aspect: the same reference, no evidence; ``None`` without one."""
+        """Return the next version's aspect, as ``Guard.heir`` does."""
         guard = self.guard.heir()
         if guard is None:
             return None
         heir = Aspect(guard, usual_losses=self.usual_losses, usual_total=self.usual_total)
+        if guard.learning and self.guard.learning:
+            guard.level.losses += self.count - self.taken
+            heir.began_total = self.began_total - self.total
         heir.aim()
         return heir

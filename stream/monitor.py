@@ -179,6 +179,8 @@ class Monitor(Struct, array_like=True, gc=False):
             self._count(FORGOTTEN_VERSION)
         confidence = Confidence(self.label_horizon_s)
         made = Version(task, inherited=inherited, reference=reference, confidence=confidence, aspects=aspects)
+        if elder is not None and elder.task == task:
+            made.learned_from = elder.learned_from
         self.versions[served.version] = made
         return made
 

@@ -90,6 +90,8 @@ class Version(Struct, array_like=True, gc=False):
     sums: Sums = msgspec.field(default_factory=Sums)
     confidence: Confidence = msgspec.field(default_factory=Confidence)
     aspects: Aspects = msgspec.field(default_factory=Aspects)
+    learned_from: float = float("nan")
+    """Event time since which its references are learned: also by the versions before, while they are young."""
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""
@@ -100,6 +102,8 @@ class Version(Struct, array_like=True, gc=False):
         whole = self.series[ALL]
         if isnan(self.began_at):
             self.began_at = at
+        if isnan(self.learned_from):
+            self.learned_from = self.began_at
         if not whole.outcomes:
             return
         elapsed_s = whole.newest_at - self.began_at
@@ -110,7 +114,7 @@ class Version(Struct, array_like=True, gc=False):
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
         streams = len(route) + self.aspects.of_a_label(self.task)
         self.arl = budget.run_length(whole.outcomes, elapsed_s, streams, team, pages)
-        is_seasoned = elapsed_s >= WEEK_S
+        is_seasoned = whole.newest_at - self.learned_from >= WEEK_S
         for series in route:
             series.guard.aim(self.arl)
             series.guard.is_seasoned = is_seasoned

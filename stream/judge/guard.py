@@ -174,16 +174,25 @@ class Guard(Struct, array_like=True, gc=False):
         return self.harm.inflation if self.harm is not None else 1.0
 
     def heir(self) -> Guard | None:
-        """Return the next version's guard: the same reference, frozen, no evidence; ``None`` without one."""
+        """Return the next version's guard: the same reference, no evidence; ``None`` without one.
+
+        While it is not whole, the next version's losses go on with it: many versions live for hours only.
+        """
         harm = self.harm
         if harm is None:
             return None
-        fresh = HarmDetector(harm.bound, harm.arl, harm.inflation)
+        goes_on = self.learning or not self.is_seasoned
+        level = self.level.copy() if self.learning else Level()
         return Guard(
             self.cut,
-            level=FROZEN,
-            harm=fresh,
+            level=level if goes_on else FROZEN,
+            total=self.total if self.learning else 0.0,
+            harm=HarmDetector(harm.bound, harm.arl, harm.inflation),
             known=self.known,
             known_total=self.known_total,
-            learning=False,
+            learning=goes_on,
+            due=self.due if self.learning else max(2 * self.known, FEWEST),
+            memory=self.memory,
+            quantile=self.quantile,
+            is_seasoned=self.is_seasoned,
         )

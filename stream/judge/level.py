@@ -45,6 +45,11 @@ class Level(Struct, array_like=True, gc=False):
         if lost:
             self.lose()
 
+    def copy(self) -> Level:
+        """Return the same counts, apart from these."""
+        same = self.losses, self.lost, self.pairs, self.newest
+        return Level(*same, [*self.blocks], [*self.sums], [*self.squares])
+
     def lose(self) -> None:
         """Say that the newest of ``losses`` is 1."""
         place = self.losses

@@ -6,10 +6,13 @@ import pytest
 from bench.detection.cycles import Kind, pages
 from stream import state
 from stream.cycle import FIRST_DAY, FIRST_WEEK, HOUR_S, Count, Cycle, hour_of
+from stream.events import Instant, Prediction
+from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.level import MOST
 from stream.maturity import COHORTS, Maturity
 from stream.monitor import Monitor
+from stream.version import Judgement
 
 LEAST = 0.2
 
@@ -114,3 +117,21 @@ def test_a_model_with_a_daily_wave_pages_only_when_it_is_worse():
     well, ill = Kind(10_000, 0.4), Kind(10_000, 0.4, hurt=3.3, times=2.0)
     assert [pages(well._replace(), seed) for seed in (0, 1)] == [[], []]
     assert all(0.0 < pages(ill, seed)[0] < 1.0 for seed in (0, 1))
+
+
+def test_versions_that_live_for_hours_learn_the_reference_of_a_week_together():
+    rng, monitor, judgement = np.random.default_rng(4), Monitor("m"), Judgement()
+    for i in range(12_000):
+        version, at = f"v{i // 1_000}", 720.0 * i
+        served = Served(f"p{i}", "m", version, at, True, False, ("all",))
+        said = Prediction(prediction_id=f"p{i}", model="m", version=version, at=Instant(at), prediction=True)
+        monitor.predicted(said, served, judgement)
+        right = bool(rng.random() < (0.94 if i < 1_000 else 0.9))
+        assert not monitor.take(Joined(Reason.MATCHED, "m", served, right, at + 60.0), judgement, None)[1]
+    guard = monitor.versions["v11"].series["all"].guard
+    assert not guard.learning
+    assert guard.known >= MOST
+    assert guard.known_total / guard.known == pytest.approx(0.1, abs=0.015)
+    recall = monitor.versions["v11"].aspects.recalls["true"]
+    assert not recall.guard.learning
+    assert recall.before().losses >= 4_000

@@ -69,7 +69,8 @@ def test_heir_has_the_reference_and_no_evidence():
     guard, _ = fed(rng.random(1_000) < 0.1)
     heir = guard.heir()
     assert (heir.known, heir.known_total) == (guard.known, guard.known_total)
-    assert (heir.learning, heir.harm.losses) == (False, 0)
+    assert (heir.level, heir.harm.losses) == (guard.level, 0)
+    assert heir.level is not guard.level
     assert Guard(HALF).heir() is None
 
 
