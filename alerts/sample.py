@@ -16,7 +16,6 @@ from stream.events import Finding, Window
 
 FIELDS = ("model", "version", "slice", "metric", "severity")
 FIGURES: dict[str, tuple[float, float, str | None]] = {
-    "": (0.91, 0.62, None),
     "accuracy": (0.91, 0.62, None),
     "recall": (0.91, 0.62, "sample-class"),
     "mae": (2.0, 5.0, None),
@@ -40,7 +39,7 @@ def sample_finding(at: float, **fields: str) -> Finding:
     unknown = sorted(fields.keys() - set(FIELDS))
     if unknown:
         raise ValueError(f"{unknown[0]}: want one of {', '.join(FIELDS)}")
-    before, after, label = FIGURES.get(fields.get("metric", ""), (0.02, 0.31, None))
+    before, after, label = FIGURES.get(fields.get("metric", "accuracy"), (0.02, 0.31, None))
     facts: dict[str, Any] = {
         "type": "finding",
         "id": "sample",

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final, NamedTuple
 
-HOUR_S: Final = 3_600.0
-WEEK_H, DAY_H = 168, 24
+from stream.traffic import DAY_H, HOUR_S, WEEK_H
+
 KEPT: Final = 2 / 3
 """What an hour keeps when its next week comes."""
 WEIGHT: Final = 100.0
@@ -76,29 +76,29 @@ class Cycle:
         after: list[Count] = []
         for one in sorted(newest):
             (after if one.began_at + width_s > since else before).append(one)
-        hours = self._hours(before)
-        if not after or not hours.total:
+        week = self._week(before)
+        if not after or not week.total:
             return Rise(1.0, least)
         lasted_s = after[-1].began_at + width_s - since
-        if not all(hours.day(one) for one in after) and lasted_s < DAY_H * HOUR_S:
+        if not all(week.has_day(one) for one in after) and lasted_s < DAY_H * HOUR_S:
             factor = _near(before) / known if known > 0.0 else 1.0
             return Rise(max(factor, 1.0), max(least, FIRST_DAY), is_known=False)
-        is_week = all(hours.week(one) for one in after) or lasted_s >= WEEK_H * HOUR_S
-        return Rise(hours.factor(after), least if is_week else max(least, FIRST_WEEK))
+        is_week = all(week.has(one) for one in after) or lasted_s >= WEEK_H * HOUR_S
+        return Rise(week.factor(after), least if is_week else max(least, FIRST_WEEK))
 
-    def _hours(self, before: Iterable[Count]) -> Hours:
+    def _week(self, before: Iterable[Count]) -> Week:
         losses = [*self.cells[::2]] or [0.0] * WEEK_H
         totals = [*self.cells[1::2]] or [0.0] * WEEK_H
         for one in before:
             losses[hour_of(one.began_at)] += one.losses
             totals[hour_of(one.began_at)] += one.total
         most = WIDEST * _median(losses, totals)
-        return Hours(
+        return Week(
             losses, [min(total, most * count or total) for count, total in zip(losses, totals, strict=True)]
         )
 
 
-class Hours(NamedTuple):
+class Week(NamedTuple):
     """Losses and their sums by hour of the week."""
 
     losses: list[float]
@@ -109,11 +109,11 @@ class Hours(NamedTuple):
         """Return the sum of all losses."""
         return sum(self.totals)
 
-    def week(self, one: Count) -> bool:
+    def has(self, one: Count) -> bool:
         """Return whether this hour of the week was seen."""
         return self.losses[hour_of(one.began_at)] > 0.0
 
-    def day(self, one: Count) -> bool:
+    def has_day(self, one: Count) -> bool:
         """Return whether this hour of the day was seen on some day."""
         return any(self.losses[hour_of(one.began_at) % DAY_H :: DAY_H])
 

@@ -143,9 +143,8 @@ class Maturity(Struct, array_like=True, gc=False):
         if self.ripe_predictions > MANY:
             self.ripe_predictions //= 2
             self.ripe_labelled //= 2
-        if cohorts.labelled[place]:
-            began_at = cohorts.marks[place] * self.width_s
-            self.cycle.learn(Count(began_at, cohorts.labelled[place], cohorts.losses[place]), self.width_s)
+        left = Count(cohorts.marks[place] * self.width_s, cohorts.labelled[place], cohorts.losses[place])
+        self.cycle.learn(left, self.width_s)
         cohorts.marks[place], cohorts.predictions[place] = mark, 0
         cohorts.labelled[place], cohorts.losses[place] = 0, 0.0
         return place

@@ -173,14 +173,12 @@ class Monitor(Struct, array_like=True, gc=False):
         elder = next(reversed(self.versions.values()), None)
         reference = elder.reference.heir() if elder is not None else Reference()
         aspects = known_aspects(judgement.references, self.model, task, judgement.minimum_increase)
-        if elder is not None and elder.task == task:
-            aspects = elder.aspects.heirs().over(aspects)
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
             self._count(FORGOTTEN_VERSION)
         confidence = Confidence(self.label_horizon_s)
         made = Version(task, inherited=inherited, reference=reference, confidence=confidence, aspects=aspects)
         if elder is not None and elder.task == task:
-            made.learned_from = elder.learned_from
+            made.aspects, made.learned_from = elder.aspects.heirs().over(aspects), elder.learned_from
         self.versions[served.version] = made
         return made
 
@@ -256,9 +254,8 @@ class Monitor(Struct, array_like=True, gc=False):
         if is_explained(version.series, suspected, series, increase):
             suspected.guard.calm()
             return None
-        if not is_unusual(
-            found, series, self._rise(version, found.onset_at, judgement)
-        ) or not is_still_there(found, series):
+        rise = self._rise(version, found.onset_at, judgement)
+        if not is_still_there(found, series) or not is_unusual(found, series, rise):
             suspected.guard.ease()
             return None
         change = change_of_errors(version, found, increase, self.windows)

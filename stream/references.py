@@ -31,8 +31,8 @@ def read_references(path: Path | None) -> References:
         for name, one in slices.items()
         for fault in _faults(one)
     )
-    for one in faults:
-        raise SettingsError(f"settings: monitor.reference {str(path)!r}: {one}")
+    if (first := next(faults, None)) is not None:
+        raise SettingsError(f"settings: monitor.reference {str(path)!r}: {first}")
     return found
 
 

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.detection.life import Life, findings
+from bench.detection import life
 from bench.detection.pool import each
+from stream.traffic import DAY_S
 
-DAY_S, BEGAN_AT, RATE = 86_400.0, 1.7e9, 0.1
+BEGAN_AT, RATE = 1.7e9, 0.1
 DAYS, STAYS = 15, 4
 """Days of a life that is well, and of one after its harm began."""
 NEVER = float("inf")
@@ -42,10 +43,8 @@ def pages(kind: Kind, seed: int) -> list[float]:
     rate = 1.0 + kind.wave * np.sin(2.0 * np.pi * at + seed)
     rate += kind.weekend * (np.floor(at + seed) % 7 >= 5)
     wrong = rng.random(len(at)) < RATE * rate * np.where(at > hurt, kind.times, 1.0)
-    life = Life(
-        "classification", (BEGAN_AT + DAY_S * at).tolist(), wrong.tolist(), [False] * len(at), 0, 600.0
-    )
-    found = [one for one in findings(life) if (one.state, one.severity) == ("open", "page")]
+    instants, right = (BEGAN_AT + DAY_S * at).tolist(), [False] * len(at)
+    found = life.pages(life.Life("classification", instants, wrong.tolist(), right, 0, 600.0))
     since = 0.0 if kind.hurt == NEVER else hurt
     return [(one.detected_at - BEGAN_AT) / DAY_S - since for one in found]
 

@@ -8,23 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from heapq import merge
 from math import isnan
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.detection.silences import ODDS, Found
 from stream.gaps import FEWEST, SHORTEST_S
-from stream.health import KINDS
 from stream.maturity import Maturity
 from stream.traffic import DAY_S, HOUR_S, Traffic
-from stream.version import Judgement
 
 DAYS, ENDS = 40, 35
 """Simulated days, and the day on which the labels, or the predictions, of some models stop."""
 LABELLED = 0.97
 """Of all predictions, in the end."""
 BEGAN_AT = 1_764_000_000.0 // DAY_S * DAY_S
-ODDS = Judgement().silence_odds(KINDS)
 Floats = NDArray[np.float64]
 
 
@@ -48,14 +45,6 @@ DELAYS: dict[str, Callable[[np.random.Generator, Floats], Floats]] = {
 }
 
 
-class Found(NamedTuple):
-    """False tickets in so many judged model-days, and the delays (hours) of those whose labels stopped."""
-
-    opened: int
-    days: float
-    delays: list[float]
-
-
 def simulate(delay: str, daily: float, models: int, stops: str) -> Found:
     """Return what models are told of which nothing stops, or on day ``ENDS`` their "labels" or "predictions"."""
     opened, delays = 0, []
@@ -64,12 +53,9 @@ def simulate(delay: str, daily: float, models: int, stops: str) -> Found:
         rng = np.random.default_rng([7, number, int(daily)])
         at = BEGAN_AT + np.sort(rng.uniform(0.0, DAYS * DAY_S, rng.poisson(daily * DAYS)))
         known = DELAYS[delay](rng, at)
-        is_known = (rng.random(len(at)) < LABELLED) & ((known < end) | (stops != "labels"))
-        if stops == "predictions":
-            is_known &= at < end
-            told = _tickets(at[at < end], at[is_known], known[is_known])
-        else:
-            told = _tickets(at, at[is_known], known[is_known])
+        is_made = (at < end) | (stops != "predictions")
+        is_known = is_made & (rng.random(len(at)) < LABELLED) & ((known < end) | (stops != "labels"))
+        told = _tickets(at[is_made], at[is_known], known[is_known])
         opened += sum(one < end or stops == "predictions" for one in told)
         delays += [(one - end) / HOUR_S for one in told if one >= end][:1] if stops == "labels" else []
     return Found(opened, models * float(DAYS - FEWEST), delays)

@@ -182,10 +182,10 @@ class Guard(Struct, array_like=True, gc=False):
         if harm is None:
             return None
         goes_on = self.learning or not self.is_seasoned
-        level = self.level.copy() if self.learning else Level()
+        anew = Level() if goes_on else FROZEN
         return Guard(
             self.cut,
-            level=level if goes_on else FROZEN,
+            level=self.level.copy() if self.learning else anew,
             total=self.total if self.learning else 0.0,
             harm=HarmDetector(harm.bound, harm.arl, harm.inflation),
             known=self.known,

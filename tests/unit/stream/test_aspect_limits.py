@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from alerts.sample import sample_finding
 from stream.aspect import Aspect, Case
@@ -130,12 +131,7 @@ def recorded():
 
 
 def test_a_version_takes_from_the_file_what_the_one_before_has_no_reference_of():
-    known = {"m": {ALL: known_of("regression", [1.0] * 400)}}
-    known["m"][ALL] = type(known["m"][ALL])(
-        **{name: getattr(known["m"][ALL], name) for name in ("task", "cut", "losses", "lost", "total")},
-        inflation=1.0,
-        beside=recorded(),
-    )
+    known = {"m": {ALL: replace(known_of("regression", [1.0] * 400), beside=recorded())}}
     life = Life(Judgement(references=known))
     life.step(50.0, 51.0, None)
     life.monitor.versions["v"].aspects = Aspects()

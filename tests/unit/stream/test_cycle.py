@@ -5,13 +5,14 @@ import pytest
 
 from bench.detection.cycles import Kind, pages
 from stream import state
-from stream.cycle import FIRST_DAY, FIRST_WEEK, HOUR_S, Count, Cycle, hour_of
+from stream.cycle import FIRST_DAY, FIRST_WEEK, Count, Cycle, hour_of
 from stream.events import Instant, Prediction
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
 from stream.judge.level import MOST
 from stream.maturity import COHORTS, Maturity
 from stream.monitor import Monitor
+from stream.traffic import HOUR_S
 from stream.version import Judgement
 
 LEAST = 0.2
@@ -115,7 +116,7 @@ def test_harm_that_is_over_leaves_a_young_reference_learning():
 
 def test_a_model_with_a_daily_wave_pages_only_when_it_is_worse():
     well, ill = Kind(10_000, 0.4), Kind(10_000, 0.4, hurt=3.3, times=2.0)
-    assert [pages(well._replace(), seed) for seed in (0, 1)] == [[], []]
+    assert [pages(well, seed) for seed in (0, 1)] == [[], []]
     assert all(0.0 < pages(ill, seed)[0] < 1.0 for seed in (0, 1))
 
 

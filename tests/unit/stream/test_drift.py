@@ -186,27 +186,27 @@ def test_state_of_a_drift_is_written_back_as_it_was():
     assert state.load(written).versions["v1"].reference.features["rating"].drift.finding is not None
 
 
-def rain(day, wet, rng):
-    return float(rng.exponential()) if wet and rng.random() < 0.4 else 0.0
-
-
-def weather(days, wet, *, until=60):
-    """Return the tickets about an input that is 0 but for ``days``, whose windows are wet."""
+def weather(wet, *, days=60):
+    """Return the tickets about the rain: 40 % of a wet day's values, none of the others."""
     monitor, found, rng = Monitor("m"), [], np.random.default_rng(5)
-    for i in range(until * DAILY):
-        at = i / DAILY * DAY_S
-        day = int(i / DAILY)
-        features = {"rain": rain(day, day in days, rng) * wet}
+    for i in range(days * DAILY):
+        day = i / DAILY
+        rain = float(rng.exponential()) if int(day) in wet and rng.random() < 0.4 else 0.0
         one = Prediction(
-            prediction_id="p", model="m", version="v", at=Instant(at), prediction=True, features=features
+            prediction_id="p",
+            model="m",
+            version="v",
+            at=Instant(day * DAY_S),
+            prediction=True,
+            features={"rain": rain},
         )
-        served = Served("p", "m", "v", at, True, False, ("all",))
+        served = Served("p", "m", "v", day * DAY_S, True, False, ("all",))
         found += monitor.predicted(one, served, Judgement())
     return [one for one in found if one.state == "open" and one.feature == "rain"]
 
 
 def test_what_comes_and_goes_is_told_a_few_times_and_again_when_it_stays():
     showers = {15, 19, 22, 26, 31, 34, 38, 41}
-    assert 1 <= len(weather(showers, 1.0)) <= 2
-    staying = weather({15, 19, *range(40, 60)}, 1.0)
+    assert 1 <= len(weather(showers)) <= 2
+    staying = weather({15, 19, *range(40, 60)})
     assert 40.0 < staying[-1].detected_at / DAY_S < 44.0
