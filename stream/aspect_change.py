@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from stream.aspects import BELOW, Proof
 from stream.cycle import Rise
-from stream.diagnosis import Harm, culprit, is_certain, is_worse
+from stream.diagnosis import is_certain, is_worse
 from stream.error_windows import ErrorWindows
 from stream.events import ALL, SHIFTS, Finding
 from stream.harm_finding import Change, change_of_errors
 from stream.onset import Onset
+from stream.scan import Harm, culprit
 from stream.series import Series
 from stream.version import Version
 
@@ -47,7 +48,7 @@ def change_told(version: Version, one: Proof, increase: float, windows: ErrorWin
 
     The errors say in which slice it is. ``increase`` is the least relative rise worth a page.
     """
-    harm = culprit(version.series, one.aspect.since_at, increase)
+    harm = culprit(version.series, increase, one.aspect.since_at)
     series = version.series[harm.slice]
     if series.finding is None and is_worse(harm, increase) and is_certain(harm, series):
         return change_of_errors(version, harm, increase, windows)

@@ -12,10 +12,10 @@ from itertools import combinations
 from math import inf, nan, sqrt
 from typing import NamedTuple
 
-from stream.diagnosis import Harm, harm
 from stream.events import ALL, RolledOut, Stage
 from stream.reference import SAID, Feature, Reference
 from stream.rows import ABSENT, Row, Rows
+from stream.scan import Harm, harm
 from stream.series import Series
 from stream.version import OTHER
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from stream.diagnosis import Harm, onset_of
 from stream.error_windows import ErrorWindows
 from stream.events import ALL, Finding, Metric, Stage, Window, finding_id
 from stream.explanation import causes, rolled_out, rollouts_before
 from stream.instant import in_words
 from stream.joined import Served
 from stream.onset import Onset
+from stream.scan import Harm, onset_in
 from stream.version import LATE, Version
 
 
@@ -36,7 +36,7 @@ class Change(NamedTuple):
 def change_of_errors(version: Version, harm: Harm, increase: float, windows: ErrorWindows) -> Change:
     """Return the change that the errors of a slice show; ``increase`` is the least relative rise worth a page."""
     series, at = version.series[harm.slice], harm.onset_at
-    within = onset_of(series, 2 * harm.after.losses, increase)
+    within = onset_in(series, increase)
     return Change(
         metric=series.metric,
         words=series.metric,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from operator import add, truediv
 from typing import NamedTuple
 
@@ -109,30 +109,6 @@ class History:
             if taken >= count:
                 break
         return Span(taken, total, began_at)
-
-    def onset(self, count: int) -> float:
-        """Return when the level changed within the newest ``count`` losses or so; nan when empty.
-
-        The border between two buckets that leaves the least squared error around the two means, which is where
-        ``n_a n_b (mean_a - mean_b)^2`` is greatest; for one change it is the maximum-likelihood estimate.
-        """
-        scores = self._scores(count)
-        if not scores:
-            return self.newest(count).began_at
-        return scores[max(range(len(scores)), key=lambda place: scores[place][0])][1].began_at
-
-    def _scores(self, count: int) -> list[tuple[float, Bucket, Bucket]]:
-        """Return each border's score, the bucket after it, and the one before it."""
-        began_at = self.newest(count).began_at
-        newest = [bucket for bucket in self.buckets() if bucket.began_at >= began_at]
-        number, total = sum(b.losses for b in newest), sum(b.total for b in newest)
-        seen = summed = 0.0
-        found = []
-        for bucket, following in pairwise(newest):
-            seen, summed = seen + bucket.losses, summed + bucket.total
-            gap = (total - summed) / (number - seen) - summed / seen
-            found.append((seen * (number - seen) * gap * gap, following, bucket))
-        return found
 
     def since(self, at: float) -> Span:
         """Return the losses since about ``at``: of buckets that lie there by more than half of their time."""

@@ -6,8 +6,7 @@ finding when the loss rose enough, is still high, and no open finding explains i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -17,28 +16,27 @@ from msgspec.structs import replace
 from stream.aspect import Case
 from stream.aspect_change import change_told, is_page, note
 from stream.aspect_known import known_aspects
+from stream.attribution import harm_behind
 from stream.clock import UNTIMED, Clock
 from stream.closing import close
 from stream.confidence import Confidence
 from stream.correction import is_sound, revise, withdraw
 from stream.cycle import Rise
-from stream.diagnosis import culprit, is_explained, is_still_there, is_unusual, onset_of
+from stream.diagnosis import is_still_there, is_unusual
 from stream.error_windows import ANY, ErrorWindows
-from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage, Task
+from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import change_of_errors, harm_finding
 from stream.health import Health
 from stream.joined import Joined, Reason, Served
-from stream.judge.guard import Guard
 from stream.judge.known import guards
 from stream.reference import Reference
 from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.rows import row_of
+from stream.scan import onset_in
 from stream.series import Series, loss_of, task_of
 from stream.tickets import look
-from stream.version import Judgement, Version
+from stream.version import RECKONED, Judgement, Version, heirs
 
-RECKONED = 50
-"""Labels of a version between two looks at how many come in a week."""
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
 """The outcome is not of the prediction's kind, or the prediction not of its version's."""
@@ -167,10 +165,10 @@ class Monitor(Struct, array_like=True, gc=False):
     def _begin(self, served: Served, judgement: Judgement) -> Version:
         """Return a new version, with the references that it is held against; what has no room beside it goes."""
         task = task_of(served)
-        inherited = self._references(task, judgement.slice_budget) or guards(
+        elder = next(reversed(self.versions.values()), None)
+        inherited = heirs(elder, task, judgement.slice_budget) or guards(
             judgement.references, self.model, task, judgement.minimum_increase
         )
-        elder = next(reversed(self.versions.values()), None)
         reference = elder.reference.heir() if elder is not None else Reference()
         aspects = known_aspects(judgement.references, self.model, task, judgement.minimum_increase)
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
@@ -181,16 +179,6 @@ class Monitor(Struct, array_like=True, gc=False):
             made.aspects, made.learned_from = elder.aspects.heirs().over(aspects), elder.learned_from
         self.versions[served.version] = made
         return made
-
-    def _references(self, task: Task, most: int) -> dict[str, Guard]:
-        """Return what a new version is held against: that of the newest version, then what that inherited."""
-        elder = next(reversed(self.versions.values()), None)
-        if elder is None or elder.task != task:
-            return {}
-        own = {name: one.guard for name, one in elder.series.items()}
-        known = own | {name: guard for name, guard in elder.inherited.items() if name not in own}
-        heirs = ((name, heir) for name, guard in known.items() if (heir := guard.heir()) is not None)
-        return dict(islice(heirs, most))
 
     def _learn(
         self,
@@ -203,7 +191,6 @@ class Monitor(Struct, array_like=True, gc=False):
     ) -> Sequence[Finding]:
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
-        findings: list[Finding] | None = None
         # a clock that runs ahead puts no onset into the future, and its label came at once
         at, example = min(served.at, joined.outcome_at), served.prediction_id
         arl, increase, delay_s = version.arl, judgement.minimum_increase, joined.outcome_at - at
@@ -220,40 +207,59 @@ class Monitor(Struct, array_like=True, gc=False):
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
         if served.bins:
             version.rows.add(at, min(loss, route[0].scale or loss), served.slices, served.bins)
-        for series in route:
-            suspect = series.learn(at, loss, example, judgement.warmup, arl, increase, is_mature)
-            made: Finding | None = None
-            if series.finding is not None:
-                made = close(series, loss, joined.outcome_at, proven_at, increase)
-            elif suspect:
-                made = self._judge(version, served, series, suspect, judgement, joined.outcome_at, proven_at)
-            if made is not None:
-                findings = [*(findings or ()), made]
+        findings: list[Finding] | None = None
+        # all know the loss before one is judged: which slice a harm is in is asked of all
+        touched = [
+            one
+            for one in route
+            if one.learn(at, loss, example, judgement.warmup, arl, increase, is_mature)
+            or one.finding is not None
+        ]
+        if touched:
+            findings = self._errors(version, served, joined, touched, judgement, proven_at)
         if is_mature and version.aspects.are_due(route[0].outcomes):
             findings = self._beside(version, served, joined, judgement, proven_at, findings)
         return findings or ()
+
+    def _errors(
+        self,
+        version: Version,
+        served: Served,
+        joined: Joined,
+        touched: Iterable[Series],
+        judgement: Judgement,
+        proven_at: float | None,
+    ) -> list[Finding] | None:
+        """Close what is over of series with an open finding, and open what is behind the alarms of others."""
+        assert joined.outcome is not None
+        loss, at = loss_of(version.task, served.prediction, joined.outcome), joined.outcome_at
+        found = (
+            self._judge(version, served, one, judgement, at, proven_at)
+            if one.finding is None
+            else close(one, loss, at, proven_at, judgement.minimum_increase)
+            for one in touched
+        )
+        return [one for one in found if one is not None] or None
 
     def _judge(
         self,
         version: Version,
         served: Served,
         suspected: Series,
-        newest: int,
         judgement: Judgement,
         at: float,
         proven_at: float | None,
     ) -> Finding | None:
-        """Open what is behind an alarm of one series whose onset lies within its ``newest`` losses."""
+        """Open what is behind an alarm of one series."""
         increase = judgement.minimum_increase
-        onset = onset_of(suspected, newest, increase)
-        if onset.after <= version.aspects.told_at():
+        if onset_in(suspected, increase).after <= version.aspects.told_at():
             suspected.guard.ease()
             return None
-        found = culprit(version.series, onset.at, increase)
-        series = version.series[found.slice]
-        if is_explained(version.series, suspected, series, increase):
+        found = harm_behind(version, suspected, increase)
+        if found is None:
             suspected.guard.calm()
             return None
+        series = version.series[found.slice]
         rise = self._rise(version, found.onset_at, judgement)
         if not is_still_there(found, series) or not is_unusual(found, series, rise):
             suspected.guard.ease()

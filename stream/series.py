@@ -27,8 +27,6 @@ of the first ones in groups, so that a few broken values don't make all others l
 LARGEST = 1e100
 """A regression's error beyond this is a broken value; sums of smaller ones and their squares stay finite."""
 RECENT = 256
-SOUGHT = 64
-"""Newest losses among which an onset is sought at least."""
 EXAMPLES = 5
 
 
@@ -116,8 +114,8 @@ class Series(Struct, array_like=True, gc=False):
 
     def learn(
         self, at: float, loss: float, example: str, warmup: int, arl: float, increase: float, is_mature: bool
-    ) -> int:
-        """Take one matched outcome's loss; return how many newest losses hold the onset of proved harm, 0 if none.
+    ) -> bool:
+        """Take one matched outcome's loss; return whether harm is proved.
 
         ``example`` is the prediction's id, kept while it is one of the newest that went wrong. ADWIN alone
         judges from ``warmup`` losses on until there is a reference; from then on the harm detector, at a run
@@ -131,22 +129,17 @@ class Series(Struct, array_like=True, gc=False):
         scale = self.scale
         if not scale:
             self._calibrate(loss, warmup)
-            return self._suspect(arl) if proved else 0
+            return proved and self.guard.is_due(arl)
         if loss * SCALE > scale:
             self.examples = (*self.examples[1 - EXAMPLES :], example)
         if self.guard.harm is not None:
             if self.detector.seen:
                 self.detector.restart()
-            return self._suspect(arl) if proved else 0
+            return proved and self.guard.is_due(arl)
         change = self.detector.update(loss / scale if loss < scale else 1.0)
         if change is None or not is_mature or self.outcomes < warmup:
-            return 0
-        return 2 * change.kept if change.after > change.before else 0
-
-    def _suspect(self, arl: float) -> int:
-        """Return among how many newest losses an alarm's onset is to be sought; 0 if it no longer stands."""
-        harm = self.guard.harm
-        return max(2 * harm.losses_since_onset, SOUGHT) if harm is not None and self.guard.is_due(arl) else 0
+            return False
+        return change.after > change.before
 
     def _calibrate(self, loss: float, warmup: int) -> None:
         self.first_total += loss

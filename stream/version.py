@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from math import inf, isnan, sqrt
 
 import msgspec
@@ -28,6 +29,8 @@ SERIES = 800
 """Series of a model in all its versions; see ``stream.room``."""
 MATURE, SPREADS = 2.0, 6.0
 """Mean label delays, and their standard deviations, that predictions span before labels are judged."""
+RECKONED = 50
+"""Labels of a version between two looks at how many come in a week."""
 PATIENCE = 1.5
 """Mean label delays without a prediction after which labels are not judged."""
 LATE = 2.0
@@ -168,6 +171,16 @@ class Version(Struct, array_like=True, gc=False):
 def series_of(versions: Mapping[str, Version]) -> int:
     """Return how many series the versions have in all."""
     return sum(len(one.series) for one in versions.values())
+
+
+def heirs(elder: Version | None, task: Task, most: int) -> dict[str, Guard]:
+    """Return what the version after this one is held against, by slice: its references, then what it inherited."""
+    if elder is None or elder.task != task:
+        return {}
+    own = {name: one.guard for name, one in elder.series.items()}
+    known = own | {name: guard for name, guard in elder.inherited.items() if name not in own}
+    found = ((name, heir) for name, guard in known.items() if (heir := guard.heir()) is not None)
+    return dict(islice(found, most))
 
 
 def expect(versions: Mapping[str, Version], label_horizon_s: float) -> None:

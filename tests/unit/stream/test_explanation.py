@@ -88,8 +88,9 @@ def test_the_part_of_slices_that_is_harmed_is_named(seed):
         return 0.7 if i >= HURT and slices == {"tier": "a", "country": "br"} else 0.08
 
     found, _ = play(lambda i, rng: {}, hurt, seed=seed)
-    assert found[0].slice == "tier=a"
-    assert found[0].causes[0].startswith("tier=a and country=br: ")
+    # the page names one of the two, its first cause the pair
+    assert found[0].slice in ("tier=a", "country=br")
+    assert sorted(found[0].causes[0].partition(": ")[0].split(" and ")) == ["country=br", "tier=a"]
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3, 4, 5])

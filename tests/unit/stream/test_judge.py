@@ -1,17 +1,16 @@
-"""The judge's parts: the budget, a guard's reference, maturity, the interval of an onset."""
+"""The judge's parts: the budget, a guard's reference, maturity, divergence."""
 
 import numpy as np
 import pytest
 
 from stream.events import Instant, Prediction
-from stream.history import History
 from stream.joined import Joined, Reason, Served
 from stream.judge import budget
 from stream.judge.guard import HALF, Guard
 from stream.judge.known import guards, known_of
 from stream.judge.level import MOST, memory
 from stream.monitor import Monitor
-from stream.onset import divergence, onset
+from stream.onset import nats
 from stream.references import read_references, write_references
 from stream.settings import SettingsError
 from stream.version import Judgement
@@ -140,35 +139,12 @@ def test_young_reference_of_a_regression_allows_for_the_memory_of_its_first_loss
     assert guard.inflation >= guard.memory > 1.5
 
 
-def test_onset_lies_within_its_interval():
-    inside, widths = 0, []
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        history, change = History(), 1_000 + seed
-        for at in range(change + 150):
-            history.add(float(at), float(rng.random() < (0.35 if at >= change else 0.1)))
-        found = onset(history, "classification", 0.1, 0.2, 1.0)
-        assert found.after <= found.at <= found.before
-        inside += found.after <= change <= found.before
-        widths.append(found.before - found.after)
-    assert inside >= 54
-    assert np.median(widths) < 120
-
-
-def test_onset_where_nothing_rose_is_unknown():
-    history = History()
-    assert np.isnan(onset(history, "classification", 0.1, 0.2, 1.0)).all()
-    for at in range(100):
-        history.add(float(at), 0.0)
-    assert np.isnan(onset(history, "regression", 0.1, 0.2, 1.0)).all()
-
-
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_divergence_grows_with_the_rise_and_is_none_without(task):
-    found = [divergence(task, mean, 0.2) for mean in (0.1, 0.2, 0.3, 0.6, 1.0)]
-    assert found[:2] == [0.0, 0.0]
+def test_divergence_grows_with_the_distance_and_is_none_without(task):
+    found = [nats(task, mean, 0.2) for mean in (0.2, 0.3, 0.6, 0.99)]
+    assert found[0] == 0.0
     assert found == sorted(found)
-    assert found[2] > 0
+    assert found[1] > 0
 
 
 def test_references_survive_their_file(tmp_path):
