@@ -31,7 +31,7 @@ STREAMS = ("company", "elec2")
 @click.option(
     "--timeout",
     "timeout_s",
-    default=110.0,
+    default=180.0,
     show_default=True,
     help="Seconds until it gives up, from when Kafka is up.",
 )
