@@ -10,11 +10,13 @@ from stream.explanation import is_in
 from stream.history import BUCKET_LOSSES, Span
 from stream.judge.recovery import PROVED
 from stream.rows import Row
-from stream.scan import KNOWN, SMALL, Harm, Scanned, culprit, gain, harm, is_part, scanned
+from stream.scan import KNOWN, SMALL, Harm, Scanned, culprit, gain, harm, scanned, usual_of
 from stream.series import Series
 from stream.version import Version
 
 NONE = Span(0, 0.0, nan)
+FEWEST = 8
+"""Rows of a slice that say anything."""
 CLEAR = 3.0
 """Nats between the whole and a part of it that say in which the harm is: odds of twenty to one."""
 
@@ -23,20 +25,19 @@ def harm_behind(version: Version, suspected: Series, increase: float) -> Harm | 
     """Return the harm behind an alarm of one series, or ``None`` when open findings account for it.
 
     While a slice is known to be bad, neither the whole that it is part of proves anything, nor a slice that
-    overlaps with it: only what is worse outside of all that are told, as the newest rows say. Without enough of
-    these it is the slice that harm is in, unless that is told, or the whole.
+    overlaps with it: only what is worse outside of all that are told, as enough of the newest rows say.
     """
     series = version.series
     told = [name for name, one in series.items() if one.finding is not None]
     if not told:
         return culprit(series, increase)
-    own = next(scanned(name, one, increase).harm for name, one in series.items() if one is suspected)
-    if ALL in told or not is_part(own, series[ALL]):
+    if ALL in told:
         return None
-    rows = _outside(version, own.onset_at, told)
+    own, usual = next(name for name, one in series.items() if one is suspected), usual_of(series[ALL])
+    found = scanned(own, suspected, increase, usual).harm
+    rows = _outside(version, found.onset_at, told)
     if len(rows) < KNOWN:
-        found = culprit(series, increase)
-        return None if found.slice in (ALL, *told) else found
+        return None
     best = _proved(version, rows, increase, suspected.guard.inflation)
     return None if best is None else harm(best.slice, series[best.slice], best.onset_at)
 
@@ -49,15 +50,16 @@ def _outside(version: Version, since: float, told: Collection[str]) -> list[Row]
 
 def _proved(version: Version, rows: Sequence[Row], increase: float, inflation: float) -> Harm | None:
     """Return the harm that these rows prove, once they say where; ``None`` before."""
-    series = version.series
-    whole = _seen(ALL, series[ALL], rows, increase)
+    series, usual = version.series, usual_of(version.series[ALL])
+    whole = _seen(ALL, series[ALL], rows, increase, usual)
     part = Scanned(whole.harm, 0.0)
     for name, one in series.items():
         own = [row for row in rows if is_in(row, name, series)]
-        if KNOWN <= len(own) < SMALL * len(rows):
-            part = max(part, _seen(name, one, own, increase), key=_nats)
+        if FEWEST <= len(own) < SMALL * len(rows):
+            part = max(part, _seen(name, one, own, increase, usual), key=_nats)
     best = max(whole, part, key=_nats)
-    least = (PROVED + log(len(series))) * inflation
+    # as many hypotheses as slices, each with a border every so many rows
+    least = (PROVED + log(len(series) * len(rows) / BUCKET_LOSSES)) * inflation
     if best.nats < least or (
         abs(whole.nats - part.nats) < CLEAR and best.nats < 2.0 * log(version.arl) * inflation
     ):
@@ -69,13 +71,13 @@ def _nats(one: Scanned) -> float:
     return one.nats
 
 
-def _seen(name: str, series: Series, rows: Sequence[Row], increase: float) -> Scanned:
+def _seen(name: str, series: Series, rows: Sequence[Row], increase: float, usual: float) -> Scanned:
     """Return what speaks most for harm in one series that began at one of its rows, or a few before."""
-    usual = harm(name, series, rows[0].at)
-    total, best = 0.0, Scanned(usual._replace(after=NONE), 0.0)
+    split = harm(name, series, rows[0].at)
+    total, best = 0.0, Scanned(split._replace(after=NONE), 0.0)
     for losses, row in enumerate(reversed(rows), 1):
         total += row.loss
         if losses % BUCKET_LOSSES == 0 or losses == len(rows):
-            found = usual._replace(onset_at=row.at, after=Span(losses, total, row.at))
-            best = max(best, Scanned(found, gain(series.task, found, increase)), key=_nats)
+            found = split._replace(onset_at=row.at, after=Span(losses, total, row.at))
+            best = max(best, Scanned(found, gain(series.task, found, increase, usual)), key=_nats)
     return best

@@ -1,4 +1,4 @@
-"""Core. Which slice carries the harm: the smallest one that explains most of it."""
+"""Core. Whether harm is worth a page, and still there."""
 
 from __future__ import annotations
 

@@ -37,6 +37,8 @@ def change_of_errors(version: Version, harm: Harm, increase: float, windows: Err
     """Return the change that the errors of a slice show; ``increase`` is the least relative rise worth a page."""
     series, at = version.series[harm.slice], harm.onset_at
     within = onset_in(series, increase)
+    if within.at != within.at:
+        within = Onset(at, at, at)
     return Change(
         metric=series.metric,
         words=series.metric,

@@ -33,7 +33,7 @@ from stream.reference import Reference
 from stream.room import VERSIONS, forget_oldest_stage, make_room
 from stream.rows import row_of
 from stream.scan import onset_in
-from stream.series import Series, loss_of, task_of
+from stream.series import Series, loss_of, task_of, widest
 from stream.tickets import look
 from stream.version import RECKONED, Judgement, Version, heirs
 
@@ -206,9 +206,9 @@ class Monitor(Struct, array_like=True, gc=False):
             self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
         if served.bins:
-            version.rows.add(at, min(loss, route[0].scale or loss), served.slices, served.bins)
+            version.rows.add(at, min(loss, widest(route) or loss), served.slices, served.bins)
         findings: list[Finding] | None = None
-        # all know the loss before one is judged: which slice a harm is in is asked of all
+        # all learn before one is judged
         touched = [
             one
             for one in route

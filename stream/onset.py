@@ -1,4 +1,4 @@
-"""Core. When harm began: what an estimate says, and how far a mean loss is from another.
+"""Core. What an estimate of when harm began says, and the divergence that it is made by.
 
 The divergence is that of Bernoulli losses for a classification, of exponential ones for an absolute error.
 """

@@ -26,6 +26,7 @@ KNOWN = 30
 
 
 NOTHING = Bucket(nan, 0.0, 0.0)
+"""Before the first bucket."""
 
 
 class Harm(NamedTuple):
@@ -57,11 +58,12 @@ def culprit(series: Mapping[str, Series], increase: float, since: float | None =
     Harm is a mean loss above the one before by more than the relative rise ``increase``. ``since``: when it began,
     if that is known (epoch seconds).
     """
-    best = scanned(ALL, series[ALL], increase, since)
+    usual = usual_of(series[ALL])
+    best = scanned(ALL, series[ALL], increase, usual, since)
     for name, one in series.items():
         if name != ALL:
-            found = scanned(name, one, increase, since)
-            if found.nats > best.nats and is_part(found.harm, series[ALL]):
+            found = scanned(name, one, increase, usual, since)
+            if found.nats > best.nats and _is_part(found.harm, series[ALL]):
                 best = found
     return best.harm
 
@@ -71,7 +73,7 @@ def onset_in(series: Series, increase: float) -> Onset:
 
     The interval holds the borders that are less likely by ``DROP`` at most, times the inflation by dependence.
     """
-    scores = [(speaks, one.onset_at) for one, speaks in _profile("", series, increase)]
+    scores = [(speaks, one.onset_at) for one, speaks in _profile("", series, increase, 0.0)]
     most, at = max(scores, default=(0.0, nan))
     if not most > 0.0:
         return Onset(nan, nan, nan)
@@ -81,33 +83,43 @@ def onset_in(series: Series, increase: float) -> Onset:
     return Onset(at, began[max(first - 1, 0)], began[min(last, len(began) - 1)])
 
 
-def scanned(name: str, series: Series, increase: float, since: float | None = None) -> Scanned:
-    """Return what speaks most for harm in one series; 0 nats, and none of its losses since, when nothing does."""
+def scanned(name: str, series: Series, increase: float, usual: float, since: float | None = None) -> Scanned:
+    """Return what speaks most for harm in one series; 0 nats, and none of its losses since, when nothing does.
+
+    ``usual`` is the whole's mean loss. Harm that is told is that of its finding; ``since``: as in ``culprit``.
+    """
     told = series.finding
-    if told is not None:
-        usual = series.shown(told.before)
-        known = Span(told.before_count, told.before_count * usual, nan)
-        one = Harm(name, told.onset_at, known, series.history.since(told.onset_at))
-        return Scanned(one, gain(series.task, one, increase))
     if since is not None:
         one = harm(name, series, since)
-        return Scanned(one, gain(series.task, one, increase))
-    best = max(_profile(name, series, increase), key=lambda one: one.nats, default=None)
+        return Scanned(one, gain(series.task, one, increase, usual))
+    if told is not None:
+        mean = series.shown(told.before)
+        known = Span(told.before_count, told.before_count * mean, nan)
+        one = Harm(name, told.onset_at, known, series.history.since(told.onset_at))
+        return Scanned(one, gain(series.task, one, increase, usual))
+    best = max(_profile(name, series, increase, usual), key=lambda one: one.nats, default=None)
     return best if best is not None and best.nats > 0.0 else Scanned(harm(name, series, inf), 0.0)
 
 
-def _profile(name: str, series: Series, increase: float) -> Iterator[Scanned]:
+def usual_of(whole: Series) -> float:
+    """Return the mean loss of all, of the reference if there is one; 0 before the first."""
+    known = whole.guard.reference()
+    return known.mean if known.losses else whole.loss_total / max(whole.outcomes, 1)
+
+
+def _profile(name: str, series: Series, increase: float, usual: float) -> Iterator[Scanned]:
     """Yield the harms that may have begun at a bucket of the history, the newest first.
 
     What is older than an earlier harm's end is no part of this one.
     """
-    guard, buckets = series.guard.harm, [*series.history.buckets()]
-    newest = guard.losses_since_calm if guard is not None and series.episode else inf
+    buckets = [*series.history.buckets()]
+    ended_at = -inf if series.rested is None else series.rested.since
     all_losses, all_total = sum(one.losses for one in buckets), sum(one.total for one in buckets)
     known = series.guard.reference()
-    # the mean of the whole history lies between that before and that since
+    worse = known.mean * (1.0 + increase) if known.losses else inf
+    # without a whole reference the mean of the whole history lies between that before and that since
     is_young = series.guard.learning or not known.losses
-    least = all_total / max(all_losses, 1.0) if is_young else known.mean * (1.0 + increase)
+    least = min(worse, all_total / max(all_losses, 1.0)) if is_young else worse
     losses = total = 0.0
     for (began_at, more, lost), earlier in pairwise([*reversed(buckets), NOTHING]):
         losses, total = losses + more, total + lost
@@ -115,8 +127,8 @@ def _profile(name: str, series: Series, increase: float) -> Iterator[Scanned]:
             before = Span(int(all_losses - losses), all_total - total, nan)
             after = Span(int(losses), total, began_at)
             found = Harm(name, began_at, _before(series, before, int(losses)), after)
-            yield Scanned(found, gain(series.task, found, increase, _begun(found, earlier)))
-        if losses >= newest:
+            yield Scanned(found, gain(series.task, found, increase, usual, _begun(found, earlier)))
+        if began_at <= ended_at:
             return
 
 
@@ -138,19 +150,24 @@ def _before(series: Series, history: Span, after: int) -> Span:
     return history if is_longer or (is_within and history.losses >= KNOWN) else known
 
 
-def gain(task: Task, found: Harm, increase: float, begun: float = 0.0) -> float:
+def gain(task: Task, found: Harm, increase: float, usual: float, begun: float = 0.0) -> float:
     """Return the nats by which two means are likelier than one, if the second is above the first by enough.
 
-    ``begun``: losses more, of the same mean.
+    ``begun``: losses more, of the same mean. A regression's past counts as one loss of ``usual`` more: without any
+    loss it would be infinitely far from all that comes.
     """
     before, after = found.before, found.after
     if before.losses < KNOWN or not after.losses or after.mean <= before.mean * (1.0 + increase):
         return 0.0
-    losses = after.losses + begun
-    mean = (before.total + losses * after.mean) / (before.losses + losses)
-    return losses * nats(task, after.mean, mean) + before.losses * nats(task, before.mean, mean)
+    losses, known, total = after.losses + begun, float(before.losses), before.total
+    if task == "regression":
+        known, total = known + 1.0, total + usual
+        if after.mean <= total / known:
+            return 0.0
+    mean = (total + losses * after.mean) / (known + losses)
+    return losses * nats(task, after.mean, mean) + known * nats(task, total / known, mean)
 
 
-def is_part(found: Harm, whole: Series) -> bool:
+def _is_part(found: Harm, whole: Series) -> bool:
     """Return whether a slice's losses since are not nearly all that there were."""
     return found.after.losses < SMALL * whole.history.since(found.onset_at).losses

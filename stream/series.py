@@ -7,6 +7,7 @@ absolute error (its mean is the MAE); ``tests/laws`` holds both to River's metri
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import median
 from typing import Literal
 
@@ -193,6 +194,11 @@ class Series(Struct, array_like=True, gc=False):
     def recent(self) -> float:
         """The figure over about the newest 256 outcomes; nan before the first."""
         return self.shown(self.history.newest(RECENT).mean)
+
+
+def widest(route: Iterable[Series]) -> float:
+    """Return where a loss is cut that is compared in all of these series; 0 while that is not known."""
+    return max(one.scale for one in route)
 
 
 def new_series(task: Task, delta: float) -> Series:

@@ -16,18 +16,22 @@ KNOWN, SECOND, ENDS = 4_000, 5_000, 7_000
 TIERS, PLATFORMS, CITIES = ("a", "b", "c"), ("ios", "android"), tuple("klmno")
 
 
-def play(rate, seed, number=False, ends=ENDS, known=KNOWN):
+def play(rate, seed, number=False, ends=ENDS, known=KNOWN, version=lambda i: "v1", cities=None):
     """Return the pages of a model whose ``rate(i, tier, platform, city)`` is an error rate or a mean error."""
     rng, monitor, found = np.random.default_rng(seed), Monitor("m"), []
     join = Join(1e9, 100_000, MemoryStore(), 100_000)
     for i in range(KNOWN - known, ends):
-        tier, platform, city = TIERS[rng.integers(3)], PLATFORMS[rng.integers(2)], CITIES[rng.integers(5)]
+        tier, platform, city = (
+            TIERS[rng.integers(3)],
+            PLATFORMS[rng.integers(2)],
+            CITIES[rng.choice(5, p=cities)],
+        )
         level, draw = rate(i, tier, platform, city), rng.random()
         happened = float(rng.exponential(level) * rng.choice((-1, 1))) if number else bool(draw >= level)
         one = Prediction(
             prediction_id=str(i),
             model="m",
-            version="v1",
+            version=version(i),
             at=Instant(i),
             prediction=0.0 if number else True,
             slices={"tier": tier, "platform": platform, "city": city, "country": "x"},
@@ -78,6 +82,56 @@ def test_a_second_harm_is_told_while_the_first_is_open(second):
     assert found[1].detected_at > SECOND
 
 
+@pytest.mark.parametrize("where", [ALL, "tier=c"])
+def test_a_new_version_that_is_wrong_each_time_is_a_page(where):
+    is_worse = worse(where)
+    found = play(
+        lambda *what: 1.0 if is_worse(*what) else 0.08,
+        3,
+        known=1_500,
+        ends=KNOWN + 800,
+        version=lambda i: "v1" if i < KNOWN else "v2",
+    )
+    assert [(one.version, one.slice) for one in found] == [("v2", where)]
+
+
+def test_a_second_harm_in_a_rare_slice_is_told():
+    first, then = worse("tier=c"), worse("city=k", SECOND)
+    found = play(
+        lambda *what: 0.4 if first(*what) else 0.9 if then(*what) else 0.08,
+        2,
+        cities=[0.06, 0.2, 0.2, 0.2, 0.34],
+    )
+    assert [one.slice for one in found] == ["tier=c", "city=k"]
+
+
+def test_a_second_harm_in_nearly_all_is_told():
+    first, then = worse("city=k"), worse("city=o", SECOND)
+    found = play(
+        lambda *what: 0.9 if first(*what) else 0.5 if then(*what) else 0.08, 2, cities=[0.06, 0, 0, 0, 0.94]
+    )
+    assert [one.slice for one in found] in (["city=k", ALL], ["city=k", "city=o"])
+
+
+def test_a_relapse_is_told_while_another_harm_is_open():
+    def rate(i, tier, platform, city):
+        if tier == "a":
+            return 0.5 if KNOWN <= i < KNOWN + 900 or i >= KNOWN + 5_000 else 0.08
+        return 0.4 if tier == "c" and i >= KNOWN + 3_500 else 0.08
+
+    found = play(rate, 4, ends=KNOWN + 7_000)
+    assert [one.slice for one in found] == ["tier=a", "tier=c", "tier=a"]
+
+
+def test_a_slice_without_any_loss_does_not_speak_for_all_that_comes():
+    def rate(i, tier, platform, city):
+        if city == "k":
+            return 0.001 if i > KNOWN else 0.0
+        return 4.0 if tier == "c" and i >= KNOWN else 1.0
+
+    assert [one.slice for one in play(rate, 6, number=True, ends=KNOWN + 800)] == ["tier=c"]
+
+
 def series_of(total, losses=400, rise=0.0, since=300):
     """Return a series of these losses of 0 and 1, as evenly as can be: ``total`` of them before, then ``rise``."""
     made, lost = new_series("classification", 1e-4), 0.0
@@ -126,7 +180,7 @@ def test_the_onset_lies_within_its_interval():
      (Span(100, 10.0, 0.0), Span(100, 11.9, 0.0))],
 )  # fmt: skip
 def test_too_few_losses_or_too_small_a_rise_speak_for_nothing(before, after):
-    assert gain("classification", Harm(ALL, 0.0, before, after), 0.2) == 0.0
+    assert gain("classification", Harm(ALL, 0.0, before, after), 0.2, 0.1) == 0.0
 
 
 def test_the_gain_is_the_log_likelihood_ratio_of_two_means_against_one():
@@ -135,4 +189,4 @@ def test_the_gain_is_the_log_likelihood_ratio_of_two_means_against_one():
 
     ratio = likelihood(10, 100, 0.1) + likelihood(20, 50, 0.4) - likelihood(30, 150, 0.2)
     found = Harm(ALL, 0.0, Span(100, 10.0, 0.0), Span(50, 20.0, 0.0))
-    assert gain("classification", found, 0.2) == pytest.approx(ratio)
+    assert gain("classification", found, 0.2, 0.1) == pytest.approx(ratio)
