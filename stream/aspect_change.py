@@ -9,7 +9,7 @@ from stream.error_windows import ErrorWindows
 from stream.events import ALL, SHIFTS, Finding
 from stream.harm_finding import Change, change_of_errors
 from stream.onset import Onset
-from stream.scan import Harm, culprit
+from stream.scan import Harm, culprit, usual_of
 from stream.series import Series
 from stream.version import Version
 
@@ -38,9 +38,7 @@ def _is_worse(one: Proof, whole: Series, rise: Rise) -> bool:
         return False
     if one.metric not in SHIFTS:
         return after.mean > rise.factor * before.mean * (1.0 + rise.least)
-    known = whole.guard.reference()
-    usual = known.mean if known.losses else whole.loss_total / whole.outcomes
-    return after.mean - abs(before.mean) > rise.least * usual
+    return after.mean - abs(before.mean) > rise.least * usual_of(whole)
 
 
 def change_told(version: Version, one: Proof, increase: float, windows: ErrorWindows) -> Change:

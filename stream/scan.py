@@ -23,8 +23,6 @@ SMALL = 0.8
 """A slice that holds more of the losses since than this share says nothing that the whole does not."""
 KNOWN = 30
 """Losses before the onset that a slice must have to be named."""
-
-
 NOTHING = Bucket(nan, 0.0, 0.0)
 """Before the first bucket."""
 
@@ -88,10 +86,10 @@ def scanned(name: str, series: Series, increase: float, usual: float, since: flo
 
     ``usual`` is the whole's mean loss. Harm that is told is that of its finding; ``since``: as in ``culprit``.
     """
-    told = series.finding
     if since is not None:
         one = harm(name, series, since)
         return Scanned(one, gain(series.task, one, increase, usual))
+    told = series.finding
     if told is not None:
         mean = series.shown(told.before)
         known = Span(told.before_count, told.before_count * mean, nan)
