@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from stream.closing import LOOKED_AT
 from stream.events import Finding, Task
 from stream.history import Span
+from stream.judge.edetector import EDetector
 from stream.judge.guard import UNKNOWN, Guard
-from stream.judge.harm import HarmDetector
 from stream.judge.recovery import recovery
 from stream.series import EXAMPLES
 
@@ -118,7 +118,7 @@ class Aspect(Struct, array_like=True, gc=False):
         self.bar = UNKNOWN if is_each else guard.cut
         self.look_at = self.count + guard.due - guard.level.losses if guard.learning else 0
 
-    def _enlarge(self, harm: HarmDetector, value: float, case: Case) -> None:
+    def _enlarge(self, harm: EDetector, value: float, case: Case) -> None:
         """Take note of a large loss: it is the first since the onset, or one more."""
         if harm.losses_since_onset <= 1:
             self.onset_count, self.onset_total, self.large = self.count - 1, self.total - value, 1

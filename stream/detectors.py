@@ -12,6 +12,8 @@ from typing import NamedTuple
 from msgspec import Struct
 from river.drift import ADWIN
 
+from stream.doubles import numbers, packed, with_one
+
 CLOCK = 32
 """Losses between two looks for a cut; River's default."""
 
@@ -27,7 +29,7 @@ class Change(NamedTuple):
 class Detector(Struct, array_like=True, gc=False):
     """ADWIN over losses within 0..1; ``seen`` and ``total`` are of the losses since it last began anew.
 
-    There is no ADWIN before it would first look for a cut: until then losses are only kept in ``first``, since
+    There is no ADWIN before it would first look for a cut: until then losses are only kept in ``begun``, since
     most series of a large fleet are young, or have a reference and feed none.
     """
 
@@ -35,7 +37,15 @@ class Detector(Struct, array_like=True, gc=False):
     seen: int = 0
     total: float = 0.0
     delta: float = ADWIN().delta
-    first: list[float] = []
+    first: tuple[float, ...] = ()
+    """Until schema 6: what is in ``begun``."""
+    begun: bytes = b""
+    """The losses (``stream.doubles``), while they are few."""
+
+    def __post_init__(self) -> None:
+        """Take over what an older schema wrote."""
+        if self.first:
+            self.begun, self.first = packed(self.first), ()
 
     def update(self, loss: float) -> Change | None:
         """Take one loss; return the change that it proved, if any."""
@@ -43,7 +53,7 @@ class Detector(Struct, array_like=True, gc=False):
         self.seen += 1
         self.total += loss
         if adwin is None:
-            self.first.append(loss)
+            self.begun = with_one(self.begun, loss)
             if self.seen < CLOCK:
                 return None
             adwin = self._begin()
@@ -53,9 +63,9 @@ class Detector(Struct, array_like=True, gc=False):
 
     def _begin(self) -> ADWIN:
         self.adwin = ADWIN(delta=self.delta, clock=CLOCK)
-        for loss in self.first:
+        for loss in numbers(self.begun):
             self.adwin.update(loss)
-        self.first = []
+        self.begun = b""
         return self.adwin
 
     def _cut(self, adwin: ADWIN) -> Change | None:
@@ -66,4 +76,4 @@ class Detector(Struct, array_like=True, gc=False):
 
     def restart(self) -> None:
         """Forget everything."""
-        self.adwin, self.seen, self.total, self.first = None, 0, 0.0, []
+        self.adwin, self.seen, self.total, self.begun = None, 0, 0.0, b""

@@ -24,9 +24,7 @@ from stream.error_windows import ErrorWindows
 from stream.events import ALL
 from stream.figures.sums import WIDTHS, Sums, restored_sums
 from stream.history import History
-from stream.judge import harm
 from stream.judge.guard import HALF
-from stream.judge.harm import HarmDetector
 from stream.maturity import Cohorts
 from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
@@ -34,7 +32,7 @@ from stream.rows import Rows
 from stream.traffic import Hours
 from stream.version import Routes
 
-SCHEMA: Final = b"6"
+SCHEMA: Final = b"7"
 PICKLED: Final = b"\x80\x05"
 
 _RIVER = {
@@ -59,8 +57,6 @@ def _write(value: Any) -> Any:
     kind = type(value)
     if kind is History or kind is Cycle:
         return value.cells.tobytes()
-    if kind is HarmDetector:
-        return value.state()
     if kind is Hours:
         return value.cells.tobytes()
     if kind is Cohorts or kind is Rows:
@@ -84,8 +80,6 @@ def _read(kind: type, value: Any) -> Any:
         return History(value)
     if kind is Cycle:
         return Cycle(value)
-    if kind is HarmDetector:
-        return harm.restored(value)
     if kind is Hours:
         return Hours(value)
     if kind is Cohorts:
@@ -186,12 +180,13 @@ def _unsummed(reader: Callable[[bytes], Monitor]) -> Callable[[bytes], Monitor]:
     return read
 
 
-# schemas 3 to 6 appended fields to the records of schema 2
+# schemas 3 to 7 appended fields to the records of schema 2
 SCHEMAS: Final[Mapping[bytes, Callable[[bytes], Monitor]]] = {
     b"1": _unsummed(_unguarded(state_1.load)),
     b"2": _unsummed(_unguarded(_eager)),
     b"3": _unsummed(_eager),
     b"4": _unsummed(_eager),
     b"5": _decode,
+    b"6": _decode,
     SCHEMA: _decode,
 }

@@ -1,4 +1,4 @@
-"""Core. Many seeded streams at once through the same recurrence as ``stream.judge.harm``, on numpy.
+"""Core. Many seeded streams at once through the same recurrence as ``stream.judge.edetector``, on numpy.
 
 ``tests/laws/test_harm_laws.py`` holds both to the same evidence and the same alarms.
 """

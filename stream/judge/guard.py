@@ -6,10 +6,13 @@ that happens while all is well is then measured on the losses after those, so th
 
 from __future__ import annotations
 
+from copy import copy
+
 from msgspec import Struct, field
 
+from stream.doubles import SIZE, numbers, packed, with_one
 from stream.history import Span
-from stream.judge.harm import HarmDetector
+from stream.judge.edetector import EDetector, edetector
 from stream.judge.level import FEWEST, MOST, Level, bound_of, memory
 from stream.judge.mixture import LEAST, rounded
 from stream.judge.recovery import Recovery
@@ -44,11 +47,12 @@ class Guard(Struct, array_like=True, gc=False):
     """Reference and detector of one series. ``harm`` is ``None`` while there is no reference."""
 
     cut: float = UNKNOWN
-    first: list[float] = field(default_factory=list)
+    first: tuple[float, ...] = ()
+    """Until schema 6: what is in ``begun``."""
     level: Level = field(default_factory=Level)
     total: float = 0.0
     """Of the losses in ``level``, in their own unit."""
-    harm: HarmDetector | None = None
+    harm: EDetector | None = None
     known: int = 0
     known_total: float = 0.0
     """What the reference was made of when it was renewed last: losses and their sum."""
@@ -63,6 +67,13 @@ class Guard(Struct, array_like=True, gc=False):
     """Of the first losses, where the cut is, when that is learned."""
     is_seasoned: bool = True
     """Whether the losses are of a week at least; until then a reference is renewed beyond ``MOST``."""
+    begun: bytes = b""
+    """The first losses (``stream.doubles``), while the cut is sought."""
+
+    def __post_init__(self) -> None:
+        """Take over what an older schema wrote."""
+        if self.first:
+            self.begun, self.first = packed(self.first), ()
 
     def take(self, loss: float, arl: float, increase: float) -> bool:
         """Take one loss (>= 0); return whether harm is proved: evidence at its limit.
@@ -97,10 +108,10 @@ class Guard(Struct, array_like=True, gc=False):
             self.level.losses += losses
 
     def _begin(self, loss: float) -> None:
-        self.first.append(loss)
-        if len(self.first) == FIRST:
-            self.cut, self.memory = sorted(self.first)[int(self.quantile * FIRST)], memory(self.first)
-            self.first = []
+        self.begun = with_one(self.begun, loss)
+        if len(self.begun) == SIZE * FIRST:
+            first, self.begun = numbers(self.begun), b""
+            self.cut, self.memory = sorted(first)[int(self.quantile * FIRST)], memory(first)
 
     def _renew(self, arl: float, increase: float) -> None:
         """Make the reference of all losses so far; while there is some evidence that they are bad, put it off."""
@@ -117,7 +128,7 @@ class Guard(Struct, array_like=True, gc=False):
         bound = bound_of(level.losses, level.lost, inflation, SHARE * increase)
         bound, inflation = rounded(max(bound, LEAST), inflation)
         if harm is None:
-            self.harm = HarmDetector(bound, arl, inflation)
+            self.harm = edetector(bound, arl, inflation)
         else:
             harm.aim(bound, arl, inflation)
         self.known, self.known_total = level.losses, self.total
@@ -185,9 +196,9 @@ class Guard(Struct, array_like=True, gc=False):
         anew = Level() if goes_on else FROZEN
         return Guard(
             self.cut,
-            level=self.level.copy() if self.learning else anew,
+            level=copy(self.level) if self.learning else anew,
             total=self.total if self.learning else 0.0,
-            harm=HarmDetector(harm.bound, harm.arl, harm.inflation),
+            harm=edetector(harm.bound, harm.arl, harm.inflation),
             known=self.known,
             known_total=self.known_total,
             learning=goes_on,

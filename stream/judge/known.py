@@ -8,8 +8,8 @@ from msgspec import Struct, field
 
 from stream.events import Task
 from stream.judge import budget
+from stream.judge.edetector import edetector
 from stream.judge.guard import HALF, QUANTILE, SHARE, Guard, spared
-from stream.judge.harm import HarmDetector
 from stream.judge.level import Level, bound_of
 from stream.judge.mixture import LEAST, rounded
 
@@ -62,7 +62,7 @@ def guard_of(known: Known, increase: float) -> Guard:
     """Return a guard with this reference, frozen; ``increase`` is the least relative rise worth a page."""
     bound = max(bound_of(known.losses, known.lost, known.inflation, SHARE * increase), LEAST)
     bound, inflation = rounded(bound, known.inflation)
-    harm = HarmDetector(bound, budget.FEWEST, inflation)
+    harm = edetector(bound, budget.FEWEST, inflation)
     return Guard(known.cut, harm=harm, known=known.losses, known_total=known.total, learning=False)
 
 

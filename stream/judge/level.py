@@ -10,16 +10,17 @@ to look dependent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import sqrt
 from operator import mul
 from statistics import median
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 SURE = 2.0
 """Standard errors between the loss rate seen and the bound."""
-BLOCKS = (32, 256)
+SHORT, LONG = 32, 256
+"""Neighbours that are summed."""
 FEWEST = 250
 """Losses that make a first reference; it is made anew at each doubling, and frozen at ``MOST``."""
 MOST = 5_000
@@ -34,10 +35,25 @@ class Level(Struct, array_like=True, gc=False):
     """Losses of 1 that followed a 1."""
     newest: int = -1
     """Which loss was the newest 1, from 1 on."""
-    blocks: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
-    """Which block the newest 1 was in, by block length; then its sum, and the squares of those before it."""
-    sums: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
-    squares: list[int] = field(default_factory=lambda: [0] * len(BLOCKS))
+    blocks: tuple[int, ...] = ()
+    """Until schema 6, like the next two: the numbers below, each of the short and the long block."""
+    sums: tuple[int, ...] = ()
+    squares: tuple[int, ...] = ()
+    short: int = 0
+    """Which short block the newest 1 was in; then its sum, and the squares of those before it."""
+    short_sum: int = 0
+    short_squares: int = 0
+    long: int = 0
+    long_sum: int = 0
+    long_squares: int = 0
+
+    def __post_init__(self) -> None:
+        """Take over what an older schema wrote."""
+        if self.blocks:
+            self.short, self.long = self.blocks
+            self.short_sum, self.long_sum = self.sums
+            self.short_squares, self.long_squares = self.squares
+            self.blocks = self.sums = self.squares = ()
 
     def add(self, lost: bool) -> None:
         """Take one loss, in order of arrival."""
@@ -45,29 +61,30 @@ class Level(Struct, array_like=True, gc=False):
         if lost:
             self.lose()
 
-    def copy(self) -> Level:
-        """Return the same counts, apart from these."""
-        same = self.losses, self.lost, self.pairs, self.newest
-        return Level(*same, [*self.blocks], [*self.sums], [*self.squares])
-
     def lose(self) -> None:
         """Say that the newest of ``losses`` is 1."""
         place = self.losses
         self.lost += 1
         self.pairs += self.newest == place - 1
         self.newest = place
-        for at, length in enumerate(BLOCKS):
-            block = (place - 1) // length
-            if block == self.blocks[at]:
-                self.sums[at] += 1
-            else:
-                self.squares[at] += self.sums[at] ** 2
-                self.blocks[at], self.sums[at] = block, 1
+        short, long = (place - 1) // SHORT, (place - 1) // LONG
+        if short == self.short:
+            self.short_sum += 1
+        else:
+            self.short_squares += self.short_sum**2
+            self.short, self.short_sum = short, 1
+        if long == self.long:
+            self.long_sum += 1
+        else:
+            self.long_squares += self.long_sum**2
+            self.long, self.long_sum = long, 1
 
-    def _square(self, at: int) -> int:
-        """Return the squares of the sums over all whole blocks of one length."""
-        whole = self.losses // BLOCKS[at]
-        return self.squares[at] + (self.sums[at] ** 2 if self.blocks[at] < whole else 0)
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield each block length, and the squares of the sums over all whole blocks of it."""
+        is_whole = self.short < self.losses // SHORT
+        yield SHORT, self.short_squares + (self.short_sum**2 if is_whole else 0)
+        is_whole = self.long < self.losses // LONG
+        yield LONG, self.long_squares + (self.long_sum**2 if is_whole else 0)
 
     @property
     def rate(self) -> float:
@@ -83,10 +100,10 @@ class Level(Struct, array_like=True, gc=False):
             return 1.0
         follow = (self.pairs / self.losses - rate * rate) / spread
         looks = [1.0, (1.0 + follow) / (1.0 - follow) if follow < 0.99 else 199.0]
-        for at, block in enumerate(BLOCKS):
+        for block, squares in self._blocks():
             blocks = self.losses // block
             if blocks > 2:
-                seen = (self._square(at) / blocks - (block * rate) ** 2) / (block * spread)
+                seen = (squares / blocks - (block * rate) ** 2) / (block * spread)
                 looks.append(seen / (1.0 + SURE * sqrt(2.0 / blocks)))
         return max(looks)
 

@@ -40,12 +40,15 @@ class Mixture(NamedTuple):
 
     bound: float
     inflation: float
-    components: tuple[Component, ...]
+    components: tuple[Component, Component, Component]
     powers: tuple[float, ...]
     climb: float
     fall: float
+    rests: tuple[float, float, float]
+    """Where evidence begins."""
 
 
+@lru_cache(maxsize=16_384)
 def mixture(bound: float, inflation: float = 1.0) -> Mixture:
     """Return the constants for a bound on the mean loss, rounded up to the grid, and an inflation of at least 1.
 
@@ -78,7 +81,9 @@ def _mixture(step: int, hundredths: int) -> Mixture:
         up, down = up**power, down**power
         bet = (rate - bound) / (bound * (1 - bound))
         found.append(Component(up, down, weight, weight * down / (1.0 - down), bet))
-    return Mixture(bound, inflation, tuple(found), tuple(powers), log(found[0].up), log(found[0].down))
+    one, two, three = found
+    climb, fall, rests = log(one.up), log(one.down), (one.rest, two.rest, three.rest)
+    return Mixture(bound, inflation, (one, two, three), tuple(powers), climb, fall, rests)
 
 
 def exponent(rate: float, inflation: float, up: float, down: float) -> float:

@@ -1,7 +1,6 @@
 """The harm detector against its formula, its simulation, River's protocol, and its promise."""
 
-import pickle
-
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +9,8 @@ from hypothesis import strategies as st
 from bench.detection import limit
 from bench.detection.rare import alarms_per_loss
 from bench.detection.streams import Lanes, chained
-from stream.judge.harm import HarmDetector, restored
+from stream.judge.edetector import EDetector, edetector
+from stream.judge.harm import HarmDetector
 from stream.judge.level import FEWEST, Level, upper
 from stream.judge.mixture import limit_for, mixture
 
@@ -34,7 +34,7 @@ def by_formula(bound, inflation, stream):
 @settings(max_examples=100, deadline=None)
 @given(bounds, inflations, losses)
 def test_counting_zeros_is_the_recurrence(bound, inflation, stream):
-    detector = HarmDetector(bound, 1e300, inflation)
+    detector = edetector(bound, 1e300, inflation)
     for x, wanted in zip(stream, by_formula(bound, inflation, stream), strict=True):
         detector.step(x)
         assert detector.evidence == pytest.approx(wanted, rel=1e-9)
@@ -43,7 +43,7 @@ def test_counting_zeros_is_the_recurrence(bound, inflation, stream):
 @settings(max_examples=50, deadline=None)
 @given(bounds, inflations, st.lists(st.floats(0.0, 1.0), max_size=60))
 def test_any_loss_within_0_and_1_follows_the_recurrence(bound, inflation, stream):
-    detector = HarmDetector(bound, 1e300, inflation)
+    detector = edetector(bound, 1e300, inflation)
     for x, wanted in zip(stream, by_formula(bound, inflation, stream), strict=True):
         detector.step(x)
         assert detector.evidence == pytest.approx(wanted, rel=1e-9)
@@ -104,24 +104,22 @@ def test_detector_is_a_river_drift_detector():
     assert found
     assert found[0] > 300
     fresh = detector.clone()
-    assert (fresh.bound, fresh.arl, fresh.losses) == (0.1, 1e4, 0)
+    assert (fresh.bound, fresh.arl, fresh.harm.losses) == (0.1, 1e4, 0)
 
 
 @given(bounds, inflations, losses, losses)
 def test_state_goes_on_where_it_was(bound, inflation, first, then):
-    detector = HarmDetector(bound, 1e3, inflation)
+    detector = edetector(bound, 1e3, inflation)
     for x in first:
         detector.step(x)
-    others = [restored(detector.state()), pickle.loads(pickle.dumps(detector))]
-    for x in then:
-        wanted = detector.step(x)
-        assert [other.step(x) for other in others] == [wanted, wanted]
-    assert [other.state() for other in others] == [detector.state()] * 2
+    other = msgspec.msgpack.decode(msgspec.msgpack.encode(detector), type=EDetector)
+    assert [detector.step(x) for x in then] == [other.step(x) for x in then]
+    assert other == detector
 
 
 def test_improvement_is_never_an_alarm():
     rng = np.random.default_rng(1)
-    detector = HarmDetector(0.3, 1e3)
+    detector = edetector(0.3, 1e3)
     for lost in (rng.random(20_000) < 0.1).tolist():
         assert not detector.step(lost)
 
@@ -130,7 +128,7 @@ def test_onset_is_near_the_change():
     errors = []
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        detector = HarmDetector(0.1, 1e5)
+        detector = edetector(0.1, 1e5)
         for lost in (rng.random(5_000) < 0.08).tolist():
             detector.step(lost)
         while not detector.step(rng.random() < 0.25):
@@ -148,7 +146,7 @@ def test_senseless_parameters_are_refused(wrong):
 @pytest.mark.parametrize("x", [float("nan"), -0.1, 1.5])
 def test_a_loss_that_is_none_is_refused(x):
     with pytest.raises(ValueError, match="want a number within"):
-        HarmDetector().step(x)
+        edetector().step(x)
 
 
 def test_cusum_limit_is_that_of_the_literature():

@@ -60,7 +60,8 @@ def test_a_suspected_slice_mutes_nothing_for_ever(apps):
         life.step(*wrong_at(rng, 0.1, 0.9), app=str(rng.choice(["1.2", "1.3"])))
     guard = life.series["app=1.2"].guard
     for _ in range(4_000):
-        guard.harm._parts = [guard.harm.limit**0.9 / 3] * 3  # suspected, not proved
+        guard.harm.small = guard.harm.limit**0.9  # suspected, not proved
+        guard.harm.medium = guard.harm.large = 0.0
         assert guard.suspected()
         life.step(*wrong_at(rng, 0.1, 0.999), app=str(rng.choice(apps)))
     assert life.pages[0].metric in {"log_loss", "calibration", "brier"}

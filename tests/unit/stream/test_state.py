@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stream import state
+from stream.doubles import SIZE
 from stream.fold import CLOCKS, InputFold
 from stream.joined import Joined, Reason, Served
 from stream.monitor import Monitor
@@ -16,13 +17,15 @@ from tests.laws.lives import RULES, Life
 WRITTEN = Path(__file__).parent / "data"
 """``state-N-*.bin``: monitors as the releases with schema N wrote them, each with one open finding."""
 
+KNOWN_6 = {"error": (283, 40, 11, 3932, 5, 11, 30208, 0), "number": (169, 34, 3, 1346, 4, 28, 6453, 147)}
+
 
 def test_state_of_another_schema_is_refused_by_name():
-    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4, 5, 6"):
+    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4, 5, 6, 7"):
         state.load(b"9\nwhatever")
 
 
-@pytest.mark.parametrize("schema", ["1", "2", "3", "4", "5", "6"])
+@pytest.mark.parametrize("schema", ["1", "2", "3", "4", "5", "6", "7"])
 def test_broken_state_is_refused_with_its_schema(schema):
     with pytest.raises(state.MonitorStateError, match=f"schema {schema} can't be read"):
         state.load(f"{schema}\nwhatever".encode())
@@ -111,6 +114,16 @@ def test_state_of_schema_5_is_estimated_from_the_next_cohort_on():
         version.confidence.labelled(at, True, 0.7, True)
     assert [sum(cells) for cells in version.confidence.cohorts.values()] == [3]
     assert version.confidence.horizon_s == RULES.label_horizon_s
+
+
+@pytest.mark.parametrize("kind", ["error", "number"])
+def test_state_of_schema_6_keeps_what_its_references_are_learned_from(kind):
+    """The numbers are those that schema 6 had in lists, as its release showed them."""
+    series = state.load((WRITTEN / f"state-6-{kind}.bin").read_bytes()).versions["v1"].series
+    level, young = series["tier=a"].guard.level, series["tier=b"].guard
+    seen = (level.lost, level.short, level.short_sum, level.short_squares)
+    assert (*seen, level.long, level.long_sum, level.long_squares, len(young.begun) // SIZE) == KNOWN_6[kind]
+    assert (level.blocks, level.sums, level.squares, young.first) == ((), (), (), ())
 
 
 def test_migrated_state_is_written_in_the_current_schema():
