@@ -21,13 +21,13 @@ from stream.engine.restore import Restore
 from stream.engine.telemetry import EngineTelemetry
 
 LOG = structlog.get_logger()
-DUTY = 0.4
+DUTY = 0.2
 """The share of a process's time that checkpoints may be under way: those of a large state come less often."""
 
 LONGEST_S = 30.0
 """The longest pause between two checkpoints of a partition: a crash folds no more than this again."""
 
-MOST = 30_000
+MOST = 50_000
 """Records of a partition that end the pause: what waits is memory, and a stall when it is written."""
 
 
