@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -10,7 +11,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import flame, fleet, pair, pending, restore, series, stall, throughput
+from bench import flame, fleet, pair, pending, replay, restore, series, stall, throughput
 from bench.cluster import Cluster, as_json
 from bench.figure import lines
 from bench.options import Options, read
@@ -26,9 +27,16 @@ def chosen(options: Options) -> list[Measure]:
     return list(dict.fromkeys(measure for name, measure in MEASURES.items() if name in names))
 
 
+def needs_kafka(options: Options) -> bool:
+    """Return whether a broker has to be started for what was asked."""
+    return bool(options.profile) or any(one not in WITHOUT_KAFKA for one in chosen(options))
+
+
 async def run(options: Options) -> Session:
-    """Measure on a fresh embedded Kafka."""
-    with tempfile.TemporaryDirectory(prefix="tidewatch-bench-") as folder, EmbeddedKafka(heap="1g") as kafka:
+    """Measure on a fresh embedded Kafka, where one is needed."""
+    kafka = EmbeddedKafka(heap="1g")
+    started = kafka if needs_kafka(options) else contextlib.nullcontext()
+    with tempfile.TemporaryDirectory(prefix="tidewatch-bench-") as folder, started:
         session = Session(Cluster(kafka, Path(folder)), options)
         if options.profile:
             await flame.record(session, Path(options.profile))
@@ -79,7 +87,10 @@ MEASURES: dict[str, Measure] = {
     "pending_ratio": pending.measure,
     "stall_p99_ms": stall.measure,
     "restore_s": restore.measure,
+    "replay_events_s": replay.measure,
+    "replay_ratio": replay.measure,
 }
+WITHOUT_KAFKA: tuple[Measure, ...] = (series.measure, replay.measure)
 
 if __name__ == "__main__":
     main()

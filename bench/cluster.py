@@ -21,7 +21,7 @@ BATCH_BYTES = 900_000
 
 
 class Cluster:
-    """A started broker; ``folder`` is for logs."""
+    """A broker, started where a measurement needs one; ``folder`` is for logs and files."""
 
     def __init__(self, kafka: EmbeddedKafka, folder: Path) -> None:
         self.kafka = kafka
