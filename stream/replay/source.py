@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, Final, NamedTuple, cast
 
 import click
 
@@ -32,6 +32,11 @@ class Line(NamedTuple):
     headers: Sequence[Header] = ()
 
 
+BARE: Final = (*Line._field_defaults.values(),)
+"""What a line of a file has not."""
+_line: Callable[[type[Line], tuple[object, ...]], Line] = tuple.__new__  # skips a Python frame
+
+
 def lines(paths: Iterable[Path], passed: Callable[[int], None]) -> Iterator[Line]:
     """Yield the lines of the files, one file after the other; ``passed`` is told how many bytes were read.
 
@@ -39,13 +44,14 @@ def lines(paths: Iterable[Path], passed: Callable[[int], None]) -> Iterator[Line
         click.UsageError: a file can't be read to its end.
     """
     for path in paths:
+        topic = str(path)
         try:
             with path.open("rb") as raw:
                 magic = raw.read(4)
                 raw.seek(0)
                 if magic == parquet.MAGIC:
                     rows = enumerate(parquet.events(path, passed), 1)
-                    yield from (Line(str(path), number, row) for number, row in rows)
+                    yield from (_line(Line, (topic, number, row, *BARE)) for number, row in rows)
                     continue
                 zipped = magic.startswith(GZIPPED)
                 file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
@@ -53,7 +59,7 @@ def lines(paths: Iterable[Path], passed: Callable[[int], None]) -> Iterator[Line
                     if not number % BATCH:
                         passed(raw.tell())
                     if not line.isspace():
-                        yield Line(str(path), number, line)
+                        yield _line(Line, (topic, number, line, *BARE))
         except (OSError, EOFError) as fault:
             raise click.UsageError(f"{path}: {fault}") from None
 
