@@ -68,7 +68,7 @@ class Drift(Struct, array_like=True, gc=False):
         return at - self.began_at >= DAY_S
 
     def take(
-        self, reference: MutableSequence[int], window: Sequence[int], at: float, limit: float
+        self, reference: MutableSequence[int] | memoryview, window: Sequence[int], at: float, limit: float
     ) -> Verdict:
         """Take a whole window that ends ``at``; while the reference is learned, the window becomes part of it."""
         began_at, self.began_at = self.began_at, at
@@ -97,7 +97,7 @@ class Drift(Struct, array_like=True, gc=False):
         return "drifted" if is_new and not is_open and self.evidence >= limit else "quiet"
 
     def _learn(
-        self, reference: MutableSequence[int], window: Sequence[int], at: float, excess: float
+        self, reference: MutableSequence[int] | memoryview, window: Sequence[int], at: float, excess: float
     ) -> None:
         if self.windows:  # the values that the bins were cut from are too few to measure noise with
             self.noise = max(self.noise, excess)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from math import inf, isnan, nextafter, sqrt
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf, isnan, nan, nextafter, sqrt
+from operator import add
+from typing import Any, Final
 from zlib import crc32
 
 import msgspec
@@ -51,116 +52,133 @@ SCHEMA_3 = 7
 
 Value = float | bool | str | None
 
+# what a feature has until it needs one of its own; nothing is ever written into these
+NO_CELLS: Final = array("I")
+NO_NUMBERS: Final = array("d")
+NO_WORDS: Final[Mapping[str, int]] = {}
+UNSEEN: Final = Drift()
+
 
 class Feature:
-    """One feature's bins; ``psi`` is that of the last ``WINDOW`` values, nan before there were any."""
+    """One feature's bins; ``psi`` is that of the last ``WINDOW`` values, nan before there were any.
 
-    __slots__ = (
-        "counts",
-        "drift",
-        "edges",
-        "first",
-        "intervals_from",
-        "psi",
-        "reference",
-        "seen",
-        "strangers",
-        "window",
-        "words",
-    )
+    ``cells`` are empty while the bins are sought; then each bin has one of the newest values, one of the reference
+    and, once it holds any, one of the window that ``drift`` will take, in this order.
+    """
+
+    __slots__ = ("cells", "drift", "intervals_from", "numbers", "psi", "seen", "strangers", "words")
 
     def __init__(self) -> None:
-        self.first = array("d")
-        self.words: dict[str, int] = {}
+        self.numbers = NO_NUMBERS
+        """While the bins are sought: the values; then: the edges of the intervals."""
+        self.words = NO_WORDS
         """While the bins are sought: how often; then: the word's bin."""
-        self.edges = array("d")
-        self.reference = array("I")
-        self.counts = array("I")
-        self.window = array("I")
-        """Counts of the window that ``drift`` will take, but for the newest in ``counts``."""
+        self.cells = NO_CELLS
         self.seen = 0
-        self.psi = float("nan")
+        self.psi = nan
         self.intervals_from = FIRST
-        self.strangers: list[str] = []
-        self.drift = Drift()
+        self.strangers: tuple[str, ...] = ()
+        self.drift = UNSEEN
+
+    @property
+    def size(self) -> int:
+        """How many bins there are, once they are found."""
+        return self.intervals_from + len(self.numbers) + 1
+
+    @property
+    def counts(self) -> Sequence[int]:
+        """The newest values by bin, fewer than ``WINDOW``; empty while the bins are sought."""
+        return self.cells[: self.size]
+
+    @property
+    def reference(self) -> memoryview:
+        """The reference by bin: what is written there is learned."""
+        return memoryview(self.cells)[self.size : 2 * self.size]
+
+    @property
+    def window(self) -> Sequence[int]:
+        """The values by bin since ``begin``, but for the newest in ``counts``."""
+        return self.cells[2 * self.size :] or array("I", [0] * (len(self.cells) // 2))
 
     def add(self, value: Value) -> bool:
         """Take one value; return whether it was the last of ``WINDOW`` values, now in ``window``."""
-        counts = self.counts
-        if not counts:
+        cells = self.cells
+        if not cells:
             self._collect(value)
             return False
         if value is None:
-            counts[MISSING] += 1
+            cells[MISSING] += 1
         elif type(value) is str:
             word = value if len(value) <= LETTERS else short(value)
             place = self.words.get(word)
             if place is None:
                 self._meet(word)
             else:
-                counts[place] += 1
+                cells[place] += 1
         else:
-            counts[self.intervals_from + bisect_right(self.edges, value)] += 1
-        self.seen += 1
-        if self.seen < WINDOW:
+            cells[self.intervals_from + bisect_right(self.numbers, value)] += 1
+        seen = self.seen = self.seen + 1
+        if seen < WINDOW:
             return False
-        self.psi = stability(self.reference, counts)
-        for place, count in enumerate(counts):
-            self.window[place] += count
-        self._clear()
+        self._end()
         return True
 
+    def _end(self) -> None:
+        """Put the newest values into the window."""
+        counts = self.counts
+        self.psi = stability(self.reference, counts)
+        self._set(self.reference, array("I", map(add, self.window, counts)))
+        if self.drift is UNSEEN:
+            self.drift = Drift()
+
+    def _set(self, reference: Iterable[int], window: array[int] = NO_CELLS) -> None:
+        """Set what is beside the newest values, of which there are none then."""
+        known = array("I", reference)
+        self.cells, self.seen = array("I", bytes(known.itemsize * len(known))) + known + window, 0
+
     def _meet(self, word: str) -> None:
-        self.counts[UNKNOWN] += 1
+        self.cells[UNKNOWN] += 1
         if len(self.strangers) < STRANGERS and word not in self.strangers:
-            self.strangers.append(word)
+            self.strangers = (*self.strangers, word)
 
     def begin(self) -> None:
         """Begin a new window."""
-        self.window = self._zeros()
-        self.strangers = []
+        self.cells = self.cells[: 2 * self.size]
+        self.strangers = ()
 
     def _collect(self, value: Value) -> None:
         if isinstance(value, str):
             word = value if len(value) <= LETTERS else short(value)
             if word not in self.words and len(self.words) >= DISTINCT:
                 word = REST
-            self.words[word] = self.words.get(word, 0) + 1
+            self.words = {**self.words, word: self.words.get(word, 0) + 1}
         elif value is not None:
-            self.first.append(value)
+            self.numbers = self.numbers or array("d")
+            self.numbers.append(value)
         self.seen += 1
         if self.seen == REFERENCE:
             self._freeze()
 
     def _freeze(self) -> None:
         """Make bins of what was collected, and the reference of what falls into each."""
-        numbers, words = sorted(self.first), self.words
+        numbers, words = sorted(self.numbers), self.words
         missing = REFERENCE - len(numbers) - sum(words.values())
         steps = [numbers[len(numbers) * step // INTERVALS] for step in range(1, INTERVALS) if numbers]
         inner = {edge for edge in steps if edge > numbers[0]}
         ends = (numbers[0], nextafter(numbers[-1], inf)) if numbers else ()
-        self.edges = array("d", sorted({*inner, *ends}))
+        self.numbers = array("d", sorted({*inner, *ends})) if numbers else NO_NUMBERS
         common = sorted(words.keys() - {REST}, key=lambda word: (-words[word], word))[:WORDS]
         unknown = sum(words.values()) - sum(words[word] for word in common)
-        intervals = [0] * (len(self.edges) + 1)
+        intervals = [0] * (len(self.numbers) + 1)
         for number in numbers:
-            intervals[bisect_right(self.edges, number)] += 1
-        self.reference = array("I", [missing, unknown, *(words[word] for word in common), *intervals])
-        self.words = {word: FIRST + place for place, word in enumerate(common)}
+            intervals[bisect_right(self.numbers, number)] += 1
+        self.words = {word: FIRST + place for place, word in enumerate(common)} or NO_WORDS
         self.intervals_from = FIRST + len(common)
-        self.first = array("d")
-        self._clear()
-        self.begin()
-
-    def _clear(self) -> None:
-        self.counts, self.seen = self._zeros(), 0
-
-    def _zeros(self) -> array[int]:
-        return array("I", bytes(self.reference.itemsize * len(self.reference)))
+        self._set((missing, unknown, *(words[word] for word in common), *intervals))
 
     def outside(self) -> tuple[int, ...]:
         """Return the bins below and above all intervals; empty when there were no numbers."""
-        return (self.intervals_from, self.intervals_from + len(self.edges)) if self.edges else ()
+        return (self.intervals_from, self.intervals_from + len(self.numbers)) if self.numbers else ()
 
     def newest(self) -> tuple[float, int]:
         """Return the index of the window so far, or of the last whole one while it is short, and its values.
@@ -169,33 +187,31 @@ class Feature:
         with as many degrees of freedom as bins less one, so its mean and ``CHANCE`` standard deviations. nan
         before there is anything to compare.
         """
-        whole = self.seen < FEWEST
-        psi, count = (
-            (self.psi, WINDOW)
-            if whole or not self.counts
-            else (stability(self.reference, self.counts), self.seen)
-        )
-        free, known = freedom(self.reference), sum(self.reference)
+        reference, psi, count = self.reference, self.psi, WINDOW
+        if self.seen >= FEWEST and self.cells:
+            psi, count = stability(reference, self.counts), self.seen
+        free, known = freedom(reference), sum(reference)
         by_chance = (free + CHANCE * sqrt(2.0 * free)) * (1.0 / count + 1.0 / max(known, 1))
         return psi - by_chance, count
 
     def heir(self) -> Feature | None:
         """Return what the next version's input is held against: the same bins; ``None`` before there are any."""
-        if not self.counts:
+        if not self.cells:
             return None
         made = Feature()
-        made.words, made.edges, made.intervals_from = self.words, self.edges, self.intervals_from
-        made.reference = array("I", self.reference)
-        made.drift = self.drift.heir()
-        made._clear()
-        made.begin()
+        made.words, made.numbers, made.intervals_from = self.words, self.numbers, self.intervals_from
+        made.drift = self.drift if self.drift is UNSEEN else self.drift.heir()
+        made._set(self.reference)
         return made
 
     def fields(self) -> tuple[Any, ...]:
         """Return what ``restored`` takes."""
-        arrays = (self.first, self.edges, self.reference, self.counts, self.window)
         rest = (self.words, self.seen, self.psi, self.strangers, self.drift)
-        return (*(one.tobytes() for one in arrays), *rest)
+        if not self.cells:
+            return (self.numbers.tobytes(), b"", b"", b"", b"", *rest)
+        cells, wide = self.cells.tobytes(), self.cells.itemsize * self.size
+        window = cells[2 * wide :] or bytes(wide)
+        return (b"", self.numbers.tobytes(), cells[wide : 2 * wide], cells[:wide], window, *rest)
 
 
 def restored(fields: Sequence[Any]) -> Feature:
@@ -203,14 +219,16 @@ def restored(fields: Sequence[Any]) -> Feature:
     feature = Feature()
     if len(fields) == SCHEMA_3:
         return feature
-    first, edges, reference, counts, window, feature.words, feature.seen, psi, strangers, drift = fields
-    feature.first, feature.edges = array("d", first), array("d", edges)
-    feature.reference, feature.counts, feature.window = (
-        array("I", one) for one in (reference, counts, window)
-    )
-    feature.psi = float("nan") if psi is None else psi
-    feature.intervals_from = FIRST + len(feature.words) if feature.counts else FIRST
-    feature.strangers, feature.drift = strangers, msgspec.convert(drift, Drift)
+    first, edges, reference, counts, window, words, feature.seen, psi, strangers, drift = fields
+    if first or edges:
+        feature.numbers = array("d", first or edges)
+    if counts:
+        feature.cells = array("I", counts + reference + (window if any(window) else b""))
+        feature.intervals_from = FIRST + len(words)
+    feature.words, feature.strangers = words or NO_WORDS, tuple(strangers)
+    feature.psi = nan if psi is None or isnan(psi) else psi
+    found = msgspec.convert(drift, Drift)
+    feature.drift = UNSEEN if isnan(found.learned_from) else found
     return feature
 
 

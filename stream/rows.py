@@ -115,11 +115,11 @@ def row_of(reference: Reference, prediction: Prediction) -> bytes:
 
 
 def _bin(feature: Feature, values: dict[str, Value], name: str) -> int:
-    if name not in values or not feature.counts:
+    if name not in values or not feature.cells:
         return ABSENT
     value = values[name]
     if value is None:
         return MISSING
     if isinstance(value, str):
         return feature.words.get(value if len(value) <= LETTERS else short(value), UNKNOWN)
-    return feature.intervals_from + bisect_right(feature.edges, value)
+    return feature.intervals_from + bisect_right(feature.numbers, value)

@@ -7,9 +7,14 @@ from stream.reference import (
     FEATURES,
     FIRST,
     LETTERS,
+    NO_CELLS,
+    NO_NUMBERS,
+    NO_WORDS,
     PREDICTION,
     REFERENCE,
     UNKNOWN,
+    UNSEEN,
+    WINDOW,
     WORDS,
     Feature,
     Reference,
@@ -67,3 +72,17 @@ def test_a_model_with_many_features_is_not_much_dearer_than_one_within_the_budge
         return min(times)
 
     assert cost_s(prediction(10 * FEATURES)) < 25 * cost_s(prediction(FEATURES))
+
+
+def test_what_features_share_until_they_need_their_own_is_never_written_into():
+    before = repr((NO_CELLS, NO_NUMBERS, NO_WORDS, UNSEEN))
+    reference = Reference()
+    for number in range(REFERENCE + 2 * WINDOW):
+        reference.observe(prediction(2, said=f"word {number % 3}"))
+    features = [*reference.features.values(), *reference.heir().features.values(), Feature()]
+    for feature in features:
+        feature.begin()
+        feature.add("never seen")
+        feature.add(1.0)
+    assert repr((NO_CELLS, NO_NUMBERS, NO_WORDS, UNSEEN)) == before
+    assert all(feature.drift is not UNSEEN for feature in reference.features.values())
