@@ -17,7 +17,7 @@ from typing import Any, Final
 from stream.estimate import CELLS, LABELLED, PREDICTED, RIGHT, Estimate, estimate
 from stream.events import Label
 from stream.figures.sums import FINE, Scores, word
-from stream.held import Comparison, Held, restored_held
+from stream.held import NONE_HELD, Comparison, restored_held
 
 PARTS: Final = 8
 """Cohorts in a label horizon."""
@@ -40,6 +40,12 @@ ENOUGH, MOST = 100, 16
 MANY: Final = 65_536
 """Calibrating labels beyond which the past counts half."""
 NONE: Final = -(2**62)
+
+# what a version without scores has, of which there are many; nothing is ever written into these
+NOWHERE: Final = array("i", [-1] * (GROUPS * BINS))
+NO_CLASSES: Final[Mapping[Label, int]] = {}
+NO_CELLS: Final = array("I")
+NO_COUNTS: Final = array("q")
 
 
 class Confidence:
@@ -64,6 +70,7 @@ class Confidence:
         "held",
         "horizon_s",
         "places",
+        "wide",
         "width_s",
     )
 
@@ -72,19 +79,22 @@ class Confidence:
         self.width_s = max(horizon_s / PARTS, SHORTEST_S)
         self.closed = floor(after / self.width_s) if after > -inf else NONE
         """The number, since the epoch, of the newest cohort that is closed; nothing is counted up to it."""
-        self.classes: dict[Label, int] = {}
-        self.places = array("i", [-1] * (GROUPS * BINS))
+        self.classes = NO_CLASSES
+        self.places = NOWHERE
+        self.wide = 0
+        """Cells of all columns."""
         self.cohorts: dict[int, array[int]] = {}
-        self.batch: array[int] = array("q")
-        self.batched: list[int] = []
+        self.batch = NO_COUNTS
+        """Empty stands for zeros."""
+        self.batched: tuple[int, ...] = ()
         """Cohorts in the batch."""
-        self.calibration: array[int] = array("q")
+        self.calibration = NO_COUNTS
         """Of closed cohorts that are old enough for the batch; they are in ``cohorts`` no more."""
-        self.held = Held()
+        self.held = NONE_HELD
         self.forgotten = 0
         """Predictions whose cohort had to make room before it calibrated anything."""
         self._began_at, self._ends_at, self._over_at = inf, -inf, -inf
-        self._cells: array[int] = array("I")
+        self._cells = NO_CELLS
 
     def predicted(self, at: float, said: Label, scores: Scores, now: float) -> None:
         """Count a prediction of event time ``at``, new to the join; the partition's clock stands at ``now``.
@@ -150,14 +160,18 @@ class Confidence:
         """Return the first bin of a class that has none of its own yet."""
         base = len(self.classes) * BINS
         if base < OTHERS:
-            self.classes[said] = base
+            self.classes = {**self.classes, said: base}
         return base
 
     def _allot(self, key: int) -> int:
         """Give a column to what has none yet."""
-        place = self.places[key] = len(self.calibration)
+        if self.places is NOWHERE:
+            self.places = array("i", NOWHERE)
+        place = self.places[key] = self.wide
+        self.wide += CELLS
         for cells in (self.calibration, self.batch, *self.cohorts.values()):
-            cells.extend((0,) * CELLS)
+            if cells is not NO_COUNTS:
+                cells.extend((0,) * CELLS)
         return place
 
     def _cohort(self, at: float, now: float) -> array[int] | None:
@@ -169,7 +183,7 @@ class Confidence:
         if cells is None:
             if len(cohorts) >= COHORTS and not self._makes_room(mark):
                 return None
-            cells = cohorts[mark] = array("I", bytes(4 * len(self.calibration)))
+            cells = cohorts[mark] = array("I", bytes(4 * self.wide))
             if mark >= max(cohorts):
                 self._renew(mark)
         return cells
@@ -202,7 +216,7 @@ class Confidence:
             if not self.batched:
                 self._calibrate(self._aged(mark))
             self.closed = mark
-            self.batched.append(mark)
+            self.batched = (*self.batched, mark)
             self.batch = _total(self.batch, self.cohorts[mark])
             if sum(self.batch[LABELLED::CELLS]) >= ENOUGH or len(self.batched) == MOST:
                 self._hold()
@@ -225,7 +239,7 @@ class Confidence:
             realised = sum(self.batch[RIGHT::CELLS]) / made.predictions
             began_at, ended_at = self.batched[0] * self.width_s, (self.batched[-1] + 1) * self.width_s
             self.held = self.held.with_one(Comparison(began_at, ended_at, realised, made))
-        self.batch, self.batched = array("q", bytes(8 * len(self.calibration))), []
+        self.batch, self.batched = NO_COUNTS, ()
 
     def newest(self) -> Estimate:
         """Return the estimate of the newest predictions: of two open cohorts, or as many as hold ``ENOUGH``."""
@@ -247,7 +261,8 @@ class Confidence:
     def state(self) -> list[Any]:
         """Return what ``restored_confidence`` takes."""
         cohorts = [(mark, cells.tobytes()) for mark, cells in sorted(self.cohorts.items())]
-        begun = self.batch.tobytes(), [*self.batched], self.calibration.tobytes()
+        zeros = bytes(8 * self.wide)
+        begun = self.batch.tobytes() or zeros, self.batched, self.calibration.tobytes() or zeros
         known = self.horizon_s, self.closed, [*self.classes.items()], self.places.tobytes(), cohorts
         return [*known, *begun, self.held, self.forgotten]
 
@@ -260,9 +275,13 @@ def restored_confidence(state: Sequence[Any]) -> Confidence:
     """
     horizon_s, closed, classes, places, cohorts, batch, batched, calibration, held, forgotten = state
     found = Confidence(horizon_s)
-    found.closed, found.classes, found.places = closed, dict(map(tuple, classes)), array("i", places)
-    found.batch, found.batched, found.calibration = array("q", batch), batched, array("q", calibration)
-    found.held, found.forgotten = restored_held(held), forgotten
+    found.closed, found.classes = closed, dict(map(tuple, classes)) or NO_CLASSES
+    if classes:
+        found.places, found.wide = array("i", places), len(batch) // 8
+    found.batch, found.calibration = (
+        array("q", cells) if any(cells) else NO_COUNTS for cells in (batch, calibration)
+    )
+    found.batched, found.held, found.forgotten = tuple(batched), restored_held(held), forgotten
     found.cohorts = {mark: array("I", cells) for mark, cells in cohorts}
     if found.cohorts:
         found._renew(max(found.cohorts))
@@ -276,4 +295,5 @@ def _score(said: Label, scores: Mapping[str, float]) -> float:
 
 
 def _total(*parts: array[int]) -> array[int]:
-    return array("q", map(sum, zip(*parts, strict=True)))
+    """Return the sums of arrays of one length; an empty one stands for zeros."""
+    return array("q", map(sum, zip(*filter(None, parts), strict=True)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import nan
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from stream.estimate import Estimate
 
@@ -63,6 +63,9 @@ class Held(NamedTuple):
         return self.absolute_total / self.batches if self.batches else nan
 
 
+NONE_HELD: Final = Held()
+
+
 def restored_held(state: Sequence[Any]) -> Held:
     """Return the sums of which these are the fields.
 
@@ -70,6 +73,8 @@ def restored_held(state: Sequence[Any]) -> Held:
         TypeError, ValueError: too few or too many fields.
     """
     batches, covered, error_total, absolute_total, newest = state
+    if not batches:
+        return NONE_HELD
     if newest is not None:
         began_at, ended_at, realised, made = newest
         newest = Comparison(began_at, ended_at, realised, Estimate(*made))

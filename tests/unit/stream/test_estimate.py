@@ -225,7 +225,7 @@ def test_later_classes_share_columns_and_there_are_no_more_than_that():
         for score in (0.05, 0.55, 0.9999):
             made.predicted(0.0, f"class {number}", {f"class {number}": score}, 0.0)
     assert len(made.classes) == 2
-    assert len(made.calibration) == 3 * 3 * 3
+    assert len(made.cohorts[0]) == 3 * 3 * 3
     assert sum(made.cohorts[0]) == 1_500
 
 
