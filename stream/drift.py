@@ -3,8 +3,8 @@
 A week of windows is the reference, so hours and weekdays are in it; how much its windows differed from each other
 beyond chance is the ``noise`` that later ones are allowed: it widens their chance, so each count speaks for less.
 Each later window multiplies the evidence, ``R <- (R + 1) * ratio``: a Shiryaev-Roberts e-detector, as on losses
-(``stream.judge.edetector``). While nothing changed the mean number of windows until ``R`` reaches a limit ``A`` is at
-least ``A``.
+(``stream.judge.edetector``). While nothing changed the mean number of windows until ``R`` reaches a limit ``A`` is
+at least ``A``.
 """
 
 from __future__ import annotations

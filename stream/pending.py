@@ -8,9 +8,9 @@ leaves a store as of some checkpoint. A killed machine may leave an older one, s
 from __future__ import annotations
 
 import shutil
-from bisect import bisect_left, insort
-from collections.abc import Mapping
-from itertools import islice
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,7 +37,10 @@ WRITTEN_FORM = b"3"
 
 
 class MemoryStore:
-    """All in memory: for what is over before a disk would be needed, as a test or a replay."""
+    """All in memory: for what is over before a disk would be needed, as a test or a replay.
+
+    A write touches only the stretches of the sorted records in which it changes any: a long file's are many.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[bytes, bytes] = {}
@@ -56,15 +59,18 @@ class MemoryStore:
 
     def write(self, changes: Changes, offsets: Mapping[str, int]) -> None:
         """Take over the changes and the offsets that they bring it to."""
+        entries, records = self.entries, self.records
         for key, value in changes.entries:
             if value is None:
-                self.entries.pop(key, None)
+                entries.pop(key, None)
             else:
-                self.entries[key] = value
-        gone = {*changes.gone, *changes.records}
-        self.records = [one for one in self.records if one not in gone]
-        for one in changes.records:
-            insort(self.records, one)
+                entries[key] = value
+        for gone in _by_kind(sorted(changes.gone)):
+            first, end = bisect_left(records, gone[0]), bisect_right(records, gone[-1])
+            records[first:end] = _without(gone, records[first:end])
+        for new in _by_kind(changes.records):
+            first, end = bisect_left(records, new[0]), bisect_right(records, new[-1])
+            records[first:end] = sorted([*_without(new, records[first:end]), *new])
         self._offsets, self._position = dict(offsets), changes.position
 
     def offsets(self) -> dict[str, int]:
@@ -205,3 +211,13 @@ def _entry_table() -> BlockBasedOptions:
     table.set_bloom_filter(10, False)
     table.set_partition_filters(True)
     return table
+
+
+def _without(some: list[bytes], records: list[bytes]) -> list[bytes]:
+    absent = {*some}
+    return [one for one in records if one not in absent]
+
+
+def _by_kind(records: Iterable[bytes]) -> list[list[bytes]]:
+    """Return sorted records as one list for each kind, which is their first byte."""
+    return [[*found] for _, found in groupby(records, lambda one: one[:1])]

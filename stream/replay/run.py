@@ -13,8 +13,8 @@ from stream.events import ALL, Finding
 from stream.figures.rows import windows_of
 from stream.fold import InputFold
 from stream.judge.budget import WEEK_S
+from stream.pending import MemoryStore
 from stream.replay.source import Line, batches
-from stream.replay.store import SpilledStore
 from stream.rules import Rules
 from stream.tally import Tally
 
@@ -50,7 +50,7 @@ class Replay:
 
     def __init__(self, rules: Rules) -> None:
         self._count = Count()
-        self._fold = InputFold(0, rules, self._count, SpilledStore())
+        self._fold = InputFold(0, rules, self._count, MemoryStore())
         self._pages = self._tickets = 0
         self._first_at = self._last_at = float("nan")
 
