@@ -20,7 +20,7 @@ from stream.series import Series
 from stream.version import OTHER
 
 SUSPECT_S = 3_600.0
-"""A rollout this long before the onset, or less, is named as a possible cause."""
+"""A rollout or a new producer this long before the onset, or less, is named as a possible cause."""
 LARGE = 0.1
 """Of the index beyond chance, for an input to be named."""
 NAMED = 3

@@ -21,7 +21,7 @@ from stream.rules import Rules
 from stream.series import Series
 from stream.tally import Onlooker, Tally
 from stream.version import close_cohorts, expect
-from stream.wire import decode_event, encode, partition_for, unwrap
+from stream.wire import encode, partition_for, read_event
 
 CLOCKS = b"tidewatch.clocks"
 WAITING, DUPLICATE = Reason.WAITING, Reason.DUPLICATE_PREDICTION
@@ -97,7 +97,7 @@ class InputFold:
     def rebuild(self, records: Sequence[Record]) -> None:
         """Put older records into the join; their counts and findings are in the checkpoint already."""
         for record in records:
-            event = self._decode(record)
+            event, _ = self._decode(record)
             if isinstance(event, DecodeError | Rollout) or not self._is_home(event.model):
                 continue
             if isinstance(event, Prediction):
@@ -144,21 +144,25 @@ class InputFold:
         found: list[tuple[Event, int]] = []
         monitors, decode = self.monitors, self._decode
         for record in records:
-            event = decode(record)
+            event, source = decode(record)
             if isinstance(event, DecodeError):
                 self._refuse(record, event, tally)
             elif event.model in monitors or self._is_home(event.model):
                 found.append((event, record.timestamp))
+                if source:
+                    self._hear(event, source)
             else:
-                self._forward(record, event.model, tally)
+                self._forward(record, event.model, source, tally)
         return found
 
-    def _decode(self, record: Record) -> Event | DecodeError:
-        try:
-            value = unwrap(record.value, record.headers)[0] if record.headers else record.value
-            return decode_event(value, record.timestamp / 1000.0, self._rules.tolerance)
-        except DecodeError as fault:
-            return fault
+    def _decode(self, record: Record) -> tuple[Event | DecodeError, str]:
+        return read_event(record.value, record.headers, record.timestamp / 1000.0, self._rules.tolerance)
+
+    def _hear(self, event: Event, source: str) -> None:
+        """Note who sends a model's events; at its first one it has no monitor yet."""
+        monitor = self.monitors.get(event.model)
+        if monitor is not None and monitor.producers.is_new(event, source):
+            self._monitor(event.model).producers.hear(event, source)
 
     def _predicted(self, event: Prediction, proven_at: float, tally: Tally) -> Sequence[Joined]:
         joined, monitor, clock = self.join.predict(event), self._monitor(event.model), self._clock
@@ -227,11 +231,9 @@ class InputFold:
     def _is_home(self, model: str) -> bool:
         return partition_for(model, self._rules.partitions) == self.number
 
-    def _forward(self, record: Record, model: str, tally: Tally) -> None:
+    def _forward(self, record: Record, model: str, source: str, tally: Tally) -> None:
         """Send a record that a foreign partitioner put here to where its model lives."""
-        _, source = unwrap(record.value, record.headers)
-        size = headers_bytes(record.headers)
-        if size > HEADERS_BYTES:  # its topic took them compressed and would not take them as they are
+        if (size := headers_bytes(record.headers)) > HEADERS_BYTES:  # its topic took them, but compressed
             wanted = f"at most {HEADERS_BYTES} bytes of a record to be forwarded"
             self._refuse(record, DecodeError(Refusal.OVERSIZE, "headers", f"of {size} bytes", wanted), tally)
             return

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from stream.error_windows import ErrorWindows
 from stream.events import ALL, Finding, Metric, Stage, Window, finding_id
-from stream.explanation import causes, rolled_out, rollouts_before
+from stream.explanation import SUSPECT_S, causes, rolled_out, rollouts_before
 from stream.instant import in_words
 from stream.joined import Served
 from stream.onset import Onset
+from stream.producers import Producers
 from stream.scan import Harm, onset_in
 from stream.version import LATE, Version
 
@@ -59,12 +60,13 @@ def harm_finding(
     version: Version,
     change: Change,
     stages: Mapping[str, tuple[float, Stage]],
+    producers: Producers,
     at: float,
     proven_at: float | None,
 ) -> Finding:
     """Return what is told of a change of this prediction's version, proved at ``at``; ``stages``: its rollouts."""
     metric, onset, harm, whole = change.metric, change.onset, change.harm, version.series[ALL]
-    rollouts = rollouts_before(stages, onset.at)
+    rollouts, senders = rollouts_before(stages, onset.at), producers.new_before(onset.at, SUSPECT_S)
     what = metric if change.label is None else f"{metric} {change.label}"
     return Finding(
         id=finding_id(served.model, served.version, harm.slice, what, change.episode),
@@ -87,7 +89,7 @@ def harm_finding(
         events_since_onset=change.after_count,
         episode=change.episode,
         examples=change.examples,
-        causes=(*rolled_out(rollouts, onset.at), *_inner(version, harm)),
+        causes=(*rolled_out(rollouts, onset.at), *senders, *_inner(version, harm)),
         rollouts=rollouts,
         windows=change.windows,
         summary=f"{served.model} version {served.version}{_in_words(change)}.",

@@ -29,8 +29,9 @@ from stream.harm_finding import change_of_errors, harm_finding
 from stream.health import Health
 from stream.joined import Joined, Reason, Served
 from stream.judge.known import guards
+from stream.producers import Producers
 from stream.reference import Reference
-from stream.room import VERSIONS, forget_oldest_stage, make_room
+from stream.room import FORGOTTEN, FORGOTTEN_VERSION, VERSIONS, forget_oldest_stage, make_room
 from stream.rows import row_of
 from stream.scan import onset_in
 from stream.series import Series, loss_of, task_of, widest
@@ -40,10 +41,6 @@ from stream.version import RECKONED, Judgement, Version, heirs
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
 """The outcome is not of the prediction's kind, or the prediction not of its version's."""
-FORGOTTEN: Final = "forgotten"
-"""The prediction's version had to make room for others."""
-FORGOTTEN_VERSION: Final = "forgotten_version"
-"""Counts versions, not events."""
 
 
 class Monitor(Struct, array_like=True, gc=False):
@@ -58,6 +55,7 @@ class Monitor(Struct, array_like=True, gc=False):
     news: Errors | None = None
     label_horizon_s: float = 3 * 86_400.0
     """As the settings say; a fold sets it."""
+    producers: Producers = msgspec.field(default_factory=Producers)
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
@@ -265,7 +263,7 @@ class Monitor(Struct, array_like=True, gc=False):
             suspected.guard.ease()
             return None
         change = change_of_errors(version, found, increase, self.windows)
-        series.open(harm_finding(served, version, change, self.rollouts, at, proven_at))
+        series.open(harm_finding(served, version, change, self.rollouts, self.producers, at, proven_at))
         return series.finding
 
     def _rise(self, version: Version, since: float, judgement: Judgement) -> Rise:
@@ -293,7 +291,7 @@ class Monitor(Struct, array_like=True, gc=False):
                 made = one.aspect.close(one.loss, at, proven_at)
             elif one.is_proved and is_page(version, one, self._rise(version, one.aspect.since_at, judgement)):
                 change = change_told(version, one, increase, self.windows)
-                made = harm_finding(served, version, change, self.rollouts, at, proven_at)
+                made = harm_finding(served, version, change, self.rollouts, self.producers, at, proven_at)
                 note(made, version, one, increase)
             if made is not None:
                 findings = [*(findings or ()), made]

@@ -18,6 +18,9 @@ VERSIONS: Final = 20
 """Versions of a model that are remembered."""
 ROLLOUTS: Final = 100
 """Versions of a model whose latest stage is remembered."""
+FORGOTTEN: Final = "forgotten"
+"""Counts outcomes whose version had to make room for others; then such versions."""
+FORGOTTEN_VERSION: Final = "forgotten_version"
 
 Stages = Mapping[str, tuple[float, str]]
 """By version: since when it is in a stage, and which."""

@@ -15,8 +15,9 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 from prometheus_client.registry import Collector
 
 from stream.joined import Reason
-from stream.monitor import FORGOTTEN, MISMATCHED
+from stream.monitor import MISMATCHED
 from stream.refusal import Refusal
+from stream.room import FORGOTTEN
 
 EVENT_TYPES = ("prediction", "outcome", "rollout")
 JOIN_REASONS = (*(one for one in Reason if one is not Reason.WAITING), MISMATCHED, FORGOTTEN)

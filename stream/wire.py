@@ -97,6 +97,17 @@ def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) 
     return event
 
 
+def read_event(
+    value: bytes | None, headers: Sequence[tuple[str, bytes]], received_at: float, tolerance: Tolerance
+) -> tuple[Event | DecodeError, str]:
+    """Return a record's event, or why it is none, and its CloudEvents source; ``""`` without one."""
+    try:
+        data, source = unwrap(value, headers) if headers else (value, "")
+        return decode_event(data, received_at, tolerance), source
+    except DecodeError as fault:
+        return fault, ""
+
+
 def event_faults(value: bytes | None, received_at: float, tolerance: Tolerance) -> list[DecodeError]:
     """Return everything that is wrong with a record's value, not only the first fault; empty for an event."""
     try:

@@ -4,9 +4,9 @@ from stream import state
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.fold import InputFold
 from stream.join import Join
-from stream.monitor import FORGOTTEN, FORGOTTEN_VERSION, Monitor
+from stream.monitor import Monitor
 from stream.pending import MemoryStore
-from stream.room import ROLLOUTS, VERSIONS
+from stream.room import FORGOTTEN, FORGOTTEN_VERSION, ROLLOUTS, VERSIONS
 from stream.shapes import COMPACTED_RECORD_BYTES
 from stream.tally import Tally
 from stream.version import OTHERS, SERIES, Judgement, series_of

@@ -1,0 +1,82 @@
+"""A page names who began to send a model's events just before it got worse."""
+
+import numpy as np
+import pytest
+
+from stream.events import Instant, Outcome, Prediction, Rollout
+from stream.fold import InputFold
+from stream.pending import MemoryStore
+from stream.producers import DAY_S, KEPT, Producers
+from stream.wire import encode
+from tests.laws.lives import BEGAN_AT, RULES, Life, Logged
+
+STEP_S = 1.0
+BAD, SWITCHED = 2_000, 1_700
+
+
+def prediction(i, at=None, model="m"):
+    at = Instant(BEGAN_AT + i * STEP_S if at is None else at)
+    return Prediction(prediction_id=f"p{i}", model=model, version="v1", at=at, prediction=True)
+
+
+def outcome(i, happened):
+    at = Instant(BEGAN_AT + i * STEP_S + 0.5)
+    return Outcome(prediction_id=f"p{i}", model="m", at=at, outcome=happened)
+
+
+def sent(topic, number, event, source):
+    headers = (("ce_source", source.encode()),) if source else ()
+    return Logged(topic, number, int(event.at * 1_000), encode(event), headers=headers)
+
+
+def findings(*, predictions=lambda i: "", outcomes=lambda i: ""):
+    """Return the findings of a model that is wrong in 10, then 60 % of its predictions."""
+    told, rng, fold = [], np.random.default_rng(1), InputFold(0, RULES, Life({}), MemoryStore())
+    fold._tell = lambda found, tally: told.extend(found)
+    for i in range(BAD + 400):
+        happened = bool(rng.random() > (0.1 if i < BAD else 0.6))
+        fold.apply([sent("predictions", i, prediction(i), predictions(i))])
+        fold.apply([sent("outcomes", i, outcome(i, happened), outcomes(i))])
+    return told
+
+
+def since(i):
+    return lambda at: "/checkout/2.4" if at >= i else "/checkout/2.3"
+
+
+@pytest.mark.parametrize("what", ["predictions", "outcomes"])
+def test_a_producer_that_is_new_before_the_onset_is_named(what):
+    (page,) = findings(**{what: since(SWITCHED)})
+    (cause,) = page.causes
+    assert cause.startswith(f"new producer of {what} /checkout/2.4, ")
+    assert int(cause.split()[5]) == pytest.approx(BAD - SWITCHED, abs=40)
+
+
+@pytest.mark.parametrize("source", [lambda i: "", lambda i: "/checkout/2.3", since(BAD + 100)])
+def test_nobody_is_named_who_was_there_before_or_came_later(source):
+    (page,) = findings(predictions=source, outcomes=source)
+    assert page.causes == ()
+
+
+def test_a_service_that_runs_in_many_places_is_not_named():
+    (page,) = findings(predictions=lambda i: f"pod-{i % 9}" if i >= SWITCHED else "pod-0")
+    assert page.causes == ()
+
+
+def test_what_is_remembered_has_a_bound():
+    producers = Producers()
+    for i in range(3 * KEPT):
+        event = prediction(i)
+        if producers.is_new(event, f"pod-{i}"):
+            producers.hear(event, f"pod-{i}")
+    assert list(producers.predictions) == [f"pod-{i}" for i in range(KEPT)]
+    later = prediction(0, at=BEGAN_AT + 2 * DAY_S)
+    assert producers.is_new(later, "x" * 900)
+    producers.hear(later, "x" * 900)
+    assert (len(producers.predictions), "pod-0" in producers.predictions) == (KEPT, False)
+    assert not producers.is_new(later, "x" * 901)
+
+
+def test_a_rollout_has_no_producer():
+    event = Rollout(model="m", version="v1", at=Instant(BEGAN_AT), stage="live")
+    assert not Producers().is_new(event, "/deploy")
