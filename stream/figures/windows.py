@@ -74,7 +74,8 @@ class Windows:
 
     def _newest(self, cells: Cells) -> Cells:
         assert self.head is not None
-        self._current = self.buckets[self.head % HELD] = [*cells]
+        # zeros, of which there are many, are one object
+        self._current = self.buckets[self.head % HELD] = [cell or 0.0 for cell in cells]
         self._from_at, self._until_at = float(self.head * WIDTH_S), float((self.head + 1) * WIDTH_S)
         return self._current
 
