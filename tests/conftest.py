@@ -10,12 +10,17 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from hypothesis import HealthCheck, settings
 
 from stream.settings import Settings
 from tests import brokers
 from tests.require import missing
 
 _USED = pytest.StashKey[str]()
+
+# no test is about time: the first example may import scikit-learn, and machines are shared
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)
