@@ -127,7 +127,7 @@ class Aspect(Struct, array_like=True, gc=False):
         else:
             self.large += 1
         self.large_at = case.at
-        if self.guard.suspected():  # few ever are, so nearly no aspect keeps ids
+        if self.guard.is_suspected():  # few ever are, so nearly no aspect keeps ids
             self.examples = (*self.examples[1 - EXAMPLES :], case.example)
 
     def has_waited(self) -> bool:
@@ -165,7 +165,7 @@ class Aspect(Struct, array_like=True, gc=False):
             return None
         found = guard.recovery
         found.take(1.0 if loss > guard.cut else 0.0)
-        if self.count % LOOKED_AT or guard.suspected() or not found.is_over(SHARES, guard.inflation):
+        if self.count % LOOKED_AT or guard.is_suspected() or not found.is_over(SHARES, guard.inflation):
             return None
         found.ended = self.count
         guard.calm()

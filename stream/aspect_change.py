@@ -29,7 +29,7 @@ def is_page(version: Version, one: Proof, rise: Rise) -> bool:
 
 def _is_suspected(version: Version, since: float) -> bool:
     """Return whether errors are about to tell a harm; not those of a slice that had no prediction ``since``."""
-    return any(one.newest_at >= since and one.guard.suspected() for one in version.series.values())
+    return any(one.newest_at >= since and one.guard.is_suspected() for one in version.series.values())
 
 
 def _is_worse(one: Proof, whole: Series, rise: Rise) -> bool:

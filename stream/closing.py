@@ -20,7 +20,7 @@ def close(series: Series, loss: float, at: float, proven_at: float | None, incre
     if found is None or found.ended:
         found = guard.recovery = recovery_of(series, finding, increase)
     found.take(loss)
-    if series.outcomes % LOOKED_AT or guard.suspected() or not found.is_over(series.task, guard.inflation):
+    if series.outcomes % LOOKED_AT or guard.is_suspected() or not found.is_over(series.task, guard.inflation):
         return None
     found.ended = series.outcomes
     guard.calm()

@@ -118,7 +118,7 @@ class Guard(Struct, array_like=True, gc=False):
         harm, level = self.harm, self.level
         is_enough = level.losses >= MOST and self.is_seasoned
         self.due = 2 * level.losses if level.losses >= MOST else min(2 * level.losses, MOST)
-        if self.suspected():
+        if self.is_suspected():
             if is_enough:
                 self.freeze()
             elif not self.is_seasoned:  # a day's waves are suspected as well, but not for long
@@ -174,10 +174,10 @@ class Guard(Struct, array_like=True, gc=False):
         if self.harm is not None:
             self.harm.calm()
 
-    def suspected(self) -> int:
-        """Return among how many newest losses an onset lies, if there is some evidence of harm at all; else 0."""
+    def is_suspected(self) -> bool:
+        """Return whether there is some evidence of harm."""
         harm = self.harm
-        return harm.losses_since_onset if harm is not None and harm.evidence > harm.limit**0.5 else 0
+        return harm is not None and harm.evidence > harm.limit**0.5
 
     @property
     def inflation(self) -> float:

@@ -62,7 +62,7 @@ def test_a_suspected_slice_mutes_nothing_for_ever(apps):
     for _ in range(4_000):
         guard.harm.small = guard.harm.limit**0.9  # suspected, not proved
         guard.harm.medium = guard.harm.large = 0.0
-        assert guard.suspected()
+        assert guard.is_suspected()
         life.step(*wrong_at(rng, 0.1, 0.999), app=str(rng.choice(apps)))
     assert life.pages[0].metric in {"log_loss", "calibration", "brier"}
 
