@@ -77,6 +77,7 @@ def _change_of(one: Proof, whole: Series) -> Change:
         episode=aspect.episode + 1,
         examples=aspect.examples,
         label=one.label,
+        inflation=aspect.guard.inflation,
     )
 
 

@@ -157,6 +157,7 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     ``windows`` say how wrong the model was when harm was found; empty for a regression or a drift.
     ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said; ``@traffic``, ``@labels``,
     ``@join`` or ``@clock``: the events around the model), ``None`` when the loss rose.
+    ``before_lower`` to ``before_upper`` holds ``before`` with 95 %, so for ``after``; of drifts there are none.
     ``label`` is the class whose recall fell, or the side (``above``, ``below``) of what happened on which a biased
     model's predictions lie.
     """
@@ -188,6 +189,10 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     windows: tuple[Window, ...] = ()
     feature: str | None = None
     label: str | None = None
+    before_lower: float | None = None
+    before_upper: float | None = None
+    after_lower: float | None = None
+    after_upper: float | None = None
 
 
 Told = Finding | Errors | Rollout

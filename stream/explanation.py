@@ -13,8 +13,9 @@ from math import inf, nan, sqrt
 from typing import NamedTuple
 
 from stream.events import ALL, RolledOut, Stage
+from stream.onset import Onset
 from stream.reference import SAID, Feature, Reference
-from stream.rows import ABSENT, Row, Rows
+from stream.rows import ABSENT, OUTCOME, Row, Rows
 from stream.scan import Harm, harm
 from stream.series import Series
 from stream.version import OTHER
@@ -38,19 +39,26 @@ SHARE, SMALL, NOISE = 0.8, 0.8, 2.0
 of so many standard deviations."""
 
 
-def rollouts_before(stages: Mapping[str, tuple[float, Stage]], onset_at: float) -> tuple[RolledOut, ...]:
-    """Return the rollouts in the time before the onset that makes them suspect, by version."""
+def rollouts_before(stages: Mapping[str, tuple[float, Stage]], onset: Onset) -> tuple[RolledOut, ...]:
+    """Return the suspect rollouts, by version: up to the onset's latest time, from before its earliest."""
     return tuple(
         RolledOut(version=version, stage=stage, at=at)
         for version, (at, stage) in sorted(stages.items())
-        if 0 <= onset_at - at <= SUSPECT_S
+        if onset.after - SUSPECT_S <= at <= onset.before
     )
 
 
 def rolled_out(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
     """Yield each rollout in words."""
     for one in rollouts:
-        yield f"rollout of {one.version} to {one.stage}, {onset_at - one.at:.0f} s before the onset"
+        yield f"rollout of {one.version} to {one.stage}, {when(one.at, onset_at)}"
+
+
+def when(at: float, onset_at: float) -> str:
+    """Return in words when something suspect was, beside the likeliest onset."""
+    if at <= onset_at:
+        return f"{onset_at - at:.0f} s before the onset"
+    return f"{at - onset_at:.0f} s after the likeliest onset, within its interval"
 
 
 class Moved(NamedTuple):
@@ -144,7 +152,7 @@ def _explained(
     if len(still) < FEWEST:  # nearly all of it moved, so nothing can be told apart
         return nan, nan, elsewhere
     share = 1.0 - max(sum(still) / len(still), 0.0) / mean
-    return share, share - _deviation(rows) / sqrt(len(still)) / mean, elsewhere
+    return share, share - deviation(rows) / sqrt(len(still)) / mean, elsewhere
 
 
 def _new_bins(feature: Feature, place: int, rows: Sequence[Row]) -> set[int]:
@@ -185,7 +193,7 @@ def part_of(rows: Sequence[Row], base: float, where: str, known: Container[str])
             number, total = counts.get(key, (0, 0.0))
             counts[key] = number + 1, total + row.loss - base
     excess = sum(row.loss - base for row in rows)
-    noise = NOISE * _deviation(rows)
+    noise = NOISE * deviation(rows)
     fit = [
         (number, key, part / excess)
         for key, (number, part) in counts.items()
@@ -203,7 +211,7 @@ def part_of(rows: Sequence[Row], base: float, where: str, known: Container[str])
 
 def _parts(slices: Sequence[str], where: str, known: Container[str]) -> Iterator[tuple[str, ...]]:
     """Yield the parts of ``where`` that these slices are: one or two of them, or ``where`` and one more."""
-    others = [one for one in slices if one not in (ALL, where)]
+    others = [one for one in slices if one not in (ALL, where) and not one.startswith(OUTCOME)]
     if where == ALL:
         yield from combinations(others, 1)
         yield from combinations(others, 2)
@@ -215,6 +223,7 @@ def _parts(slices: Sequence[str], where: str, known: Container[str]) -> Iterator
             yield where, other
 
 
-def _deviation(rows: Sequence[Row]) -> float:
+def deviation(rows: Sequence[Row]) -> float:
+    """Return the standard deviation of the rows' losses; 0 without rows."""
     mean = sum(row.loss for row in rows) / max(len(rows), 1)
     return sqrt(sum((row.loss - mean) ** 2 for row in rows) / max(len(rows), 1))

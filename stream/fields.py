@@ -34,6 +34,10 @@ FINDING_FIELDS: Final[Mapping[str, str]] = {
     "metric": "What changed: accuracy, or recall of a class, within 0..1; mae or bias (said less happened) in the "
     "unit of the prediction; log_loss; brier; calibration, how much oftener it is wrong than its scores say (0: "
     "as often); for a drift psi, the population stability index (0 is no change), or a rate within 0..1.",
+    "before_lower": "The lower end of the 95 % interval of before; null for a drift, or when it is not known.",
+    "before_upper": "The upper end of the 95 % interval of before, or null.",
+    "after_lower": "The lower end of the 95 % interval of after, or null.",
+    "after_upper": "The upper end of the 95 % interval of after, or null.",
     "direction": "Which way it changed.",
     "before": "The metric before the onset.",
     "after": "The metric since the onset.",
@@ -156,6 +160,10 @@ EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
             "onset_at": 1772353800.0,
             "detected_at": 1772354100.0,
             "events_since_onset": 96,
+            "before_lower": 0.888,
+            "before_upper": 0.928,
+            "after_lower": 0.451,
+            "after_upper": 0.645,
             "onset_after": 1772353620.0,
             "onset_before": 1772353920.0,
             "episode": 1,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from stream.bounds import bounds, spread_of
+from stream.comparison import class_within, versions_beside
 from stream.error_windows import ErrorWindows
-from stream.events import ALL, Finding, Metric, Stage, Window, finding_id
+from stream.events import ALL, Finding, Metric, RolledOut, Stage, Window, finding_id
 from stream.explanation import SUSPECT_S, causes, rolled_out, rollouts_before
 from stream.instant import in_words
 from stream.joined import Served
@@ -32,6 +36,16 @@ class Change(NamedTuple):
     examples: tuple[str, ...]
     windows: tuple[Window, ...] = ()
     label: str | None = None
+    inflation: float = 1.0
+    """How much dependence widens the variance of a mean."""
+
+
+class Around(NamedTuple):
+    """What else there is of the harmed version's model: its versions, their stages, and who sends its events."""
+
+    versions: Mapping[str, Version]
+    stages: Mapping[str, tuple[float, Stage]]
+    producers: Producers
 
 
 def change_of_errors(version: Version, harm: Harm, increase: float, windows: ErrorWindows) -> Change:
@@ -52,6 +66,7 @@ def change_of_errors(version: Version, harm: Harm, increase: float, windows: Err
         episode=series.episode + 1,
         examples=series.examples,
         windows=windows.tell() if version.task == "classification" else (),
+        inflation=series.guard.inflation,
     )
 
 
@@ -59,16 +74,15 @@ def harm_finding(
     served: Served,
     version: Version,
     change: Change,
-    stages: Mapping[str, tuple[float, Stage]],
-    producers: Producers,
+    around: Around,
     at: float,
     proven_at: float | None,
 ) -> Finding:
-    """Return what is told of a change of this prediction's version, proved at ``at``; ``stages``: its rollouts."""
-    metric, onset, harm, whole = change.metric, change.onset, change.harm, version.series[ALL]
-    rollouts, senders = rollouts_before(stages, onset.at), producers.new_before(onset.at, SUSPECT_S)
+    """Return what is told of a change of this prediction's version, proved at ``at``."""
+    metric, harm, onset = change.metric, change.harm, _onset(version, change)
+    rollouts = rollouts_before(around.stages, onset)
     what = metric if change.label is None else f"{metric} {change.label}"
-    return Finding(
+    found = Finding(
         id=finding_id(served.model, served.version, harm.slice, what, change.episode),
         state="open",
         severity="page",
@@ -82,23 +96,49 @@ def harm_finding(
         before_count=change.before_count,
         after_count=change.after_count,
         onset_at=onset.at,
-        onset_after=onset.after - LATE * version.delay_total_s / max(whole.outcomes, 1),
+        onset_after=onset.after,
         onset_before=onset.before,
         detected_at=at,
         proven_at=proven_at,
         events_since_onset=change.after_count,
         episode=change.episode,
         examples=change.examples,
-        causes=(*rolled_out(rollouts, onset.at), *senders, *_inner(version, harm)),
+        causes=(*_outer(served.version, around, rollouts, onset, harm), *_inner(version, harm)),
         rollouts=rollouts,
         windows=change.windows,
         summary=f"{served.model} version {served.version}{_in_words(change)}.",
         label=change.label,
     )
+    return _with_bounds(found, version, change.inflation)
+
+
+def _onset(version: Version, change: Change) -> Onset:
+    """Return the onset, earlier by what labels may have been late."""
+    late_s = LATE * version.delay_total_s / max(version.series[ALL].outcomes, 1)
+    return change.onset._replace(after=change.onset.after - late_s)
+
+
+def _with_bounds(found: Finding, version: Version, inflation: float) -> Finding:
+    """Say within which bounds the values before and after lie."""
+    spread = spread_of(version, found.slice, found.metric)
+    before = bounds(found.metric, found.before, found.before_count, inflation, spread)
+    after = bounds(found.metric, found.after, found.after_count, inflation, spread)
+    ends = {"before_lower": before.lower, "before_upper": before.upper}
+    return replace(found, **ends, after_lower=after.lower, after_upper=after.upper)
+
+
+def _outer(
+    version: str, around: Around, rollouts: Sequence[RolledOut], onset: Onset, harm: Harm
+) -> Iterator[str]:
+    yield from rolled_out(rollouts, onset.at)
+    yield from around.producers.new_before(onset, SUSPECT_S)
+    yield from versions_beside(around.versions, version, harm)
 
 
 def _inner(version: Version, harm: Harm) -> Iterator[str]:
-    return causes(version.reference, version.rows, harm, version.series)
+    yield from causes(version.reference, version.rows, harm, version.series)
+    if (said := class_within(version, harm)) is not None:
+        yield said
 
 
 def _in_words(change: Change) -> str:

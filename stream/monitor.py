@@ -25,14 +25,14 @@ from stream.cycle import Rise
 from stream.diagnosis import is_still_there, is_unusual
 from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
-from stream.harm_finding import change_of_errors, harm_finding
+from stream.harm_finding import Around, change_of_errors, harm_finding
 from stream.health import Health
 from stream.joined import Joined, Reason, Served
 from stream.judge.known import guards
 from stream.producers import Producers
 from stream.reference import Reference
 from stream.room import FORGOTTEN, FORGOTTEN_VERSION, VERSIONS, forget_oldest_stage, make_room
-from stream.rows import row_of
+from stream.rows import row_of, with_class
 from stream.scan import onset_in
 from stream.series import Series, loss_of, task_of, widest
 from stream.tickets import look
@@ -204,10 +204,10 @@ class Monitor(Struct, array_like=True, gc=False):
             self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
         is_mature = version.is_mature and joined.outcome_at - route[0].newest_at <= version.patience_s
         if served.bins:
-            version.rows.add(at, min(loss, widest(route) or loss), served.slices, served.bins)
+            where = with_class(served.slices, version.task, joined.outcome)
+            version.rows.add(at, min(loss, widest(route) or loss), where, served.bins)
         findings: list[Finding] | None = None
-        # all learn before one is judged
-        touched = [
+        touched = [  # all learn before one is judged
             one
             for one in route
             if one.learn(at, loss, example, judgement.warmup, arl, increase, is_mature)
@@ -263,7 +263,8 @@ class Monitor(Struct, array_like=True, gc=False):
             suspected.guard.ease()
             return None
         change = change_of_errors(version, found, increase, self.windows)
-        series.open(harm_finding(served, version, change, self.rollouts, self.producers, at, proven_at))
+        around = Around(self.versions, self.rollouts, self.producers)
+        series.open(harm_finding(served, version, change, around, at, proven_at))
         return series.finding
 
     def _rise(self, version: Version, since: float, judgement: Judgement) -> Rise:
@@ -291,7 +292,8 @@ class Monitor(Struct, array_like=True, gc=False):
                 made = one.aspect.close(one.loss, at, proven_at)
             elif one.is_proved and is_page(version, one, self._rise(version, one.aspect.since_at, judgement)):
                 change = change_told(version, one, increase, self.windows)
-                made = harm_finding(served, version, change, self.rollouts, self.producers, at, proven_at)
+                around = Around(self.versions, self.rollouts, self.producers)
+                made = harm_finding(served, version, change, around, at, proven_at)
                 note(made, version, one, increase)
             if made is not None:
                 findings = [*(findings or ()), made]

@@ -12,6 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from stream.events import Event, Outcome, Prediction
+from stream.explanation import when
+from stream.onset import Onset
 
 KEPT: Final = 16
 """Producers of one kind of event that are remembered; a further one takes the place of one that is a day old."""
@@ -49,11 +51,11 @@ class Producers(Struct, array_like=True, gc=False):
             return self.predictions
         return self.outcomes if isinstance(event, Outcome) else None
 
-    def new_before(self, onset_at: float, suspect_s: float) -> Iterator[str]:
-        """Yield in words who was new within so many seconds before the onset."""
+    def new_before(self, onset: Onset, suspect_s: float) -> Iterator[str]:
+        """Yield in words who was new up to the onset's latest time, from so many seconds before its earliest."""
         for what, known in (("predictions", self.predictions), ("outcomes", self.outcomes)):
             later = islice(known.items(), 1, None)
-            found = [(source, at) for source, at in later if 0.0 <= onset_at - at <= suspect_s]
+            found = [(source, at) for source, at in later if onset.after - suspect_s <= at <= onset.before]
             if len(found) <= NAMED:
                 for source, at in found:
-                    yield f"new producer of {what} {source}, {onset_at - at:.0f} s before the onset"
+                    yield f"new producer of {what} {source}, {when(at, onset.at)}"

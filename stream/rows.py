@@ -12,12 +12,15 @@ from collections.abc import Iterator, Sequence
 from sys import intern
 from typing import Any, NamedTuple
 
-from stream.events import Prediction
+from stream.events import Label, Prediction, Task
+from stream.figures.sums import word
 from stream.reference import LETTERS, MISSING, UNKNOWN, Feature, Reference, Value, short, spoken
 
 ROWS = 256
 ABSENT = 255
 """Stands for an input that the prediction did not have, or that has no bins yet."""
+OUTCOME = "@outcome="
+"""What a row's last slice begins with: it says what happened."""
 DENSE, SPARSE = 50, 15
 """All of the first so many predictions of an hour have rows, half of the next ones, and so on; then one in 16."""
 
@@ -104,6 +107,11 @@ class Rows:
         for place, (at, loss) in enumerate(zip(self.ats, self.losses, strict=True)):
             bins = bytes(self.bins[place * self.width : (place + 1) * self.width])
             yield Row(at, loss, self.combinations[self.places[place]], bins)
+
+
+def with_class(slices: tuple[str, ...], task: Task, outcome: Label) -> tuple[str, ...]:
+    """Return the slices of a row, with what happened of a classification: harm may be in one class."""
+    return slices if task == "regression" else (*slices, OUTCOME + word(outcome)[:LETTERS])
 
 
 def row_of(reference: Reference, prediction: Prediction) -> bytes:

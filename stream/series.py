@@ -28,7 +28,7 @@ of the first ones in groups, so that a few broken values don't make all others l
 LARGEST = 1e100
 """A regression's error beyond this is a broken value; sums of smaller ones and their squares stay finite."""
 RECENT = 256
-EXAMPLES = 5
+EXAMPLES = 10
 
 
 def task_of(served: Served) -> Task:

@@ -1,0 +1,85 @@
+"""Core. Which version and which class carry a harm: what a roll-back would mend, and what it would not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from math import sqrt
+
+from stream.explanation import FEWEST as ROWS
+from stream.explanation import NOISE, SHARE, SMALL, deviation, is_in
+from stream.rows import OUTCOME, Row
+from stream.scan import Harm, harm
+from stream.series import Series
+from stream.version import Version
+
+FEWEST = 30
+"""Losses since the onset that say anything of another version."""
+SIBLINGS = 2
+"""Other versions that are told of at most, the newest."""
+HALF = 0.5
+"""Of the harm's rise, what tells a version that got worse as well from one that did not."""
+SURE = 2.0
+"""Standard errors."""
+
+
+def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> Iterator[str]:
+    """Yield in words whether the model's other versions got worse in the harmed slice at that time.
+
+    ``name`` is the harmed version's. Nothing is said of a version that had too few labels to tell.
+    """
+    rise = found.after.mean - found.before.mean
+    others = (
+        (other, one.series.get(found.slice)) for other, one in reversed([*versions.items()]) if other != name
+    )
+    said = (_beside(other, series, found, rise) for other, series in others if series is not None)
+    yield from islice((one for one in said if one is not None), SIBLINGS)
+
+
+def _beside(name: str, series: Series, found: Harm, rise: float) -> str | None:
+    theirs = harm(found.slice, series, found.onset_at)
+    if theirs.after.losses < FEWEST or not theirs.before.losses or not rise > 0.0:
+        return None
+    risen, noise = theirs.after.mean - theirs.before.mean, SURE * _error(series, theirs)
+    was, now = series.shown(theirs.before.mean), series.shown(theirs.after.mean)
+    figures = f"{series.metric} {was:.3g} before, {now:.3g} since"
+    if risen - noise > 0.0 and risen > HALF * rise:
+        own = rise * found.after.losses
+        share = own / (own + risen * theirs.after.losses)
+        return f"version {name} got worse as well: {figures}; {1.0 - share:.0%} of the excess loss of both"
+    if risen + noise < HALF * rise:
+        return f"version {name} did not get worse: {figures}"
+    return None
+
+
+def _error(series: Series, theirs: Harm) -> float:
+    """Return the standard error of a rise: of shares, or of errors as spread as exponential ones are."""
+    total = 0.0
+    for span in (theirs.before, theirs.after):
+        mean = span.mean
+        variance = mean * (1.0 - mean) if series.task == "classification" else mean * mean
+        total += max(variance, 0.0) / span.losses
+    return sqrt(total * series.guard.inflation)
+
+
+def class_within(version: Version, found: Harm) -> str | None:
+    """Return in words the class that carries the harm: of what happened, if the rest shows only noise.
+
+    Each class is held against its own loss before, as its recall's reference knows it: where a model says the same
+    nearly always, all that is wrong is of the other class, and that is no harm of that class.
+    """
+    usual = {name: one.before().mean for name, one in version.aspects.recalls.items() if one.before().losses}
+    rows = [row for row in version.rows.since(found.onset_at) if is_in(row, found.slice, version.series)]
+    excess = {name: [row.loss - usual[name] for row in rows if _class(row) == name] for name in usual}
+    total, noise = sum(map(sum, excess.values())), NOISE * deviation(rows)
+    for name, ours in sorted(excess.items()):
+        others = sum(map(len, excess.values())) - len(ours)
+        is_fit = len(ours) >= ROWS and others >= ROWS and len(ours) <= SMALL * (others + len(ours))
+        if is_fit and sum(ours) >= SHARE * total > 0.0 and total - sum(ours) <= noise * sqrt(others):
+            share, of = sum(ours) / total, len(ours) / (len(ours) + others)
+            return f"class {name} carries {share:.0%} of the excess loss, and is {of:.0%} of the outcomes"
+    return None
+
+
+def _class(row: Row) -> str:
+    return row.slices[-1].removeprefix(OUTCOME)

@@ -1,0 +1,85 @@
+"""A page says whether other versions got worse as well, which class carries it, and how sure its values are."""
+
+import numpy as np
+import pytest
+
+from stream.bounds import bounds
+from stream.events import Instant, Prediction
+from stream.joined import Joined, Reason, Served
+from stream.monitor import Monitor
+from stream.version import Judgement
+
+BEGAN_AT, STEP_S, DELAY_S = 1_764_000_000.0, 60.0, 600.0
+CLASSES = ("cat", "dog", "owl")
+
+
+def play(rate, *, versions=("v1",), number=False, events=9_000, seed=5):
+    """Return the pages of a model; ``rate(i, version, truth)`` is how often it is wrong."""
+    rng, monitor, judgement, told = np.random.default_rng(seed), Monitor("m"), Judgement(), []
+    for i in range(events):
+        at = BEGAN_AT + STEP_S * i
+        version, truth = str(rng.choice(versions)), str(rng.choice(CLASSES))
+        wrong = bool(rng.random() < rate(i, version, truth))
+        said = CLASSES[CLASSES.index(truth) - 1] if wrong else truth
+        if number:
+            said, truth = 10.0, 10.0 + float(rng.normal(0.0, 3.0 if wrong else 1.0))
+        served = Served(f"p{i}", "m", version, at, said, not number, ("all",))
+        event = Prediction(prediction_id=f"p{i}", model="m", version=version, at=Instant(at), prediction=said)
+        monitor.predicted(event, served, judgement)
+        served = served._replace(bins=monitor.bins(event))
+        joined = Joined(Reason.MATCHED, "m", served, truth, at + DELAY_S)
+        told += monitor.take(joined, judgement, None)[1]
+    return [one for one in told if one.state == "open" and one.severity == "page"]
+
+
+@pytest.mark.parametrize(("harmed", "wanted"), [(("v2",), "did not get worse"), (("v1", "v2"), "as well")])
+def test_a_page_says_what_became_of_the_other_version(harmed, wanted):
+    pages = play(
+        lambda i, version, _: 0.4 if i > 7_000 and version in harmed else 0.08, versions=("v1", "v2")
+    )
+    assert {one.version for one in pages} == {*harmed}
+    for page in pages:
+        (other,) = {"v1", "v2"} - {page.version}
+        (cause,) = page.causes
+        assert cause.startswith(f"version {other} ")
+        assert wanted in cause
+
+
+def test_nothing_is_said_of_a_version_that_serves_no_more():
+    pages = play(lambda i, version, _: 0.4 if i > 7_000 else 0.08, versions=("v2",))
+    assert [one.causes for one in pages] == [()]
+
+
+def test_the_class_that_carries_the_harm_is_named_and_no_other():
+    """Not when too few rows tell it from the others."""
+    named = []
+    for seed in range(5):
+        (page,) = play(lambda i, _, truth: 0.5 if i > 6_000 and truth == "dog" else 0.08, seed=seed)
+        named += page.causes
+    assert len(named) >= 3
+    assert all(one.startswith("class dog carries ") for one in named)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_class_is_named_when_all_got_worse(seed):
+    (page,) = play(lambda i, *_: 0.35 if i > 6_000 else 0.08, seed=seed)
+    assert page.causes == ()
+
+
+@pytest.mark.parametrize("number", [False, True])
+def test_before_and_after_have_bounds(number):
+    (page,) = play(lambda i, *_: 0.5 if i > 6_000 else 0.08, number=number)
+    assert page.before_lower < page.before < page.before_upper
+    assert page.after_lower < page.after < page.after_upper
+    truth = np.sqrt(2 / np.pi) * (0.92 + 0.08 * 3.0) if number else 0.92
+    assert page.before_lower < truth < page.before_upper
+    assert page.after_upper - page.after_lower > page.before_upper - page.before_lower
+    assert len(page.examples) == 10
+
+
+def test_bounds_of_nothing_are_unknown_and_dependence_widens_them():
+    assert bounds("mae", float("nan"), 0, 1.0, 2.0) == (None, None)
+    assert bounds("mae", 3.0, 10, 1.0, float("inf")) == (None, None)
+    assert bounds("bias", 3.0, 400, 4.0, 2.0) == pytest.approx((3 - 1.96 * 0.2, 3 + 1.96 * 0.2), abs=1e-4)
+    lower, upper = bounds("recall", 0.9, 100, 4.0, float("inf"))
+    assert upper - lower > 1.9 * 0.12
