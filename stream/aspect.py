@@ -20,6 +20,8 @@ from stream.judge.guard import UNKNOWN, Guard
 from stream.judge.recovery import recovery
 from stream.series import EXAMPLES
 
+UNTOLD: Final = -(2**62)
+"""Of a finding that an older state brought: where its values begin was not kept."""
 SHARES: Final[Task] = "classification"
 """Large or not is a share, whatever the version's task."""
 
@@ -70,6 +72,11 @@ class Aspect(Struct, array_like=True, gc=False):
     """Large losses since the onset when harm was proved first; 0 before."""
     told_at: float = -inf
     """Event time of the newest prediction that the open finding rests on."""
+    told_count: int = UNTOLD
+    """``count`` before the onset of the open finding, less what corrections took since; then ``total``."""
+    told_total: float = 0.0
+    back: float = 0.0
+    """By how much corrections took back what lies above the reference's mean since that onset."""
 
     def counts(self, loss: float, value: float) -> bool:
         """Count the newest loss (>= 0, or what it is at most); return whether it must be taken as well."""
@@ -143,6 +150,21 @@ class Aspect(Struct, array_like=True, gc=False):
         """Return the values since the likeliest onset."""
         return Span(self.count - self.onset_count, self.total - self.onset_total, self.since_at)
 
+    def told(self) -> Span | None:
+        """Return the values since the open finding's onset, as now known; ``None`` where that was not kept."""
+        if self.finding is None or self.told_count == UNTOLD:
+            return None
+        return Span(self.count - self.told_count, self.total - self.told_total, self.finding.onset_at)
+
+    def correct(self, at: float, losses: int, value: float) -> None:
+        """Put a loss of event time ``at`` in (``losses`` is 1) or take it out (-1), since the finding's onset."""
+        told = self.told()
+        if told is None or at < told.began_at:
+            return
+        self.told_count -= losses
+        self.told_total -= losses * value
+        self.back -= losses * (value - abs(self.before().mean))
+
     def open(self, finding: Finding, increase: float) -> None:
         """Take note of the finding that was opened: what it rests on is told."""
         guard = self.guard
@@ -156,6 +178,7 @@ class Aspect(Struct, array_like=True, gc=False):
         guard.calm()
         guard.freeze()
         self.finding, self.episode, self.told_at = finding, finding.episode, self.large_at
+        self.told_count, self.told_total, self.back = self.onset_count, self.onset_total, 0.0
         self.aim()
 
     def close(self, loss: float, at: float, proven_at: float | None) -> Finding | None:
@@ -168,12 +191,20 @@ class Aspect(Struct, array_like=True, gc=False):
         if self.count % LOOKED_AT or guard.is_suspected() or not found.is_over(SHARES, guard.inflation):
             return None
         found.ended = self.count
-        guard.calm()
-        guard.resume()
+        self._end()
+        return replace(finding, state="closed", closed_at=at, proven_at=proven_at)
+
+    def withdraw(self) -> None:
+        """Take note that corrected labels show no harm in the open finding: it was none."""
+        self.guard.recovery = None
+        self._end()
+
+    def _end(self) -> None:
+        self.guard.calm()
+        self.guard.resume()
         self.began_total = self.total
         self.finding = None
         self.aim()
-        return replace(finding, state="closed", closed_at=at, proven_at=proven_at)
 
     def heir(self) -> Aspect | None:
         """Return the next version's aspect, as ``Guard.heir`` does."""

@@ -91,16 +91,14 @@ class Aspects(Struct, array_like=True, gc=False):
         found: Sequence[Proof] = ()
         if recall.counts(loss, loss):
             found = _proof("recall", recall, loss, loss, case, name)
-        if scores is not None and (chances := _chances(scores, said, happened)) is not None:
+        if scores is not None and (chances := chances_of(scores, said, happened)) is not None:
             found = (*found, *self._scored(chances, is_wrong, case))
         return found
 
     def _erred(self, error: float, case: Case) -> Sequence[Proof]:
         named = self.named if BELOW in self.named and ABOVE in self.named else self._name(ABOVE, BELOW)
         above, below = named[ABOVE], named[BELOW]
-        widest = WIDEST * max(above.guard.cut, below.guard.cut)
-        if not -widest <= error <= widest and widest > 0.0:
-            error = widest if error > 0.0 else -widest
+        error = self.bounded(error)
         over, under = (error, 0.0) if error > 0.0 else (0.0, -error)
         found: Sequence[Proof] = ()
         if above.counts(over, error):
@@ -109,12 +107,19 @@ class Aspects(Struct, array_like=True, gc=False):
             found = (*found, *_proof("bias", below, under, -error, case, BELOW))
         return found
 
+    def bounded(self, error: float) -> float:
+        """Return what a regression's error counts as; both sides must be there."""
+        widest = WIDEST * max(self.named[ABOVE].guard.cut, self.named[BELOW].guard.cut)
+        if not -widest <= error <= widest and widest > 0.0:
+            return widest if error > 0.0 else -widest
+        return error
+
     def _scored(self, chances: Chances, is_wrong: bool, case: Case) -> Sequence[Proof]:
         named = self.named
         if len(named) < 3:
             named = self._name(LOG_LOSS, BRIER, CALIBRATION)
         happened, said, square = chances
-        surprise = -log(happened) if happened > LEAST else FARTHEST
+        surprise = surprise_of(happened)
         found: Sequence[Proof] = ()
         one = named[LOG_LOSS]
         if one.counts(surprise, surprise):
@@ -123,11 +128,11 @@ class Aspects(Struct, array_like=True, gc=False):
         if one.counts(square, square):
             found = (*found, *_proof("brier", one, square, square, case))
         one = named[CALIBRATION]
-        excess = said if is_wrong else said - 1.0
-        if one.counts(1.0 if is_wrong else said, excess):  # what it is at most
+        more = excess(said, is_wrong)
+        if one.counts(1.0 if is_wrong else said, more):  # what it is at most
             share = _share(case.example)
             outside = 1.0 - share * (1.0 - said) if is_wrong else said * (1.0 - share)
-            found = (*found, *_proof("calibration", one, outside, excess, case))
+            found = (*found, *_proof("calibration", one, outside, more, case))
         return found
 
     def _name(self, *names: str) -> dict[str, Aspect]:
@@ -178,7 +183,17 @@ def _proof(
     return (Proof(metric, one, loss, is_proved, label),) if is_proved or one.finding is not None else ()
 
 
-def _chances(scores: Scored, said: Label, happened: Label) -> Chances | None:
+def surprise_of(chance: float) -> float:
+    """Return the log loss of what happened with this probability."""
+    return -log(chance) if chance > LEAST else FARTHEST
+
+
+def excess(said: float, is_wrong: bool) -> float:
+    """Return how much more wrong a prediction was than the probability of what it ``said`` let expect."""
+    return said if is_wrong else said - 1.0
+
+
+def chances_of(scores: Scored, said: Label, happened: Label) -> Chances | None:
     """Return what the scores gave; ``None`` for a lone score of a model that says words: of which is unknown."""
     if isinstance(scores, float):
         if type(happened) is str or type(said) is str:

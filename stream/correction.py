@@ -11,10 +11,12 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from stream.aspect_correction import revise_beside
 from stream.events import Finding, Label, Task, finding_id
 from stream.joined import Joined, Served
 from stream.series import Rested, Series, is_comparable, loss_of, task_of
 from stream.version import Version
+from stream.withdrawal import is_withdrawn, withdrawn
 
 
 def is_sound(task: Task, served: Served, outcome: Label) -> bool:
@@ -43,7 +45,7 @@ def revise(
         made = _withdrawn(series, joined.outcome_at, increase) or _again(series, served.at, was, now, joined)
         if made is not None:
             found.append(made)
-    return now - was, found
+    return now - was, [*found, *revise_beside(version, served, joined, increase)]
 
 
 def withdraw(version: Version, served: Served, previous: Label, route: Sequence[Series]) -> float:
@@ -61,14 +63,14 @@ def _withdrawn(series: Series, at: float, increase: float) -> Finding | None:
     finding = series.finding
     if finding is None:
         return None
-    before = series.shown(finding.before)
-    if series.history.since(finding.onset_at).mean > before * (1.0 + increase):
+    since, before = series.history.since(finding.onset_at), series.shown(finding.before)
+    if not is_withdrawn(since, before, before * (1.0 + increase), series.back):
         return None
     series.guard.calm()
     series.guard.recovery = None  # of a harm that was none
     series.guard.resume()
     series.finding = None
-    return replace(finding, state="closed", closed_at=at)
+    return withdrawn(finding, at)
 
 
 def _again(series: Series, at: float, was: float, now: float, joined: Joined) -> Finding | None:
@@ -82,7 +84,7 @@ def _again(series: Series, at: float, was: float, now: float, joined: Joined) ->
     if mean <= (series.shown(finding.before) + series.shown(finding.after)) / 2:
         return None
     series.episode += 1
-    series.rested = None
+    series.rested, series.back = None, 0.0
     series.finding = _reopened(finding, series, mean, rested, joined.outcome_at)
     return series.finding
 

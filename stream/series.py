@@ -107,6 +107,8 @@ class Series(Struct, array_like=True, gc=False):
     """Of the newest finding that was closed by its losses."""
     place: int = 0
     """Where its cells begin in the sums of its version; they are allotted when the series begins."""
+    back: float = 0.0
+    """How much loss since the open finding's onset corrections took back."""
 
     @property
     def metric(self) -> Metric:
@@ -168,6 +170,8 @@ class Series(Struct, array_like=True, gc=False):
     def revise(self, at: float, previous: float, loss: float) -> None:
         """Replace one loss of event time ``at``, both in its own unit; what the detector saw stays seen."""
         self.loss_total += loss - previous
+        if self.finding is not None and at >= self.finding.onset_at:
+            self.back += previous - loss
         self.history.revise(at, loss - previous, 1.0 if self.task == "classification" else LARGEST)
 
     def withdraw(self, loss: float) -> None:
@@ -178,7 +182,7 @@ class Series(Struct, array_like=True, gc=False):
 
     def open(self, finding: Finding) -> None:
         """Take note of a finding: its harm is told, and no reference is learned from it."""
-        self.episode, self.finding = finding.episode, finding
+        self.episode, self.finding, self.back = finding.episode, finding, 0.0
         self.detector.restart()
         self.guard.calm()
         self.guard.freeze()

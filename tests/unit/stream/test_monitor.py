@@ -190,9 +190,29 @@ def test_corrections_close_a_finding_that_rests_on_wrong_labels():
     for i in range(2_000, 2_600):
         findings += corrected(monitor, join, judgement, i, i % 12 == 0)
     assert [one.state for one in findings] == ["open", "closed"]
+    assert findings[1].causes == ("labels by which this was opened have been corrected",)
     series = monitor.versions["v"].series["all"]
     assert series.finding is None
     assert series.rollout() == pytest.approx(1 - 217 / 2_600)
+
+
+@pytest.mark.parametrize(("until", "states"), [(2_600, ["open", "closed"]), (2_400, ["open"])])
+def test_a_finding_whose_labels_are_corrected_is_closed_though_chance_leaves_the_rest_above(until, states):
+    findings, monitor, join, judgement = [], *correctable()
+    for i in range(2_600):
+        findings += told(monitor, join, judgement, i, i >= 2_000 or i % 12 == 0, i + 1)
+    for i in range(2_000, until):  # a third more than before stays wrong
+        findings += corrected(monitor, join, judgement, i, i % 9 == 0)
+    assert [one.state for one in findings] == states
+
+
+def test_corrections_of_labels_before_the_onset_close_nothing():
+    findings, monitor, join, judgement = [], *correctable()
+    for i in range(2_600):
+        findings += told(monitor, join, judgement, i, (i >= 2_000 and i % 3 == 0) or i % 12 == 0, i + 1)
+    for i in range(1_500):
+        findings += corrected(monitor, join, judgement, i, False)
+    assert [one.state for one in findings] == ["open"]
 
 
 def test_corrections_open_a_finding_again_that_was_closed_by_wrong_labels():
