@@ -16,7 +16,7 @@ def read_references(path: Path | None) -> References:
     """Return the references of a file; empty without one.
 
     Raises:
-        SettingsError: the file can't be read, or is no file of references.
+        SettingsError: the file can't be read, or is no file of references; lists all that is wrong in it.
     """
     if path is None:
         return {}
@@ -25,14 +25,14 @@ def read_references(path: Path | None) -> References:
     except (OSError, msgspec.DecodeError) as fault:
         wanted = "want a file that tidewatch reference build wrote"
         raise SettingsError(f"settings: monitor.reference {str(path)!r}: {fault}; {wanted}") from None
-    faults = (
-        f"{model}, {name}: {fault}"
+    faults = [
+        f"settings: monitor.reference {str(path)!r}: {model}, {name}: {fault}"
         for model, slices in found.items()
         for name, one in slices.items()
         for fault in _faults(one)
-    )
-    if (first := next(faults, None)) is not None:
-        raise SettingsError(f"settings: monitor.reference {str(path)!r}: {first}")
+    ]
+    if faults:
+        raise SettingsError("\n".join(faults))
     return found
 
 
@@ -61,5 +61,5 @@ def _checked(path: Path) -> list[str]:
     return [f"{path}: references of {len(found)} models"]
 
 
-CHECK = FileCheck((), _checked)
+CHECK = FileCheck((), _checked, opening="{")
 """For ``tidewatch validate``."""

@@ -20,6 +20,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -45,6 +47,8 @@ class FileCheck(NamedTuple):
 
     tables: Collection[str]
     read: Callable[[Path], Sequence[str]]
+    opening: str = ""
+    """What such a file begins with, if it has no tables."""
 
 
 def read_secret(name: str, path: Path) -> str:
@@ -58,6 +62,18 @@ def read_secret(name: str, path: Path) -> str:
     except (OSError, UnicodeDecodeError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else "not UTF-8 text"
         raise SettingsError(f"{name} {str(path)!r}: {reason}") from None
+
+
+def _password(given: SecretStr | None, path: Path | None) -> str | None:
+    if given is not None:
+        return given.get_secret_value()
+    return None if path is None else read_secret("sasl_password_file", path)
+
+
+def located(given: str, file: str) -> str:
+    """Return the path that a settings ``file`` gives: as it is if there is such a file, else beside ``file``."""
+    beside = Path(file).parent / given
+    return str(beside) if not Path(given).exists() and beside.exists() else given
 
 
 def _split(value: object) -> object:
@@ -78,20 +94,24 @@ class KafkaSettings(_Section):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
-    sasl_password_file: Path | None = None
+    sasl_password_file: Annotated[Path | None, Field(validate_default=True)] = None
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     startup_timeout_s: Annotated[float, Field(ge=0)] = 120.0
     session_timeout_s: Annotated[float, Field(ge=1, le=60)] = 10.0
 
-    @model_validator(mode="after")
-    def _sasl_needs_a_user(self) -> KafkaSettings:
-        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.password()):
-            raise ValueError(
-                f"security_protocol {self.security_protocol}: want sasl_username and sasl_password(_file)"
-            )
-        return self
+    @field_validator("sasl_password_file")
+    @classmethod
+    def _sasl_needs_a_user(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        """Want a user and a password; asked of a field: a section is asked only when all its fields are right."""
+        known = info.data
+        protocol = known.get("security_protocol", "")
+        if protocol.startswith("SASL") and known.keys() >= {"sasl_username", "sasl_password"}:
+            user, password = known["sasl_username"], _password(known["sasl_password"], path)
+            if not (user and password):
+                raise ValueError(f"security_protocol {protocol}: want sasl_username and sasl_password(_file)")
+        return path
 
     def password(self) -> str | None:
         """Return the SASL password from the value or its file; ``None`` when neither is given.
@@ -99,11 +119,7 @@ class KafkaSettings(_Section):
         Raises:
             SettingsError: the file can't be read.
         """
-        if self.sasl_password is not None:
-            return self.sasl_password.get_secret_value()
-        if self.sasl_password_file is not None:
-            return read_secret("sasl_password_file", self.sasl_password_file)
-        return None
+        return _password(self.sasl_password, self.sasl_password_file)
 
 
 class TopicSettings(_Section):
@@ -185,6 +201,22 @@ class MonitorSettings(_Section):
     reference: Path | None = None
 
 
+class _File(TomlConfigSettingsSource):
+    """The settings file."""
+
+    def __init__(self, settings_cls: type[BaseSettings], path: str) -> None:
+        self._path = path
+        super().__init__(settings_cls, path)
+
+    def __call__(self) -> dict[str, Any]:
+        """Return its tables, with the path of the reference that is meant."""
+        found = super().__call__()
+        monitor = found.get("monitor")
+        if isinstance(monitor, dict) and isinstance(given := monitor.get("reference"), str):
+            found = found | {"monitor": monitor | {"reference": located(given, self._path)}}
+        return found
+
+
 class Settings(BaseSettings):
     """Everything a Tidewatch process is told from outside."""
 
@@ -213,9 +245,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before file; no dotenv, no secrets directory."""
         path = os.environ.get("TIDEWATCH_CONFIG")
-        return (init_settings, env_settings) + (
-            (TomlConfigSettingsSource(settings_cls, path),) if path else ()
-        )
+        return (init_settings, env_settings) + ((_File(settings_cls, path),) if path else ())
 
 
 def load(path: Path | None = None) -> Settings:

@@ -140,3 +140,37 @@ def test_validate_names_every_fault_at_once(tmp_path):
     assert "want a file that tidewatch reference build wrote" in told("validate", config, code=78)
     config.write_text("")
     assert told("validate", config).endswith("no faults\n")
+
+
+def test_validate_names_inputs_that_are_kept_too_short_beside_other_faults(tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text("[topics]\nretention_s = 10\npartitions = 0\n[worker]\nlabel_horizon_s = 864000\n")
+    faults = told("validate", config, code=78)
+    assert "topics.retention_s 10: want at least 3459600, 4 x worker.label_horizon_s" in faults
+    assert "topics.partitions 0" in faults
+    config.write_text("[topics]\nretention_s = -1\n")
+    (fault,) = told("validate", config, code=78).splitlines()
+    assert "topics.retention_s -1" in fault
+    config.write_text("[topics]\nretention_s = 3459600\n[worker]\nlabel_horizon_s = 864000\n")
+    assert told("validate", config).endswith("no faults\n")
+
+
+def known(lost):
+    return {"task": "classification", "cut": 0.5, "losses": 10, "lost": lost, "total": 1, "inflation": 1}
+
+
+def test_validate_names_every_faulty_entry_of_references(tmp_path):
+    made, config = tmp_path / "reference.json", tmp_path / "c.toml"
+    made.write_text(json.dumps({"m": {"all": known(11), "city=lima": known(1)}, "n": {"all": known(12)}}))
+    config.write_text('[monitor]\nreference = "reference.json"\n')
+    for path in (config, made):
+        faults = told("validate", path, code=78)
+        assert "m, all: lost 11 of 10" in faults
+        assert "n, all: lost 12 of 10" in faults
+        assert "lima" not in faults
+
+
+def test_validate_knows_a_file_of_references_by_itself(tmp_path):
+    made = tmp_path / "reference.json"
+    made.write_text("\n" + json.dumps({"m": {"all": known(1)}}))
+    assert told("validate", made).splitlines() == [f"{made}: references of 1 models", f"{made}: no faults"]

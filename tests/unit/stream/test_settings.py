@@ -111,6 +111,40 @@ def test_sasl_without_a_user_is_told(monkeypatch):
         load()
 
 
+def test_sasl_without_a_user_is_told_with_the_other_faults_of_its_section(tmp_path):
+    wrong = '[kafka]\nsecurity_protocol = "SASL_SSL"\nstartup_timeout_s = -1\nbrokkers = []\n'
+    with pytest.raises(SettingsError) as faults:
+        load(write(tmp_path / "t.toml", wrong))
+    assert "security_protocol SASL_SSL: want sasl_username and sasl_password" in str(faults.value)
+    assert "kafka.startup_timeout_s -1" in str(faults.value)
+    assert "kafka.brokkers: no such setting" in str(faults.value)
+
+
+def test_sasl_with_a_user_and_a_password_is_right(monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SASL_USERNAME", "watcher")
+    monkeypatch.setenv("TIDEWATCH_KAFKA_SASL_PASSWORD", "hush")
+    assert load().kafka.password() == "hush"
+
+
+def test_a_reference_lies_beside_the_settings_file_unless_there_is_one_where_the_process_runs(
+    tmp_path, monkeypatch
+):
+    folder, elsewhere = tmp_path / "etc", tmp_path / "run"
+    folder.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    file = write(folder / "t.toml", '[monitor]\nreference = "r.json"\n')
+    assert load(file).monitor.reference == Path("r.json"), "neither: as it is written"
+    beside = write(folder / "r.json", "{}")
+    assert load(file).monitor.reference == beside
+    write(elsewhere / "r.json", "{}")
+    assert load(file).monitor.reference == Path("r.json")
+    monkeypatch.setenv("TIDEWATCH_MONITOR_REFERENCE", "other.json")
+    write(folder / "other.json", "{}")
+    assert load(file).monitor.reference == Path("other.json"), "the environment knows no file"
+
+
 @given(st.text(alphabet="abcxyz-.", min_size=1, max_size=10))
 def test_every_topic_begins_with_the_prefix_unless_named(prefix):
     topics = TopicSettings.model_validate({"prefix": prefix, "findings": "own"})
