@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import inf, isnan
 from typing import Any
 
 from stream.estimates import estimates_of
-from stream.events import ALL, Finding
+from stream.events import ALL, Finding, Prediction
 from stream.figures.rows import windows_of
 from stream.fold import InputFold
+from stream.joined import Joined
 from stream.judge.budget import WEEK_S
 from stream.pending import MemoryStore
 from stream.replay.source import Line, batches
@@ -45,14 +46,28 @@ class Count:
         return found
 
 
+class Spanned(InputFold):
+    """A fold that knows when the first prediction was made, and the last."""
+
+    first_at, last_at = inf, -inf
+
+    def _predicted(self, event: Prediction, proven_at: float, tally: Tally) -> Sequence[Joined]:
+        joined = super()._predicted(event, proven_at, tally)
+        at = float(event.at)
+        if at < self.first_at:
+            self.first_at = at
+        if at > self.last_at:
+            self.last_at = at
+        return joined
+
+
 class Replay:
     """A fold over lines; ask for the findings, then for the summary."""
 
     def __init__(self, rules: Rules) -> None:
         self._count = Count()
-        self._fold = InputFold(0, rules, self._count, MemoryStore())
+        self._fold = Spanned(0, rules, self._count, MemoryStore())
         self._pages = self._tickets = 0
-        self._first_at = self._last_at = float("nan")
 
     def findings(self, found: Iterable[Line]) -> Iterator[Finding]:
         """Yield the findings in the order in which they are made."""
@@ -86,10 +101,9 @@ class Replay:
         }
 
     def _weeks(self) -> float | None:
-        versions = [one for monitor in self._fold.monitors.values() for one in monitor.versions.values()]
-        began = [one.began_at for one in versions if not isnan(one.began_at)]
-        newest = [one.series[ALL].newest_at for one in versions if ALL in one.series]
-        return (max(newest) - min(began)) / WEEK_S if began else None
+        """Return how long predictions were made, with labels or without; ``None`` for one instant or none."""
+        elapsed_s = self._fold.last_at - self._fold.first_at
+        return elapsed_s / WEEK_S if elapsed_s > 0.0 else None
 
     def _labels(self) -> Mapping[str, Any]:
         """Return by model which share is labelled in the end, and the mean loss of mature cohorts."""
@@ -118,7 +132,7 @@ class Replay:
                     "predictions": one.predictions,
                     "outcomes": one.outcomes,
                     "reference_losses": one.guard.known,
-                    "has_open_finding": one.finding is not None,
+                    "has_open_finding": whole.is_harmed(),
                     "estimate": estimates_of(whole.confidence),
                     "windows": windows_of(whole.sums, one.place, where),
                 }

@@ -47,6 +47,7 @@ def test_harm_is_found_in_its_slice_and_the_summary_counts_everything(tmp_path):
     assert summary["events"] == {"outcomes": 6_000, "predictions": 6_000, "rollouts": 0}
     assert summary["joined"] == {"matched": 6_000}
     assert summary["pages"] == 1
+    assert summary["models"]["m"]["v1"]["has_open_finding"], "of city=lima, not of all"
     assert summary["pages_per_week"] == pytest.approx(1 / (6_000 * 60 / 604_800), rel=0.01)
     one = summary["models"]["m"]["v1"]
     since = one["windows"]["rollout"]["accuracy"]
@@ -98,6 +99,34 @@ def test_order_by_time_mends_a_shuffled_file(tmp_path):
     shuffled = tmp_path / "s.jsonl"
     shuffled.write_text("".join(np.random.default_rng(1).permutation(lines)))
     assert told("replay", shuffled, "--json", "--order", "at") == told("replay", path, "--json")
+
+
+def test_summary_knows_an_open_finding_of_what_is_judged_beside_the_errors(tmp_path):
+    path, rng = tmp_path / "e.jsonl", np.random.default_rng(1)
+    events = [json.loads(line) for line in write(path, 4_000).read_text().splitlines()]
+    for place, event in enumerate(events):
+        if event["type"] == "prediction":
+            event["scores"] = float(0.9 if place < 4_000 else 0.9999)
+        else:
+            event["outcome"] = bool(rng.random() < 0.9)
+    path.write_text("".join(json.dumps(one) + "\n" for one in events))
+    *findings, summary = rows("replay", path, "--json")
+    assert {(one["state"], one["slice"]) for one in findings} == {("open", "all")}
+    assert "accuracy" not in {one["metric"] for one in findings}
+    assert summary["models"]["m"]["v1"]["has_open_finding"]
+
+
+def test_weeks_are_those_of_predictions_also_without_labels(tmp_path):
+    path = write(tmp_path / "e.jsonl", 3_000)
+    said = [line for line in path.read_text().splitlines(keepends=True) if '"prediction":' in line]
+    path.write_text("".join(reversed(said)))
+    (summary,) = rows("replay", path, "--json")
+    assert summary["weeks"] == pytest.approx(2_999 * 60 / 604_800)
+    assert summary["pages_per_week"] == 0.0
+    assert not summary["models"]["m"]["v1"]["has_open_finding"]
+    path.write_text(said[0])
+    (summary,) = rows("replay", path, "--json")
+    assert summary["weeks"] is summary["pages_per_week"] is None
 
 
 def test_refused_lines_are_counted_by_reason(tmp_path):
