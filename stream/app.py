@@ -115,6 +115,7 @@ def rules_of(settings: Settings) -> Rules:
             false_pages_per_week=settings.monitor.false_pages_per_week,
             models_per_team=settings.monitor.models_per_team,
             references=read_references(settings.monitor.reference),
+            objectives=settings.monitor.objectives(),
             slice_budget=settings.worker.slice_budget,
         ),
         tolerance=Tolerance(settings.worker.past_tolerance_s, settings.worker.future_tolerance_s),

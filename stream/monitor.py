@@ -28,7 +28,6 @@ from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around, change_of_errors, harm_finding
 from stream.health import Health
 from stream.joined import Joined, Reason, Served
-from stream.judge.known import guards
 from stream.producers import Producers
 from stream.reference import Reference
 from stream.room import FORGOTTEN, FORGOTTEN_VERSION, VERSIONS, forget_oldest_stage, make_room
@@ -36,7 +35,7 @@ from stream.rows import row_of, with_class
 from stream.scan import onset_in
 from stream.series import Series, loss_of, task_of, widest
 from stream.tickets import look
-from stream.version import RECKONED, Judgement, Version, heirs
+from stream.version import RECKONED, Judgement, Version, held_against
 
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
@@ -164,9 +163,7 @@ class Monitor(Struct, array_like=True, gc=False):
         """Return a new version, with the references that it is held against; what has no room beside it goes."""
         task = task_of(served)
         elder = next(reversed(self.versions.values()), None)
-        inherited = heirs(elder, task, judgement.slice_budget) or guards(
-            judgement.references, self.model, task, judgement.minimum_increase
-        )
+        inherited = held_against(elder, self.model, task, judgement)
         reference = elder.reference.heir() if elder is not None else Reference()
         aspects = known_aspects(judgement.references, self.model, task, judgement.minimum_increase)
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
@@ -258,7 +255,9 @@ class Monitor(Struct, array_like=True, gc=False):
             suspected.guard.calm()
             return None
         series = version.series[found.slice]
-        rise = self._rise(version, found.onset_at, judgement)
+        rise = Rise(1.0, increase)  # a promise is one at all hours
+        if not series.guard.is_promised:
+            rise = self._rise(version, found.onset_at, judgement)
         if not is_still_there(found, series) or not is_unusual(found, series, rise):
             suspected.guard.ease()
             return None

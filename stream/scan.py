@@ -143,6 +143,8 @@ def _before(series: Series, history: Span, after: int) -> Span:
     guard, known = series.guard, series.guard.reference()
     if not known.losses:
         return history
+    if guard.is_promised:
+        return known
     is_within = known.losses <= series.outcomes < known.losses + after
     is_longer = guard.learning and history.losses > known.losses
     return history if is_longer or (is_within and history.losses >= KNOWN) else known

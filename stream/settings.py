@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from stream.judge.objective import Objective
+from stream.objectives import Objectives
 
 
 class SettingsError(ValueError):
@@ -199,6 +202,11 @@ class MonitorSettings(_Section):
     false_pages_per_week: Annotated[float, Field(gt=0, le=1_000)] = 1.0
     models_per_team: Annotated[int, Field(ge=1)] = 50
     reference: Path | None = None
+    objective: Objectives = ()
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """Return what is promised, with the tolerances that are meant."""
+        return tuple(one.objective(self.minimum_increase) for one in self.objective)
 
 
 class _File(TomlConfigSettingsSource):
@@ -278,9 +286,10 @@ def _describe(fault: Any) -> str:
 def _instead(place: Sequence[Any]) -> str:
     """Return what was meant by a setting that does not exist, and what there is in its place."""
     known: Mapping[str, FieldInfo] = Settings.model_fields
-    if len(place) > 1:
-        section = known[str(place[0])].annotation
-        known = getattr(section, "model_fields", {})
+    for name in place[:-1]:
+        if isinstance(name, str):  # a number is a place in a list
+            section = known[name].annotation
+            known = getattr((*get_args(section), section)[0], "model_fields", {})
     near = difflib.get_close_matches(str(place[-1]), known, 1)
     meant = f'did you mean "{near[0]}"? ' if near else ""
     return f"{meant}want one of {', '.join(sorted(known))}"

@@ -17,7 +17,8 @@ from stream.figures.sums import WIDTHS, Sums
 from stream.judge import budget
 from stream.judge.budget import WEEK_S
 from stream.judge.guard import Guard
-from stream.judge.known import References
+from stream.judge.known import References, guards
+from stream.judge.objective import Objective, promised
 from stream.reference import Reference
 from stream.rows import Rows
 from stream.series import Series, new_series
@@ -51,6 +52,7 @@ class Judgement:
     false_pages_per_week: float = 1.0
     models_per_team: int = 50
     references: References = field(default_factory=dict)
+    objectives: Sequence[Objective] = ()
 
     def drift_limit(self, inputs: int) -> float:
         """Return the evidence of a drift that is a ticket: a window a day of each input, in the pages' budget."""
@@ -171,6 +173,20 @@ class Version(Struct, array_like=True, gc=False):
 def series_of(versions: Mapping[str, Version]) -> int:
     """Return how many series the versions have in all."""
     return sum(len(one.series) for one in versions.values())
+
+
+def held_against(elder: Version | None, model: str, task: Task, judgement: Judgement) -> dict[str, Guard]:
+    """Return what a new version is held against, by slice: the references of the one before, or of the file.
+
+    What is promised of a classification goes before the former.
+    """
+    references, increase = judgement.references, judgement.minimum_increase
+    found = heirs(elder, task, judgement.slice_budget) or guards(references, model, task, increase)
+    if task != "classification":
+        return found
+    known = [name for name, one in references.get(model, {}).items() if one.task == task]
+    objectives = promised(judgement.objectives, model)
+    return found | {name: guard for name, guard in objectives.items() if name not in known}
 
 
 def heirs(elder: Version | None, task: Task, most: int) -> dict[str, Guard]:

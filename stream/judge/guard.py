@@ -34,6 +34,8 @@ EASED = 0.5
 
 SOON = 8
 """A renewal that was put off within the first week is due again when there are an eighth more losses."""
+PROMISED = 0
+"""Stands in for when a reference is renewed that is an objective: never."""
 FROZEN = Level()
 """Stands in for a level that is no longer needed."""
 
@@ -58,7 +60,7 @@ class Guard(Struct, array_like=True, gc=False):
     """What the reference was made of when it was renewed last: losses and their sum."""
     learning: bool = True
     due: int = FEWEST
-    """How many losses ``level`` has when the reference is renewed."""
+    """How many losses ``level`` has when the reference is renewed; ``PROMISED``: it is an objective."""
     recovery: Recovery | None = None
     """Of the newest harm that was told."""
     memory: float = 1.0
@@ -141,7 +143,7 @@ class Guard(Struct, array_like=True, gc=False):
 
     def resume(self) -> None:
         """Learn a reference from here on, now that harm is over, if there is none or it knows no whole week."""
-        if self.harm is None or not (self.learning or self.is_seasoned):
+        if not self.is_promised and (self.harm is None or not (self.learning or self.is_seasoned)):
             due = max(2 * self.known, FEWEST)
             self.learning, self.level, self.total, self.due = True, Level(), 0.0, due
 
@@ -180,17 +182,22 @@ class Guard(Struct, array_like=True, gc=False):
         return harm is not None and harm.evidence > harm.limit**0.5
 
     @property
+    def is_promised(self) -> bool:
+        """Whether the reference is an objective, which nothing that is seen changes."""
+        return self.due == PROMISED
+
+    @property
     def inflation(self) -> float:
         """How much dependence widens the variance of a mean; 1 while nothing is known."""
         return self.harm.inflation if self.harm is not None else 1.0
 
     def heir(self) -> Guard | None:
-        """Return the next version's guard: the same reference, no evidence; ``None`` without one.
+        """Return the next version's guard: the same reference, no evidence; ``None`` without a learned one.
 
         While it is not whole, the next version's losses go on with it: many versions live for hours only.
         """
         harm = self.harm
-        if harm is None:
+        if harm is None or self.is_promised:
             return None
         goes_on = self.learning or not self.is_seasoned
         anew = Level() if goes_on else FROZEN

@@ -16,7 +16,7 @@ def written(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join(map(str, value)) or "none"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)

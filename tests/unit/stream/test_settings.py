@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.engine.connection import client_options
+from stream.judge.objective import Objective
 from stream.settings import KafkaSettings, Settings, SettingsError, TopicSettings, load
 
 
@@ -143,6 +144,28 @@ def test_a_reference_lies_beside_the_settings_file_unless_there_is_one_where_the
     monkeypatch.setenv("TIDEWATCH_MONITOR_REFERENCE", "other.json")
     write(folder / "other.json", "{}")
     assert load(file).monitor.reference == Path("other.json"), "the environment knows no file"
+
+
+def test_objectives_have_the_least_increase_as_tolerance(tmp_path):
+    text = '[monitor]\nminimum_increase = 0.3\n[[monitor.objective]]\nmodel = "eta*"\nerror = 0.1\n'
+    monitor = load(write(tmp_path / "t.toml", text)).monitor
+    assert monitor.objectives() == (Objective("eta*", "all", 0.1, 0.3),)
+    monitor = load(write(tmp_path / "t.toml", text + 'tolerance = 0.5\nslice = "a=b"\n')).monitor
+    assert monitor.objectives() == (Objective("eta*", "a=b", 0.1, 0.5),)
+
+
+def test_all_faults_of_objectives_are_told(tmp_path):
+    tables = "model = '*'\nerror = 0.9", "model = '*'\nerror = 0.1\ntolerance = 0.1"
+    text = "".join(f"[[monitor.objective]]\n{one}\n" for one in tables)
+    with pytest.raises(SettingsError) as faults:
+        load(write(tmp_path / "t.toml", text))
+    assert "0.error 0.9: want error x (1 + tolerance) below 0.99" in str(faults.value)
+    assert "1.tolerance 0.1: want at least monitor.minimum_increase, 0.2" in str(faults.value)
+    with pytest.raises(SettingsError) as faults:
+        load(write(tmp_path / "t.toml", "[[monitor.objective]]\nmodl = '*'\nerror = 2\n"))
+    assert "monitor.objective.0.error 2" in str(faults.value)
+    assert "monitor.objective.0.model" in str(faults.value)
+    assert 'monitor.objective.0.modl: no such setting; did you mean "model"?' in str(faults.value)
 
 
 @given(st.text(alphabet="abcxyz-.", min_size=1, max_size=10))
