@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from stream.estimate import CELLS, LABELLED, PREDICTED, RIGHT, Estimate, estimate
 from stream.events import Label
-from stream.figures.sums import FINE, Scores, word
+from stream.figures.sums import FINE, Scores
 from stream.held import NONE_HELD, Comparison, restored_held
+from stream.said import score_of
 
 PARTS: Final = 8
 """Cohorts in a label horizon."""
@@ -112,7 +113,7 @@ class Confidence:
         base = self.classes.get(said)
         if base is None:
             base = self._group(said)
-        key = base + bisect_right(EDGES, scores if isinstance(scores, float) else _score(said, scores))
+        key = base + bisect_right(EDGES, scores if isinstance(scores, float) else score_of(said, scores))
         place = self.places[key]
         if place < 0:
             place = self._allot(key)
@@ -153,7 +154,7 @@ class Confidence:
             return -1
         base = self.classes.get(said, OTHERS)
         return self.places[
-            base + bisect_right(EDGES, scores if isinstance(scores, float) else _score(said, scores))
+            base + bisect_right(EDGES, scores if isinstance(scores, float) else score_of(said, scores))
         ]
 
     def _group(self, said: Label) -> int:
@@ -286,12 +287,6 @@ def restored_confidence(state: Sequence[Any]) -> Confidence:
     if found.cohorts:
         found._renew(max(found.cohorts))
     return found
-
-
-def _score(said: Label, scores: Mapping[str, float]) -> float:
-    """Return the score of the class that was said; of one that was given none, what the others leave."""
-    score = scores.get(said if isinstance(said, str) else word(said))
-    return max(1.0 - sum(scores.values()), 0.0) if score is None else score
 
 
 def _total(*parts: array[int]) -> array[int]:

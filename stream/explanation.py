@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from stream.events import ALL, RolledOut, Stage
 from stream.onset import Onset
-from stream.reference import SAID, Feature, Reference
+from stream.reference import Feature, Reference
 from stream.rows import ABSENT, OUTCOME, Row, Rows
+from stream.said import SAID
 from stream.scan import Harm, harm
 from stream.series import Series
 from stream.version import OTHER

@@ -21,6 +21,7 @@ import msgspec
 from stream.bins import freedom, stability
 from stream.drift import Drift
 from stream.events import Label, Prediction
+from stream.said import PREDICTION, SAID, SCORE, Value, spoken
 
 REFERENCE = 200
 """Values that the bins are cut from; they begin the reference."""
@@ -40,17 +41,11 @@ MISSING, UNKNOWN, FIRST = 0, 1, 2
 intervals, one above them."""
 STRANGERS = 5
 """Unknown words of a window that are remembered, to be named."""
-SCORE, PREDICTION = "@score", "@prediction"
-"""What the model said is watched like a feature; a class without a lone score is a word."""
-
-SAID = {SCORE: "the score", PREDICTION: "the prediction"}
 FEWEST = 60
 """Values of a window that has just begun which are compared without waiting for the rest."""
 CHANCE = 3.0
 SCHEMA_3 = 7
 """Fields of a feature then."""
-
-Value = float | bool | str | None
 
 # what a feature has until it needs one of its own; nothing is ever written into these
 NO_CELLS: Final = array("I")
@@ -262,15 +257,22 @@ class Reference:
             feature = features.get(name) or self._begin(name)
             if feature is not None and feature.add(value):
                 looked = [*(looked or ()), name]
-        name, value, said = spoken(prediction)
+        scores = prediction.scores
+        said = scores if type(scores) is float else prediction.prediction
         if said == self.said:
             self.repeats += 1
         else:
             self.said, self.repeats = said, 1
-        feature = features.get(name) or self._begin(name)
-        if feature is not None and feature.add(value):
-            looked = [*(looked or ()), name]
+        for name, value in spoken(prediction):
+            feature = features.get(name) or self._begin(name)
+            if feature is not None and feature.add(value):
+                looked = [*(looked or ()), name]
         return looked or ()
+
+    @property
+    def answer(self) -> str:
+        """As which input the answer is watched whose repeats are counted."""
+        return PREDICTION if PREDICTION in self.features else SCORE
 
     def indices(self) -> Iterator[tuple[str, float]]:
         """Yield the features that had a whole window, and the index of the newest one."""
@@ -290,11 +292,3 @@ class Reference:
             return None
         made = self.features[name] = Feature()
         return made
-
-
-def spoken(prediction: Prediction) -> tuple[str, Value, Label]:
-    """Return as which input what the model said is watched, its value, and what counts as said again."""
-    scores, said = prediction.scores, prediction.prediction
-    if type(scores) is float:
-        return SCORE, scores, scores
-    return PREDICTION, said if scores is None and type(said) is float else str(said), said

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from stream.events import Label, Prediction, Task
 from stream.figures.sums import word
-from stream.reference import LETTERS, MISSING, UNKNOWN, Feature, Reference, Value, short, spoken
+from stream.reference import LETTERS, MISSING, UNKNOWN, Feature, Reference, short
+from stream.said import Value, spoken
 
 ROWS = 256
 ABSENT = 255
@@ -116,8 +117,7 @@ def with_class(slices: tuple[str, ...], task: Task, outcome: Label) -> tuple[str
 
 def row_of(reference: Reference, prediction: Prediction) -> bytes:
     """Return the bin of each watched input in the order in which they came first; empty while none has bins."""
-    said, value, _ = spoken(prediction)
-    values: dict[str, Value] = {**prediction.features, said: value}
+    values: dict[str, Value] = {**prediction.features, **dict(spoken(prediction))}
     bins = bytes(_bin(one, values, name) for name, one in reference.features.items())
     return bins if bins.strip(bytes([ABSENT])) else b""
 

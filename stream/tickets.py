@@ -12,7 +12,8 @@ from stream.drift import DAY_S
 from stream.events import ALL, Finding, Metric, finding_id
 from stream.instant import in_words
 from stream.joined import Served
-from stream.reference import MISSING, SAID, UNKNOWN, WINDOW, Feature, Reference
+from stream.reference import MISSING, UNKNOWN, WINDOW, Feature, Reference
+from stream.said import SAID
 
 SHARE = 0.5
 """Of the index that one kind of bin carries, for the ticket to be about it."""
@@ -89,7 +90,7 @@ def _change(reference: Reference, name: str, feature: Feature) -> Change:
         return sum(shares[place] for place in bins) >= SHARE * total
 
     before, after = feature.reference, feature.window
-    if name in SAID and reference.repeats >= WINDOW:
+    if name == reference.answer and reference.repeats >= WINDOW:
         usual = max(before) / sum(before)
         words = f"always {reference.said!r}, {reference.repeats} times in a row"
         return Change("constant_rate", usual, 1.0, words)

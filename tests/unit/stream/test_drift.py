@@ -94,6 +94,16 @@ def test_a_score_that_is_stuck_is_called_constant():
     assert "always 0.31" in ticket.summary
 
 
+def test_confidence_that_falls_without_labels_is_a_ticket_on_the_score():
+    def score(day, rng):
+        said = float(np.clip(rng.normal(0.62 if day >= BROKEN else 0.92, 0.03), 0.4, 0.999))
+        return {"true": said, "false": 0.7 * (1.0 - said), "maybe": 0.3 * (1.0 - said)}
+
+    (ticket,) = play(score=score)[0]
+    assert (ticket.feature, ticket.metric, ticket.state) == ("@score", "out_of_range_rate", "open")
+    assert ticket.detected_at < (BROKEN + 4) * DAY_S
+
+
 def test_a_drift_that_is_over_closes_its_ticket():
     days = iter(range(20 * DAILY))
 

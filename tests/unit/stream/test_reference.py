@@ -2,6 +2,8 @@
 
 import time
 
+import msgspec
+
 from stream.events import Instant, Prediction
 from stream.reference import (
     FEATURES,
@@ -10,7 +12,6 @@ from stream.reference import (
     NO_CELLS,
     NO_NUMBERS,
     NO_WORDS,
-    PREDICTION,
     REFERENCE,
     UNKNOWN,
     UNSEEN,
@@ -19,6 +20,8 @@ from stream.reference import (
     Feature,
     Reference,
 )
+from stream.rows import ABSENT, row_of
+from stream.said import PREDICTION, SCORE
 
 
 def prediction(features, said="yes"):
@@ -54,6 +57,30 @@ def test_what_a_regression_says_is_watched_like_a_feature():
     assert list(reference.features) == ["f0", PREDICTION]
     reference.observe(prediction(FEATURES - 1, said=2.5))
     assert (len(reference.features), reference.unwatched) == (FEATURES, 0)
+
+
+def test_scores_by_class_are_watched_beside_the_answer():
+    reference = Reference()
+    for scores in ({"yes": 0.9, "no": 0.1}, {"no": 0.25}):
+        one = msgspec.structs.replace(prediction(1), scores=scores)
+        reference.observe(one)
+    assert list(reference.features) == ["f0", PREDICTION, SCORE]
+    assert list(reference.features[SCORE].numbers) == [0.9, 0.75]
+    assert dict(reference.features[PREDICTION].words) == {"yes": 2}
+
+
+def test_an_input_that_a_state_did_not_have_begins_and_its_rows_come_last():
+    reference = Reference()
+    for number in range(REFERENCE):
+        reference.observe(prediction(1, said=f"word {number % 3}"))
+    scored = msgspec.structs.replace(prediction(1, said="word 1"), scores={"word 1": 0.5})
+    reference.observe(scored)
+    assert row_of(reference, scored)[2] == ABSENT
+    for _ in range(REFERENCE):
+        reference.observe(scored)
+    assert len(row_of(reference, scored)) == 3
+    assert ABSENT not in row_of(reference, scored)
+    assert row_of(reference, prediction(1, said="word 1"))[2] == ABSENT
 
 
 def test_what_a_regression_says_is_counted_when_the_budget_is_spent():

@@ -1,0 +1,32 @@
+"""Core. What a model said, as inputs of their own: its answer, and how sure it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stream.events import Label, Prediction
+from stream.figures.sums import word
+
+SCORE, PREDICTION = "@score", "@prediction"
+"""What the model said is watched like a feature: a lone score, else the answer (a class is a word), and of scores
+by class that of the answer as well."""
+
+SAID = {SCORE: "the score", PREDICTION: "the prediction"}
+
+Value = float | bool | str | None
+
+
+def score_of(said: Label, scores: Mapping[str, float]) -> float:
+    """Return the score of the class that was said; of one that was given none, what the others leave."""
+    score = scores.get(said if isinstance(said, str) else word(said))
+    return max(1.0 - sum(scores.values()), 0.0) if score is None else score
+
+
+def spoken(prediction: Prediction) -> tuple[tuple[str, Value], ...]:
+    """Return as which inputs what the model said is watched, and their values."""
+    scores, said = prediction.scores, prediction.prediction
+    if isinstance(scores, float):
+        return ((SCORE, scores),)
+    if scores is None:
+        return ((PREDICTION, said if type(said) is float else str(said)),)
+    return (PREDICTION, str(said)), (SCORE, score_of(said, scores))
