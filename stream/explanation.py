@@ -12,6 +12,7 @@ from itertools import combinations
 from math import inf, nan, sqrt
 from typing import NamedTuple
 
+from stream.change import change_of
 from stream.events import ALL, RolledOut, Stage
 from stream.onset import Onset
 from stream.reference import Feature, Reference
@@ -75,6 +76,8 @@ class Moved(NamedTuple):
     explained: float
     surely: float
     elsewhere: bool = False
+    kind: str = ""
+    """What about the values changed, in words; empty when they are only spread otherwise."""
 
     @property
     def is_harmless(self) -> bool:
@@ -111,6 +114,7 @@ def causes(reference: Reference, rows: Rows, found: Harm, series: Mapping[str, S
 def _in_words(moved: Moved) -> str:
     what = SAID.get(moved.name, f"feature {moved.name}")
     by = f"population stability index {moved.psi:.2f} over the newest {moved.values} values"
+    by = f"{by}; {moved.kind}" if moved.kind else by
     if moved.elsewhere:
         return f"{what} moved without harm, as much outside of the slice: {by}"
     if moved.explained != moved.explained:
@@ -134,7 +138,17 @@ def moved(reference: Reference, rows: Sequence[Row], base: float, outside: Rest)
         psi, count = feature.newest()
         if psi >= LARGE:
             known = [row for row in rows if place < len(row.bins) and row.bins[place] != ABSENT]
-            yield Moved(name, psi, count, *_explained(feature, place, known, base, outside))
+            explained = _explained(feature, place, known, base, outside)
+            yield Moved(name, psi, count, *explained, kind_of(reference, name))
+
+
+def kind_of(reference: Reference, name: str) -> str:
+    """Return in words what about an input's newest values changed, if that is more than how they are spread."""
+    values = reference.features[name].recent()
+    if sum(values) < FEWEST:
+        return ""
+    change = change_of(reference, name, values)
+    return "" if change.metric == "psi" else change.words
 
 
 def _explained(

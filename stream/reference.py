@@ -189,6 +189,10 @@ class Feature:
         by_chance = (free + CHANCE * sqrt(2.0 * free)) * (1.0 / count + 1.0 / max(known, 1))
         return psi - by_chance, count
 
+    def recent(self) -> Sequence[int]:
+        """Return by bin the values that ``newest`` speaks of; all zeros when they are no longer known."""
+        return self.counts if self.seen >= FEWEST else array("I", map(add, self.window, self.counts))
+
     def heir(self) -> Feature | None:
         """Return what the next version's input is held against: the same bins; ``None`` before there are any."""
         if not self.cells:

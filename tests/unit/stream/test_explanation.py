@@ -1,5 +1,7 @@
 """Why a model got worse: seeded streams whose inputs move with and without harm."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,26 @@ def test_the_input_that_carries_the_loss_is_named_before_one_that_moved_without_
     assert not [first for first, _ in told if "harmless" in first and "explains" in first]
     assert sum(first.startswith("feature guilty moved and explains ") for first, _ in told) >= 6
     assert sum(second.startswith("feature harmless moved without harm") for _, second in told) >= 4
+
+
+KINDS = {
+    "nulls": (None, r"; 0\.\d+ of the values are missing, 0 were$"),
+    "words": ("zebra", r"; new categories \(zebra\): 0\.\d+, were 0$"),
+    "range": (1e6, r"; 0\.\d+ of the values are out of range, 0\.00\d+ were$"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cause_says_what_about_the_input_moved(kind):
+    broken, words = KINDS[kind]
+
+    def guilty(i, rng):
+        usual = "ab"[i % 2] if kind == "words" else float(rng.uniform())
+        return {"guilty": broken if i >= HURT and rng.random() < 0.4 else usual}
+
+    found, _ = play(guilty, lambda i, values, slices: 0.6 if values["guilty"] == broken else 0.08)
+    assert found[0].causes[0].startswith("feature guilty moved and explains ")
+    assert re.search(words, found[0].causes[0])
 
 
 def test_an_input_that_moved_altogether_is_named_and_not_accused():
