@@ -10,7 +10,10 @@ from stream.events import Metric
 from stream.reference import MISSING, UNKNOWN, WINDOW, Reference
 
 SHARE = 0.5
-"""Of the index that one kind of bin carries, for the change to be about it."""
+"""Of the index that one kind of bin carries, for the change to be about it; of the values, for the newest run of
+the same answer."""
+RARE = 1e-6
+"""The chance of such a run, at most, by the share of the fullest bin in the reference."""
 
 
 class Change(NamedTuple):
@@ -32,10 +35,9 @@ def change_of(reference: Reference, name: str, after: Sequence[int]) -> Change:
     def carries(bins: Iterable[int]) -> bool:
         return sum(shares[place] for place in bins) >= SHARE * total
 
-    if name == reference.answer and reference.repeats >= WINDOW:
-        usual = max(before) / sum(before)
-        words = f"always {reference.said!r}, {reference.repeats} times in a row"
-        return Change("constant_rate", usual, 1.0, words)
+    usual, run = max(before) / sum(before), reference.repeats.run
+    if name == reference.answer and run >= min(WINDOW, SHARE * sum(after)) and usual**run < RARE:
+        return Change("constant_rate", usual, 1.0, reference.repeats.words)
     if carries([MISSING]):
         was, now = _rate(before, [MISSING]), _rate(after, [MISSING])
         return Change("missing_rate", was, now, f"{now:.3g} of the values are missing, {was:.3g} were")
@@ -50,10 +52,8 @@ def change_of(reference: Reference, name: str, after: Sequence[int]) -> Change:
         return Change(
             "out_of_range_rate", was, now, f"{now:.3g} of the values are out of range, {was:.3g} were"
         )
-    psi, usual = feature.drift.psi, feature.drift.typical
-    return Change(
-        "psi", usual, psi, f"population stability index {psi:.2g}, at most {usual:.2g} while learned"
-    )
+    psi, most = feature.drift.psi, feature.drift.typical
+    return Change("psi", most, psi, f"population stability index {psi:.2g}, at most {most:.2g} while learned")
 
 
 def _rate(row: Sequence[int], bins: Iterable[int]) -> float:

@@ -20,7 +20,8 @@ import msgspec
 
 from stream.bins import freedom, stability
 from stream.drift import Drift
-from stream.events import Label, Prediction
+from stream.events import Prediction
+from stream.repeats import RUN, Repeats
 from stream.said import PREDICTION, SAID, SCORE, Value, spoken
 
 REFERENCE = 200
@@ -239,22 +240,22 @@ def short(word: str) -> str:
 class Reference:
     """All watched features of one model version, and how often in a row it has said the same."""
 
-    __slots__ = ("features", "repeats", "said", "unwatched")
+    __slots__ = ("features", "repeats", "unwatched")
 
     def __init__(
         self,
         features: dict[str, Feature] | None = None,
         unwatched: int = 0,
-        said: Label | None = None,
-        repeats: int = 0,
+        repeats: Repeats | None = None,
     ) -> None:
         self.features = {} if features is None else features
         self.unwatched = unwatched
-        self.said = said
-        self.repeats = repeats
+        self.repeats = Repeats() if repeats is None else repeats
 
     def observe(self, prediction: Prediction) -> Sequence[str]:
-        """Take one prediction's features, and what the model said; return those with ``WINDOW`` more values."""
+        """Take one prediction's features, and what the model said; return what to look at: those with
+        ``WINDOW`` more values, and ``RUN``.
+        """
         features = self.features
         looked: list[str] | None = None
         for name, value in prediction.features.items():
@@ -263,14 +264,12 @@ class Reference:
                 looked = [*(looked or ()), name]
         scores = prediction.scores
         said = scores if type(scores) is float else prediction.prediction
-        if said == self.said:
-            self.repeats += 1
-        else:
-            self.said, self.repeats = said, 1
         for name, value in spoken(prediction):
             feature = features.get(name) or self._begin(name)
             if feature is not None and feature.add(value):
                 looked = [*(looked or ()), name]
+        if self.repeats.take(said, prediction.at):
+            looked = [RUN, *(looked or ())]  # before its window is learned
         return looked or ()
 
     @property

@@ -123,9 +123,11 @@ def row_of(reference: Reference, prediction: Prediction) -> bytes:
 
 
 def _bin(feature: Feature, values: dict[str, Value], name: str) -> int:
-    if name not in values or not feature.cells:
-        return ABSENT
-    value = values[name]
+    return bin_of(feature, values[name]) if name in values and feature.cells else ABSENT
+
+
+def bin_of(feature: Feature, value: Value) -> int:
+    """Return the bin of a value, of a feature that has bins."""
     if value is None:
         return MISSING
     if isinstance(value, str):

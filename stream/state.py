@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
+from msgspec.structs import astuple
 from river.drift import ADWIN
 
 from stream import state_1
@@ -28,12 +29,15 @@ from stream.judge.guard import HALF
 from stream.maturity import Cohorts
 from stream.monitor import Monitor
 from stream.reference import Feature, Reference, restored
+from stream.repeats import Repeats
 from stream.rows import Rows
 from stream.traffic import Hours
 from stream.version import Routes
 
 SCHEMA: Final = b"7"
 PICKLED: Final = b"\x80\x05"
+UNTIMED: Final = 4
+"""Fields of a reference that did not say since when the model says the same."""
 
 _RIVER = {
     ("river.drift.adwin", "ADWIN"),
@@ -65,7 +69,7 @@ def _write(value: Any) -> Any:
         return value._helper.__getstate__()
     if kind is Reference:
         features = {name: one.fields() for name, one in value.features.items()}
-        return [features, value.unwatched, value.said, value.repeats]
+        return [features, value.unwatched, *astuple(value.repeats)]
     if kind is Sums or kind is Confidence:
         return value.state()
     if kind is Routes:
@@ -90,7 +94,8 @@ def _read(kind: type, value: Any) -> Any:
         return _adwin(value)
     if kind is Reference:
         features: dict[str, Feature] = {name: restored(fields) for name, fields in value[0].items()}
-        return Reference(features, *value[1:])
+        begun = value[2:] if len(value) > UNTIMED else []  # a run without its beginning begins anew
+        return Reference(features, value[1], msgspec.convert(begun, Repeats))
     if kind is Sums:
         return restored_sums(value)
     if kind is Confidence:

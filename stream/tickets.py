@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from stream.change import change_of
+from stream.constant import look_at_run
 from stream.drift import DAY_S
 from stream.events import ALL, Finding, finding_id
 from stream.instant import in_words
 from stream.joined import Served
 from stream.reference import Feature, Reference
+from stream.repeats import RUN
 from stream.said import SAID
 
 
@@ -18,15 +20,25 @@ def look(
 ) -> Finding | None:
     """Judge one input whose window grew, if it holds a day; return the ticket that this opened or closed.
 
-    ``served`` is the prediction that it grew by, ``limit`` the evidence that is enough.
+    ``RUN`` stands for the run of the same answers; ``served`` is the prediction that the window grew by, ``limit``
+    the evidence that is enough.
     """
+    if name == RUN:
+        return look_at_run(reference, served, limit, proven_at)
     feature = reference.features[name]
     drift, at = feature.drift, served.at
     if not drift.is_whole(at):
         return None
+    is_stuck = name in SAID and reference.repeats.finding is not None
+    if is_stuck and not drift.is_learned:  # what a ticket tells of is no reference
+        drift.began_at = at
+        feature.begin()
+        return None
     verdict = drift.take(feature.reference, feature.window, at, limit)
     finding: Finding | None = None
-    if verdict == "drifted":
+    if verdict == "drifted" and is_stuck:
+        drift.evidence = 0.0
+    elif verdict == "drifted":
         drift.episode += 1
         opened = _opened(reference, name, feature, served)
         finding = drift.finding = msgspec.structs.replace(opened, proven_at=proven_at)
