@@ -16,7 +16,8 @@ EVENT_FIELDS: Final[Mapping[str, str]] = {
     "A number without scores is a regression.",
     "scores": "The probability of the positive class, or an object with one probability for each class.",
     "slices": "What this prediction is to be judged by besides the whole, for instance country; at most 16.",
-    "features": "Inputs of the model, to be watched for drift; null is a missing value; at most 500.",
+    "features": "Inputs of the model, to be watched for drift; null, or a name left out that others have, is a "
+    "missing value; at most 500.",
     "outcome": "What really happened. A later outcome for the same prediction corrects it.",
     "stage": "The version's stage from this time on.",
     "trained_until": "The newest time in the version's training data, written like at.",

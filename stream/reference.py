@@ -16,11 +16,9 @@ from operator import add
 from typing import Any, Final
 from zlib import crc32
 
-import msgspec
-
 from stream.bins import freedom, stability
 from stream.drift import Drift
-from stream.events import Prediction
+from stream.events import Features, Prediction
 from stream.repeats import RUN, Repeats
 from stream.said import PREDICTION, SAID, SCORE, Value, spoken
 
@@ -45,8 +43,6 @@ STRANGERS = 5
 FEWEST = 60
 """Values of a window that has just begun which are compared without waiting for the rest."""
 CHANCE = 3.0
-SCHEMA_3 = 7
-"""Fields of a feature then."""
 
 # what a feature has until it needs one of its own; nothing is ever written into these
 NO_CELLS: Final = array("I")
@@ -80,6 +76,11 @@ class Feature:
     def size(self) -> int:
         """How many bins there are, once they are found."""
         return self.intervals_from + len(self.numbers) + 1
+
+    @property
+    def is_met(self) -> bool:
+        """Whether this version had a value of it: from then on, predictions without one count as missing."""
+        return self.seen > 0 or not isnan(self.psi)
 
     @property
     def counts(self) -> Sequence[int]:
@@ -214,24 +215,6 @@ class Feature:
         return (b"", self.numbers.tobytes(), cells[wide : 2 * wide], cells[:wide], window, *rest)
 
 
-def restored(fields: Sequence[Any]) -> Feature:
-    """Return the feature that gave these fields; without bins for those of schema 3, which had others."""
-    feature = Feature()
-    if len(fields) == SCHEMA_3:
-        return feature
-    first, edges, reference, counts, window, words, feature.seen, psi, strangers, drift = fields
-    if first or edges:
-        feature.numbers = array("d", first or edges)
-    if counts:
-        feature.cells = array("I", counts + reference + (window if any(window) else b""))
-        feature.intervals_from = FIRST + len(words)
-    feature.words, feature.strangers = words or NO_WORDS, tuple(strangers)
-    feature.psi = nan if psi is None or isnan(psi) else psi
-    found = msgspec.convert(drift, Drift)
-    feature.drift = UNSEEN if isnan(found.learned_from) else found
-    return feature
-
-
 def short(word: str) -> str:
     """Return what is kept of a word that is longer than ``LETTERS``."""
     return f"{word[:PREFIX]}…{crc32(word.encode(errors='surrogatepass')):08x}"
@@ -264,13 +247,22 @@ class Reference:
                 looked = [*(looked or ()), name]
         scores = prediction.scores
         said = scores if type(scores) is float else prediction.prediction
-        for name, value in spoken(prediction):
+        answers = spoken(prediction)
+        for name, value in answers:
             feature = features.get(name) or self._begin(name)
             if feature is not None and feature.add(value):
                 looked = [*(looked or ()), name]
+        if len(prediction.features) + len(answers) < len(features):
+            looked = [*(looked or ()), *self._miss(prediction.features)]
         if self.repeats.take(said, prediction.at):
             looked = [RUN, *(looked or ())]  # before its window is learned
         return looked or ()
+
+    def _miss(self, given: Features) -> Iterator[str]:
+        """Count what a prediction leaves out as missing; yield the features with ``WINDOW`` more values."""
+        for name, feature in self.features.items():
+            if name not in given and name not in SAID and feature.is_met and feature.add(None):
+                yield name
 
     @property
     def answer(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from stream.events import Label, Prediction, Task
 from stream.figures.sums import word
 from stream.reference import LETTERS, MISSING, UNKNOWN, Feature, Reference, short
-from stream.said import Value, spoken
+from stream.said import SAID, Value, spoken
 
 ROWS = 256
 ABSENT = 255
@@ -123,7 +123,11 @@ def row_of(reference: Reference, prediction: Prediction) -> bytes:
 
 
 def _bin(feature: Feature, values: dict[str, Value], name: str) -> int:
-    return bin_of(feature, values[name]) if name in values and feature.cells else ABSENT
+    if not feature.cells:
+        return ABSENT
+    if name in values:
+        return bin_of(feature, values[name])
+    return MISSING if feature.is_met and name not in SAID else ABSENT
 
 
 def bin_of(feature: Feature, value: Value) -> int:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from math import isnan, nan
 from typing import Any, Final, cast
 
 import msgspec
@@ -21,6 +23,7 @@ from stream import state_1
 from stream.confidence import Confidence, restored_confidence
 from stream.cycle import Cycle
 from stream.detectors import CLOCK
+from stream.drift import Drift
 from stream.error_windows import ErrorWindows
 from stream.events import ALL
 from stream.figures.sums import WIDTHS, Sums, restored_sums
@@ -28,7 +31,7 @@ from stream.history import History
 from stream.judge.guard import HALF
 from stream.maturity import Cohorts
 from stream.monitor import Monitor
-from stream.reference import Feature, Reference, restored
+from stream.reference import FIRST, NO_WORDS, UNSEEN, Feature, Reference
 from stream.repeats import Repeats
 from stream.rows import Rows
 from stream.traffic import Hours
@@ -36,6 +39,8 @@ from stream.version import Routes
 
 SCHEMA: Final = b"7"
 PICKLED: Final = b"\x80\x05"
+_SCHEMA_3: Final = 7
+"""Fields of a feature then."""
 UNTIMED: Final = 4
 """Fields of a reference that did not say since when the model says the same."""
 
@@ -93,7 +98,7 @@ def _read(kind: type, value: Any) -> Any:
     if kind is ADWIN:
         return _adwin(value)
     if kind is Reference:
-        features: dict[str, Feature] = {name: restored(fields) for name, fields in value[0].items()}
+        features: dict[str, Feature] = {name: _feature(fields) for name, fields in value[0].items()}
         begun = value[2:] if len(value) > UNTIMED else []  # a run without its beginning begins anew
         return Reference(features, value[1], msgspec.convert(begun, Repeats))
     if kind is Sums:
@@ -105,6 +110,24 @@ def _read(kind: type, value: Any) -> Any:
     if kind is ErrorWindows:
         return ErrorWindows(value[0], tuple(value[1]))
     raise NotImplementedError(f"no way to read {kind}")
+
+
+def _feature(fields: Sequence[Any]) -> Feature:
+    """Return the feature that gave these fields; without bins for those of schema 3, which had others."""
+    feature = Feature()
+    if len(fields) == _SCHEMA_3:
+        return feature
+    first, edges, reference, counts, window, words, feature.seen, psi, strangers, drift = fields
+    if first or edges:
+        feature.numbers = array("d", first or edges)
+    if counts:
+        feature.cells = array("I", counts + reference + (window if any(window) else b""))
+        feature.intervals_from = FIRST + len(words)
+    feature.words, feature.strangers = words or NO_WORDS, tuple(strangers)
+    feature.psi = nan if psi is None or isnan(psi) else psi
+    found = msgspec.convert(drift, Drift)
+    feature.drift = UNSEEN if isnan(found.learned_from) else found
+    return feature
 
 
 def _adwin(value: bytes) -> ADWIN:

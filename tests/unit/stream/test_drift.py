@@ -15,6 +15,7 @@ from stream.monitor import Monitor
 from stream.version import Judgement
 
 DAY_S = 86_400.0
+LEFT_OUT = object()
 DAILY = 600
 BROKEN = 15.0
 """The day from which an input is another."""
@@ -38,6 +39,7 @@ def play(change=None, *, days=20, score=None, seed=1, monitor=None, start=0, sto
         features = usual(day, rng)
         if change is not None and day >= BROKEN:
             features |= change(rng)
+            features = {name: value for name, value in features.items() if value is not LEFT_OUT}
         scored = score(day, rng) if score is not None else None
         if i < start:
             continue
@@ -81,6 +83,23 @@ def test_a_changed_input_is_one_ticket_that_says_what_changed(metric):
     assert ticket.after > ticket.before
     assert ticket.onset_after <= BROKEN * DAY_S <= ticket.onset_before
     assert ticket.detected_at < (BROKEN + 4) * DAY_S
+
+
+def test_an_input_that_is_often_left_out_is_missing():
+    (found,), monitor = play(lambda rng: {"price": LEFT_OUT} if rng.random() < 0.3 else {})
+    assert (found.metric, found.feature) == ("missing_rate", "price")
+    assert "of the values are missing, 0 were" in found.summary
+    again = state.load(state.dump(monitor))
+    assert state.dump(again) == state.dump(monitor)
+
+
+def test_an_input_that_a_new_version_never_sends_is_not_missed():
+    _, monitor = play()
+    found, monitor = play(
+        lambda rng: {"price": LEFT_OUT}, monitor=monitor, start=int(BROKEN * DAILY), version="v2"
+    )
+    assert found == []
+    assert not monitor.versions["v2"].reference.features["price"].is_met
 
 
 def test_new_categories_are_named():
