@@ -29,7 +29,7 @@ from stream.harm_finding import Around, change_of_errors, harm_finding
 from stream.health import Health
 from stream.joined import Joined, Reason, Served
 from stream.producers import Producers
-from stream.reference import Reference
+from stream.reference_known import known_reference
 from stream.room import FORGOTTEN, FORGOTTEN_VERSION, VERSIONS, forget_oldest_stage, make_room
 from stream.rows import row_of, with_class
 from stream.scan import onset_in
@@ -161,10 +161,11 @@ class Monitor(Struct, array_like=True, gc=False):
 
     def _begin(self, served: Served, judgement: Judgement) -> Version:
         """Return a new version, with the references that it is held against; what has no room beside it goes."""
-        task = task_of(served)
-        elder = next(reversed(self.versions.values()), None)
+        task, elder = task_of(served), next(reversed(self.versions.values()), None)
         inherited = held_against(elder, self.model, task, judgement)
-        reference = elder.reference.heir() if elder is not None else Reference()
+        reference = (
+            known_reference(judgement.references, self.model) if elder is None else elder.reference.heir()
+        )
         aspects = known_aspects(judgement.references, self.model, task, judgement.minimum_increase)
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
             self._count(FORGOTTEN_VERSION)

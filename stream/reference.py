@@ -133,6 +133,10 @@ class Feature:
         known = array("I", reference)
         self.cells, self.seen = array("I", bytes(known.itemsize * len(known))) + known + window, 0
 
+    def expect(self, counts: Iterable[int]) -> None:
+        """Begin anew against this reference, one count a bin."""
+        self._set(counts)
+
     def _meet(self, word: str) -> None:
         self.cells[UNKNOWN] += 1
         if len(self.strangers) < STRANGERS and word not in self.strangers:

@@ -9,6 +9,7 @@ import msgspec
 
 from stream.aspect_known import is_name
 from stream.judge.known import Known, References
+from stream.reference_known import input_faults
 from stream.settings import FileCheck, SettingsError
 
 
@@ -46,8 +47,10 @@ def _faults(known: Known) -> Iterator[str]:
         if not is_name(name, known.task) or one.task != known.task:
             yield f"beside {name!r} of a {one.task}; want what is judged beside the errors of a {known.task}"
         yield from (f"beside {name!r}: {fault}" for fault in _faults(one))
-        if one.beside:
-            yield f"beside {name!r}: has a beside of its own; want none"
+        if one.beside or one.inputs:
+            yield f"beside {name!r}: has a beside or inputs of its own; want none"
+    for name, values in known.inputs.items():
+        yield from (f"input {name!r}: {fault}" for fault in input_faults(values))
 
 
 def write_references(references: References) -> bytes:

@@ -14,6 +14,20 @@ from stream.judge.level import Level, bound_of
 from stream.judge.mixture import LEAST, rounded
 
 
+class KnownInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the values of one input lay: see ``stream.reference`` for the order of ``counts``.
+
+    ``noise`` and ``typical`` say how far whole windows lay from each other (``stream.drift``).
+    """
+
+    edges: Sequence[float]
+    words: Sequence[str]
+    counts: Sequence[int]
+    windows: int
+    noise: float
+    typical: float
+
+
 class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How one series lost while all was well. ``lost`` of ``losses`` lay above ``cut``; ``total`` is their sum."""
 
@@ -25,6 +39,8 @@ class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     inflation: float
     beside: Mapping[str, Known] = field(default_factory=dict)
     """Of slice ``all``: the same of what is judged beside the errors, by name; ``total`` is of what is told."""
+    inputs: Mapping[str, KnownInput] = field(default_factory=dict)
+    """Of slice ``all``: the model's inputs, by name."""
 
 
 References = Mapping[str, Mapping[str, Known]]

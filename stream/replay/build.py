@@ -1,4 +1,4 @@
-"""Edge. References from history: the losses of every model and slice, in the order of their joins."""
+"""Edge. References from history: losses of every model and slice, in the order of their joins, and its inputs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from stream.join import Join
 from stream.joined import Joined, Reason
 from stream.judge.known import Known, References, known_of
 from stream.pending import MemoryStore
+from stream.reference import Reference
+from stream.reference_known import inputs_of, record
 from stream.refusal import DecodeError
 from stream.replay.source import FOREVER, Line
 from stream.series import is_comparable, loss_of, task_of
@@ -30,6 +32,7 @@ class History:
         self._join = Join(label_horizon_s, 50_000_000, MemoryStore(), 1 << 60)
         self._losses: dict[tuple[str, str, Task], array[float]] = {}
         self._aspects: defaultdict[tuple[str, Task], Recorded] = defaultdict(Recorded)
+        self._inputs: defaultdict[str, Reference] = defaultdict(Reference)
         self.refused = 0
 
     def read(self, found: Iterable[Line]) -> None:
@@ -41,7 +44,10 @@ class History:
                 self.refused += 1
                 continue
             if isinstance(event, Prediction):
-                self._take(self._join.predict(event))
+                results = self._join.predict(event)
+                if results[0].reason is not Reason.DUPLICATE_PREDICTION:
+                    record(self._inputs[event.model], event)
+                self._take(results)
             elif isinstance(event, Outcome):
                 self._take(self._join.know(event))
             if not number % EXPIRED:
@@ -69,7 +75,8 @@ class History:
             if len(losses) >= fewest:
                 known = known_of(task, losses)
                 if name == ALL:
-                    known = replace(known, beside=self._aspects[model, task].known(task, fewest))
+                    beside = self._aspects[model, task].known(task, fewest)
+                    known = replace(known, beside=beside, inputs=inputs_of(self._inputs[model]))
                 found.setdefault(model, {})[name] = known
         return found
 
