@@ -27,7 +27,7 @@ def record(reference: Reference, prediction: Prediction) -> None:
 
 
 def inputs_of(reference: Reference) -> dict[str, KnownInput]:
-    """Return the inputs whose reference is whole; what a model says is its version's own, and none of it."""
+    """Return the inputs that have bins; what a model says is its version's own, and none of them."""
     return {
         name: KnownInput(
             edges=[*one.numbers],
@@ -36,9 +36,10 @@ def inputs_of(reference: Reference) -> dict[str, KnownInput]:
             windows=one.drift.windows,
             noise=one.drift.noise,
             typical=one.drift.typical,
+            is_whole=one.drift.is_learned,
         )
         for name, one in sorted(reference.features.items())
-        if name not in SAID and one.drift.is_learned
+        if name not in SAID and one.cells
     }
 
 
@@ -54,9 +55,9 @@ def _feature(known: KnownInput) -> Feature:
     made.words = {word: FIRST + place for place, word in enumerate(known.words)} or NO_WORDS
     made.intervals_from = FIRST + len(known.words)
     made.expect(known.counts)
-    made.drift = Drift(
-        learned_from=0.0, windows=known.windows, noise=known.noise, typical=known.typical, is_learned=True
-    )
+    if known.is_whole:
+        windows, noise, typical = known.windows, known.noise, known.typical
+        made.drift = Drift(learned_from=0.0, windows=windows, noise=noise, typical=typical, is_learned=True)
     return made
 
 
@@ -71,5 +72,5 @@ def input_faults(known: KnownInput) -> Iterator[str]:
         yield f"edges {known.edges}; want numbers in ascending order, each once"
     if len({*known.words}) != len(known.words):
         yield f"words {known.words}; want each once"
-    if not (0.0 <= known.noise < inf and 0.0 <= known.typical < inf and known.windows > 0):
-        yield f"noise {known.noise}, typical {known.typical}, windows {known.windows}; want 0 or more, windows > 0"
+    if not (0.0 <= known.noise < inf and 0.0 <= known.typical < inf and known.windows >= 0):
+        yield f"noise {known.noise}, typical {known.typical}, windows {known.windows}; want 0 or more"

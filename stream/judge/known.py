@@ -17,7 +17,8 @@ from stream.judge.mixture import LEAST, rounded
 class KnownInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the values of one input lay: see ``stream.reference`` for the order of ``counts``.
 
-    ``noise`` and ``typical`` say how far whole windows lay from each other (``stream.drift``).
+    ``noise`` and ``typical`` say how far windows lay from each other (``stream.drift``). Without ``is_whole`` the
+    history was too short to tell drift by it: pages are explained by it, and it is learned further.
     """
 
     edges: Sequence[float]
@@ -26,6 +27,7 @@ class KnownInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     windows: int
     noise: float
     typical: float
+    is_whole: bool
 
 
 class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -65,7 +65,23 @@ def test_each_prediction_counts_once_and_what_is_always_null_is_known(built):
     sizes = {sum(one.counts) for one in inputs.values()}
     assert all(19 * A_DAY - 500 < size <= 20 * A_DAY for size in sizes)
     assert inputs["odd"].counts[0] == sum(inputs["odd"].counts)
+    assert all(one.is_whole for one in inputs.values())
     assert known_reference({}, "m").features == {}
+
+
+def test_a_short_history_gives_bins_only(tmp_path):
+    rng, history = np.random.default_rng(1), History(3_600.0)
+    for i in range(3 * A_DAY):
+        said = prediction(i, rng)
+        at = Instant(said.at + 60.0)
+        pair = said, Outcome(prediction_id=f"p{i}", model="m", at=at, outcome=True)
+        history.read(Line("f", number, encode(event)) for number, event in enumerate(pair))
+    path = tmp_path / "reference.json"
+    path.write_bytes(write_references(history.references(200)))
+    references = read_references(path)
+    assert not any(one.is_whole for one in references["m"]["all"].inputs.values())
+    assert known_reference(references, "m").features["age"].cells
+    assert tickets(references, moved=2.0) == []
 
 
 @pytest.mark.parametrize(
@@ -75,7 +91,7 @@ def test_each_prediction_counts_once_and_what_is_always_null_is_known(built):
         ({"edges": [2.0, 1.0]}, "counts; want"),
         ({"words": ["a", "a"]}, "want each once"),
         ({"noise": -1.0}, "noise -1.0"),
-        ({"windows": 0}, "windows 0"),
+        ({"windows": -1}, "windows -1"),
     ],
 )
 def test_faults_of_inputs_are_named(built, tmp_path, wrong, told):
