@@ -69,14 +69,15 @@ def interval(share: float, count: int) -> tuple[float, float]:
 
 
 def has_band(lead: Finding) -> bool:
-    """Whether the finding's levels have intervals: a mean's spread is not part of a finding."""
-    return lead.metric in SHARES
+    """Whether the finding's levels have intervals: it says them, or its counts of a share do."""
+    return lead.metric in SHARES or None not in (lead.before_lower, lead.after_lower)
 
 
 def drawing(incident: Incident) -> dict[str, Any]:
     """Return what the template draws: places within 360 x 230, texts as they are."""
     lead = incident.lead
-    before, after = _level(lead, lead.before, lead.before_count), _level(lead, lead.after, lead.after_count)
+    before = _level(lead, lead.before, lead.before_count, lead.before_lower, lead.before_upper)
+    after = _level(lead, lead.after, lead.after_count, lead.after_lower, lead.after_upper)
     y = _values(before, after)
     x = _times(incident)
     onset = x.at(lead.onset_at)
@@ -96,8 +97,10 @@ def drawing(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _level(lead: Finding, value: float, count: int) -> Level:
-    return Level(value, *(interval(value, count) if has_band(lead) else (value, value)))
+def _level(lead: Finding, value: float, count: int, lower: float | None, upper: float | None) -> Level:
+    if lower is not None and upper is not None:
+        return Level(value, lower, upper)
+    return Level(value, *(interval(value, count) if lead.metric in SHARES else (value, value)))
 
 
 def _values(before: Level, after: Level) -> Scale:

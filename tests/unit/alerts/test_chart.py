@@ -70,6 +70,8 @@ def test_band_is_an_interval_where_counts_give_one() -> None:
     value, low, high = drawing(incident())["after"]
     assert high < value < low
     assert len({*drawing(incident(metric="mae"))["after"]}) == 1
+    told = incident(metric="mae", before_lower=0.1, before_upper=2.0, after_lower=2.5, after_upper=9.0)
+    assert len({*drawing(told)["after"]}) == len({*drawing(told)["before"]}) == 3
 
 
 def test_labels_do_not_lie_on_each_other() -> None:
