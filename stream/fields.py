@@ -52,7 +52,8 @@ FINDING_FIELDS: Final[Mapping[str, str]] = {
     "episode": "The number of this episode among those of its series.",
     "examples": "Ids of predictions that went wrong since the onset.",
     "causes": "What else changed before the onset, in words.",
-    "rollouts": "The model's rollouts in the hour before the onset: version, stage, epoch seconds of event time.",
+    "rollouts": "The model's rollouts from an hour before onset_after until onset_before: version, stage, epoch "
+    "seconds of event time.",
     "windows": "How wrong the model was when harm was found: outcomes, and how many of them were wrong, of the "
     "newest seconds of event time up to each span; all versions that serve count. Empty for a regression or a "
     "drift.",
