@@ -28,7 +28,8 @@ SUSPECTS_BUDGET = 20
 def blamed(finding: Finding, fresh_s: float) -> RolledOut | None:
     """Return the rollout that put the finding's own version to work at most ``fresh_s`` before the onset."""
     for one in finding.rollouts:
-        if one.version == finding.version and one.stage in SERVING and finding.onset_at - one.at <= fresh_s:
+        age_s = finding.onset_at - one.at
+        if one.version == finding.version and one.stage in SERVING and 0.0 <= age_s <= fresh_s:
             return one
     return None
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from math import sqrt
 
-from stream.explanation import FEWEST as ROWS
-from stream.explanation import NOISE, SHARE, SMALL, deviation, is_in
-from stream.rows import OUTCOME, Row
+from stream.explanation import FEWEST, NOISE, SHARE, SMALL, deviation, is_in
+from stream.reference import LETTERS
+from stream.rows import OUTCOME
 from stream.scan import Harm, harm
 from stream.series import Series
 from stream.version import Version
 
-FEWEST = 30
+LOSSES = 30
 """Losses since the onset that say anything of another version."""
 SIBLINGS = 2
 """Other versions that are told of at most, the newest."""
@@ -29,8 +30,11 @@ def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> 
     ``name`` is the harmed version's. Nothing is said of a version that had too few labels to tell.
     """
     rise = found.after.mean - found.before.mean
+    task = versions[name].task
     others = (
-        (other, one.series.get(found.slice)) for other, one in reversed([*versions.items()]) if other != name
+        (other, one.series.get(found.slice))
+        for other, one in reversed([*versions.items()])
+        if other != name and one.task == task
     )
     said = (_beside(other, series, found, rise) for other, series in others if series is not None)
     yield from islice((one for one in said if one is not None), SIBLINGS)
@@ -38,7 +42,7 @@ def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> 
 
 def _beside(name: str, series: Series, found: Harm, rise: float) -> str | None:
     theirs = harm(found.slice, series, found.onset_at)
-    if theirs.after.losses < FEWEST or not theirs.before.losses or not rise > 0.0:
+    if theirs.after.losses < LOSSES or not theirs.before.losses or not rise > 0.0:
         return None
     risen, noise = theirs.after.mean - theirs.before.mean, SURE * _error(series, theirs)
     was, now = series.shown(theirs.before.mean), series.shown(theirs.after.mean)
@@ -65,21 +69,21 @@ def _error(series: Series, theirs: Harm) -> float:
 def class_within(version: Version, found: Harm) -> str | None:
     """Return in words the class that carries the harm: of what happened, if the rest shows only noise.
 
-    Each class is held against its own loss before, as its recall's reference knows it: where a model says the same
-    nearly always, all that is wrong is of the other class, and that is no harm of that class.
+    Each class is held against its own loss before, as its recall's reference knows it, one without against that of
+    all: where a model says the same nearly always, all that is wrong is of the other class, and no harm of it.
     """
-    usual = {name: one.before().mean for name, one in version.aspects.recalls.items() if one.before().losses}
+    known = version.aspects.recalls.items()
+    usual = {name[:LETTERS]: one.before().mean for name, one in known if one.before().losses}
     rows = [row for row in version.rows.since(found.onset_at) if is_in(row, found.slice, version.series)]
-    excess = {name: [row.loss - usual[name] for row in rows if _class(row) == name] for name in usual}
+    excess: defaultdict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        name = row.slices[-1].removeprefix(OUTCOME)
+        excess[name].append(row.loss - usual.get(name, found.before.mean))
     total, noise = sum(map(sum, excess.values())), NOISE * deviation(rows)
     for name, ours in sorted(excess.items()):
-        others = sum(map(len, excess.values())) - len(ours)
-        is_fit = len(ours) >= ROWS and others >= ROWS and len(ours) <= SMALL * (others + len(ours))
+        others = len(rows) - len(ours)
+        is_fit = name in usual and min(len(ours), others) >= FEWEST and len(ours) <= SMALL * len(rows)
         if is_fit and sum(ours) >= SHARE * total > 0.0 and total - sum(ours) <= noise * sqrt(others):
-            share, of = sum(ours) / total, len(ours) / (len(ours) + others)
+            share, of = sum(ours) / total, len(ours) / len(rows)
             return f"class {name} carries {share:.0%} of the excess loss, and is {of:.0%} of the outcomes"
     return None
-
-
-def _class(row: Row) -> str:
-    return row.slices[-1].removeprefix(OUTCOME)

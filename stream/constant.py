@@ -8,7 +8,7 @@ chance in the budget, and the run is twice as long as any before: nights and sor
 
 from __future__ import annotations
 
-from math import lgamma, log
+from math import inf, lgamma, log
 from typing import Final
 
 import msgspec
@@ -68,9 +68,9 @@ def before(feature: Feature, repeats: Repeats) -> tuple[int, int]:
 
 
 def rarity(most: int, known: int, run: int) -> float:
-    """Return the logarithm of the expected number of so long runs so far; 0 with too few answers before."""
+    """Return the logarithm of the expected number of so long runs so far; inf with too few answers before."""
     if known < REFERENCE:
-        return 0.0
+        return inf
     chance = lgamma(most + run + 0.5) - lgamma(most + 0.5) + lgamma(known + 1.0) - lgamma(known + run + 1.0)
     return log(known - most + 1.0) + chance
 

@@ -98,6 +98,8 @@ def _reopened(finding: Finding, series: Series, mean: float, rested: Rested, at:
         episode=series.episode,
         after=series.shown(mean),
         after_count=rested.losses,
+        after_lower=None,
+        after_upper=None,
         detected_at=at,
         closed_at=None,
         causes=("labels by which this was closed have been corrected", *finding.causes),

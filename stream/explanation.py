@@ -193,7 +193,9 @@ def is_in(row: Row, where: str, known: Container[str]) -> bool:
     if where in row.slices:
         return True
     name = where.removesuffix(OTHER)
-    return name != where and any(one.startswith(name) and one not in known for one in row.slices)
+    return name != where and any(
+        one.startswith(name) and one not in known and not one.startswith(OUTCOME) for one in row.slices
+    )
 
 
 def part_of(rows: Sequence[Row], base: float, where: str, known: Container[str]) -> str | None:

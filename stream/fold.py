@@ -119,8 +119,10 @@ class InputFold:
         waiting = len(self._outputs)
         tally = Tally()
         ours = self._decode_ours(records, tally)
-        self.join.prefetch([event for event, _ in ours if not isinstance(event, Rollout)])
-        for event, timestamp in ours:
+        self.join.prefetch([event for event, _, _ in ours if not isinstance(event, Rollout)])
+        for event, timestamp, source in ours:
+            if source:
+                self._hear(event, source)
             if isinstance(event, Prediction):
                 tally.predictions += 1
                 joined = self._predicted(event, timestamp / 1000.0, tally)
@@ -139,18 +141,16 @@ class InputFold:
         self._watch.folded(tally)
         return any(out.topic != self._rules.dead_letters for out in self._outputs[waiting:])
 
-    def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int]]:
-        """Return the events that belong here, with their Kafka timestamps; refuse or forward the others."""
-        found: list[tuple[Event, int]] = []
+    def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int, str]]:
+        """Return the events that belong here, with Kafka timestamps and sources; refuse or forward the others."""
+        found: list[tuple[Event, int, str]] = []
         monitors, decode = self.monitors, self._decode
         for record in records:
             event, source = decode(record)
             if isinstance(event, DecodeError):
                 self._refuse(record, event, tally)
             elif event.model in monitors or self._is_home(event.model):
-                found.append((event, record.timestamp))
-                if source:
-                    self._hear(event, source)
+                found.append((event, record.timestamp, source))
             else:
                 self._forward(record, event.model, source, tally)
         return found
@@ -161,7 +161,7 @@ class InputFold:
     def _hear(self, event: Event, source: str) -> None:
         """Note who sends a model's events; at its first one it has no monitor yet."""
         monitor = self.monitors.get(event.model)
-        if monitor is not None and monitor.producers.is_new(event, source):
+        if monitor is not None and monitor.producers.is_news(event, source):
             self._monitor(event.model).producers.hear(event, source)
 
     def _predicted(self, event: Prediction, proven_at: float, tally: Tally) -> Sequence[Joined]:

@@ -121,7 +121,8 @@ def _onset(version: Version, change: Change) -> Onset:
 def _with_bounds(found: Finding, version: Version, inflation: float) -> Finding:
     """Say within which bounds the values before and after lie."""
     spread = spread_of(version, found.slice, found.metric)
-    before = bounds(found.metric, found.before, found.before_count, inflation, spread)
+    is_seen = not version.series[found.slice].guard.is_promised  # a promise has no losses
+    before = bounds(found.metric, found.before, found.before_count if is_seen else 0, inflation, spread)
     after = bounds(found.metric, found.after, found.after_count, inflation, spread)
     ends = {"before_lower": before.lower, "before_upper": before.upper}
     return replace(found, **ends, after_lower=after.lower, after_upper=after.upper)

@@ -210,7 +210,7 @@ class Feature:
         return made
 
     def fields(self) -> tuple[Any, ...]:
-        """Return what ``restored`` takes."""
+        """Return what ``stream.state`` takes."""
         rest = (self.words, self.seen, self.psi, self.strangers, self.drift)
         if not self.cells:
             return (self.numbers.tobytes(), b"", b"", b"", b"", *rest)
@@ -256,7 +256,7 @@ class Reference:
             feature = features.get(name) or self._begin(name)
             if feature is not None and feature.add(value):
                 looked = [*(looked or ()), name]
-        if len(prediction.features) + len(answers) < len(features):
+        if len(prediction.features) + len(answers) < len(features) or len(features) >= FEATURES:
             looked = [*(looked or ()), *self._miss(prediction.features)]
         if self.repeats.take(said, prediction.at):
             looked = [RUN, *(looked or ())]  # before its window is learned

@@ -85,6 +85,8 @@ def fold(ledger: Ledger, fact: Finding, who: Owners, now: float = 2_000.0) -> tu
         (replace(LIVE, version="8"), False),
         (replace(LIVE, at=399.0), False),
         (replace(LIVE, at=400.0), True),
+        (replace(LIVE, at=1_000.0), True),
+        (replace(LIVE, at=1_001.0), False),
     ],
 )
 def test_version_is_blamed_when_it_came_to_serve_shortly_before(rollout: RolledOut, is_blamed: bool) -> None:

@@ -100,3 +100,14 @@ def test_false_tickets_a_day_are_fewer_than_the_budget_allows(share):
                 rare = before - int(np.searchsorted(others, start, side="right"))
                 told += rarity(rare, before, int(run)) <= -log(limit)
     assert told <= 100 * 7 / limit
+
+
+def test_a_model_that_always_says_the_same_has_nothing_to_hold_its_run_against():
+    """Not even with a budget in which every drift would be a ticket."""
+    judgement, monitor, found = Judgement(models_per_team=1, false_pages_per_week=7.0), Monitor("m"), []
+    for i in range(3_000):
+        at = 100.0 * i
+        said = Prediction(prediction_id=f"p{i}", model="m", version="v1", at=Instant(at), prediction="no")
+        served = Served(f"p{i}", "m", "v1", at, "no", False, ("all",))
+        found += monitor.predicted(said, served, judgement)
+    assert found == []

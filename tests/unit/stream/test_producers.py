@@ -29,14 +29,17 @@ def sent(topic, number, event, source):
     return Logged(topic, number, int(event.at * 1_000), encode(event), headers=headers)
 
 
-def findings(*, predictions=lambda i: "", outcomes=lambda i: ""):
-    """Return the findings of a model that is wrong in 10, then 60 % of its predictions."""
+def findings(*, predictions=lambda i: "", outcomes=lambda i: "", size=1):
+    """Return the findings of a model that is wrong in 10, then 60 % of its predictions, in batches of a size."""
     told, rng, fold = [], np.random.default_rng(1), InputFold(0, RULES, Life({}), MemoryStore())
     fold._tell = lambda found, tally: told.extend(found)
+    log = []
     for i in range(BAD + 400):
         happened = bool(rng.random() > (0.1 if i < BAD else 0.6))
-        fold.apply([sent("predictions", i, prediction(i), predictions(i))])
-        fold.apply([sent("outcomes", i, outcome(i, happened), outcomes(i))])
+        log.append(sent("predictions", i, prediction(i), predictions(i)))
+        log.append(sent("outcomes", i, outcome(i, happened), outcomes(i)))
+    for first in range(0, len(log), size):
+        fold.apply(log[first : first + size])
     return told
 
 
@@ -63,20 +66,41 @@ def test_a_service_that_runs_in_many_places_is_not_named():
     assert page.causes == ()
 
 
+def heard(producers, i, source, at=None):
+    event = prediction(i, at=at)
+    is_news = producers.is_news(event, source)
+    if is_news:
+        producers.hear(event, source)
+    return is_news
+
+
 def test_what_is_remembered_has_a_bound():
     producers = Producers()
     for i in range(3 * KEPT):
-        event = prediction(i)
-        if producers.is_new(event, f"pod-{i}"):
-            producers.hear(event, f"pod-{i}")
+        heard(producers, i, f"pod-{i}")
     assert list(producers.predictions) == [f"pod-{i}" for i in range(KEPT)]
-    later = prediction(0, at=BEGAN_AT + 2 * DAY_S)
-    assert producers.is_new(later, "x" * 900)
-    producers.hear(later, "x" * 900)
+    assert heard(producers, 0, "x" * 900, BEGAN_AT + 2 * DAY_S)
     assert (len(producers.predictions), "pod-0" in producers.predictions) == (KEPT, False)
-    assert not producers.is_new(later, "x" * 901)
+    assert not heard(producers, 0, "x" * 901, BEGAN_AT + 2 * DAY_S)
+
+
+def test_who_still_sends_is_not_forgotten():
+    producers, first = Producers(), {}
+    for hour in range(24 * 40):
+        for pod in range(KEPT + 4):
+            if hour >= pod * 24:
+                heard(producers, 0, f"pod-{pod}", BEGAN_AT + 3_600.0 * hour)
+        for name, times in producers.predictions.items():
+            assert first.setdefault(name, times[0]) == times[0]
+    assert list(producers.predictions) == [f"pod-{pod}" for pod in range(KEPT)]
+
+
+@pytest.mark.parametrize("size", [7, 4_800])
+def test_who_is_named_does_not_depend_on_how_records_come(size):
+    one_by_one = findings(predictions=since(SWITCHED))
+    assert findings(predictions=since(SWITCHED), size=size) == one_by_one
 
 
 def test_a_rollout_has_no_producer():
     event = Rollout(model="m", version="v1", at=Instant(BEGAN_AT), stage="live")
-    assert not Producers().is_new(event, "/deploy")
+    assert not Producers().is_news(event, "/deploy")
