@@ -152,7 +152,8 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     mae in the unit of the prediction). Instants are epoch seconds of event time, except ``proven_at``: the Kafka
     timestamp of the record that proved the change, or in a closed finding its end; ``None`` without Kafka
     (replay of a file). ``detected_at`` is when the change was proved, also in a closed finding.
-    ``rollouts`` are those of the model from an hour before ``onset_after`` until ``onset_before``.
+    ``rollouts`` are those of the model from an hour before ``onset_after`` until ``onset_before``; they are the
+    first ``causes``.
     ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
     ``windows`` say how wrong the model was when harm was found; empty for a regression or a drift.
     ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said; ``@traffic``, ``@labels``,
