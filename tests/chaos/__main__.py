@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from tests.chaos import load, old, pagers, refusals, rounds
 from tests.chaos.nodes import Cluster
@@ -22,9 +23,15 @@ LOADS = {
     "untidy": {"duplicated": 0.15, "corrected": 0.08, "late": 0.05, "poison": 0.03, "shuffle_s": 30.0},
 }
 FINDINGS_PER_S = 40.0
+
+
+def _gone_on(_: Cluster, kept: Path) -> list[str]:
+    return old.faults_of(kept)
+
+
 CHECKS: dict[str, Callable[[Cluster], list[str]]] = {
     **refusals.REFUSALS,
-    **{f"old checkpoint {kept.stem}": partial(old.faults_of, kept=kept) for kept in old.files()},
+    **{f"old checkpoint {kept.stem}": partial(_gone_on, kept=kept) for kept in old.files()},
 }
 
 

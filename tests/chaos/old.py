@@ -66,14 +66,24 @@ def capture(name: str) -> None:
     (FOLDER / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(kept).encode(), mtime=0))
 
 
-def faults_of(cluster: Cluster, kept: Path) -> list[str]:
-    """Return what differs from the oracle when this release goes on from the kept checkpoint."""
+def faults_of(kept: Path) -> list[str]:
+    """Return what differs from the oracle when this release goes on from the kept checkpoint.
+
+    Each has a Kafka of its own, for a checkpoint names the topics whose offsets it holds.
+    """
     content = json.loads(gzip.decompress(kept.read_bytes()))
     first, rest = ([_sent(*row) for row in content[part]] for part in ("first", "rest"))
+    with Cluster() as cluster:
+        return _gone_on(cluster, content["checkpoint"], first, rest)
+
+
+def _gone_on(
+    cluster: Cluster, checkpoint: list[tuple[str, str]], first: list[Sent], rest: list[Sent]
+) -> list[str]:
     service.create_topics(_variables(cluster))
     _send(cluster, first)
     producer = Producer({"bootstrap.servers": cluster.brokers, "message.max.bytes": 8 << 20})
-    for key, value in content["checkpoint"]:
+    for key, value in checkpoint:
         producer.produce(
             service.topic(PREFIX, "checkpoints"), base64.b64decode(value), base64.b64decode(key), 0
         )

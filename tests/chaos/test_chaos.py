@@ -73,6 +73,7 @@ def test_a_worker_refuses_by_name(name, cluster):
     assert refusals.REFUSALS[name](cluster) == []
 
 
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("kept", old.files(), ids=[kept.stem for kept in old.files()])
-def test_a_checkpoint_of_an_older_release_is_gone_on_from(kept, cluster):
-    assert old.faults_of(cluster, kept) == []
+def test_a_checkpoint_of_an_older_release_is_gone_on_from(kept):
+    assert old.faults_of(kept) == []
