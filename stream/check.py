@@ -21,7 +21,7 @@ from stream.events import Event, Outcome, Prediction
 from stream.instant import read_instant
 from stream.refusal import DecodeError, Refusal, encodable
 from stream.settings import WorkerSettings
-from stream.wire import EVENTS, MAX_BYTES, Tolerance, decode_event, event_faults
+from stream.wire import EVENTS, MAX_BYTES, Tolerance, decode_event, event_faults, headers_in_file, unwrap
 
 ID_BUDGET = 1_000_000
 """How many prediction ids are remembered to find duplicates and outcomes without a prediction."""
@@ -71,6 +71,8 @@ class Check:
         self.lines += 1
         if self.lines == 1 and line.strip() in (b"{", b"["):
             self._pretty_at = number
+        data, _ = unwrap(line, headers_in_file(line))
+        line = data or b""
         try:
             event = decode_event(line, self._received_at, TOLERANCE)
         except DecodeError:

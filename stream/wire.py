@@ -31,6 +31,7 @@ TOLD: Final[Mapping[str, type[Struct]]] = {
 
 _LAST_SECOND = 253_402_300_799.0  # of the year 9999, where datetime ends
 _STRUCTURED = b"application/cloudevents+json"
+_IN_FILES: Final = (("content-type", _STRUCTURED),)
 
 
 class Tolerance(NamedTuple):
@@ -43,6 +44,11 @@ class Tolerance(NamedTuple):
 class _Envelope(Struct):
     data: msgspec.Raw
     source: str = ""
+
+
+class _CloudEvent(Struct):
+    specversion: str
+    data: msgspec.Raw
 
 
 class _At(Struct):
@@ -64,6 +70,7 @@ def _write(value: Any) -> float:
 _decode_event = msgspec.json.Decoder(Event, dec_hook=_read).decode
 _decode_told = msgspec.json.Decoder(Told, dec_hook=_read).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_cloud_event = msgspec.json.Decoder(_CloudEvent).decode
 _decode_at = msgspec.json.Decoder(_At).decode
 _encode = msgspec.json.Encoder(enc_hook=_write, order="deterministic").encode
 
@@ -106,6 +113,17 @@ def read_event(
         return decode_event(data, received_at, tolerance), source
     except DecodeError as fault:
         return fault, ""
+
+
+def headers_in_file(line: bytes) -> Sequence[tuple[str, bytes]]:
+    """Return the headers that a line of a file would have in Kafka: the content type, if it is a CloudEvent."""
+    if b'"specversion"' not in line:
+        return ()
+    try:
+        _decode_cloud_event(line)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return ()
+    return _IN_FILES
 
 
 def event_faults(value: bytes | None, received_at: float, tolerance: Tolerance) -> list[DecodeError]:

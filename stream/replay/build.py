@@ -20,7 +20,7 @@ from stream.reference_known import inputs_of, record
 from stream.refusal import DecodeError
 from stream.replay.source import FOREVER, Line
 from stream.series import is_comparable, loss_of, task_of
-from stream.wire import decode_event
+from stream.wire import read_event
 
 EXPIRED = 2_000
 
@@ -38,12 +38,10 @@ class History:
     def read(self, found: Iterable[Line]) -> None:
         """Take all lines; corrected outcomes count as they came first."""
         for number, line in enumerate(found, 1):
-            try:
-                event = decode_event(line.value, 0.0, FOREVER)
-            except DecodeError:
+            event, _ = read_event(line.value, line.headers, 0.0, FOREVER)
+            if isinstance(event, DecodeError):
                 self.refused += 1
-                continue
-            if isinstance(event, Prediction):
+            elif isinstance(event, Prediction):
                 results = self._join.predict(event)
                 if results[0].reason is not Reason.DUPLICATE_PREDICTION:
                     record(self._inputs[event.model], event)

@@ -12,7 +12,7 @@ import click
 from stream.engine.partition import Header
 from stream.refusal import DecodeError
 from stream.replay import parquet
-from stream.wire import Tolerance, decode_event
+from stream.wire import Tolerance, headers_in_file, read_event
 
 BATCH = 2_000
 GZIPPED = b"\x1f\x8b"
@@ -32,8 +32,8 @@ class Line(NamedTuple):
     headers: Sequence[Header] = ()
 
 
-BARE: Final = (*Line._field_defaults.values(),)
-"""What a line of a file has not."""
+UNSENT: Final = (0, 0, None)
+"""A line's timestamp, partition and key: a file has none."""
 _line: Callable[[type[Line], tuple[object, ...]], Line] = tuple.__new__  # skips a Python frame
 
 
@@ -51,7 +51,7 @@ def lines(paths: Iterable[Path], passed: Callable[[int], None]) -> Iterator[Line
                 raw.seek(0)
                 if magic == parquet.MAGIC:
                     rows = enumerate(parquet.events(path, passed), 1)
-                    yield from (_line(Line, (topic, number, row, *BARE)) for number, row in rows)
+                    yield from (_line(Line, (topic, number, row, *UNSENT, ())) for number, row in rows)
                     continue
                 zipped = magic.startswith(GZIPPED)
                 file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
@@ -59,7 +59,7 @@ def lines(paths: Iterable[Path], passed: Callable[[int], None]) -> Iterator[Line
                     if not number % BATCH:
                         passed(raw.tell())
                     if not line.isspace():
-                        yield _line(Line, (topic, number, line, *BARE))
+                        yield _line(Line, (topic, number, line, *UNSENT, headers_in_file(line)))
         except (OSError, EOFError) as fault:
             raise click.UsageError(f"{path}: {fault}") from None
 
@@ -68,10 +68,8 @@ def by_time(found: Iterable[Line]) -> list[Line]:
     """Return the lines ordered by ``at``, equal ones as they came; what can't be read goes first."""
 
     def at(line: Line) -> float:
-        try:
-            return float(decode_event(line.value, 0.0, FOREVER).at)
-        except DecodeError:
-            return float("-inf")
+        event, _ = read_event(line.value, line.headers, 0.0, FOREVER)
+        return float("-inf") if isinstance(event, DecodeError) else float(event.at)
 
     return sorted(found, key=at)
 

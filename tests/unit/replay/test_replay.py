@@ -129,6 +129,30 @@ def test_weeks_are_those_of_predictions_also_without_labels(tmp_path):
     assert summary["weeks"] is summary["pages_per_week"] is None
 
 
+def test_lines_may_be_cloud_events_whose_source_is_named(tmp_path):
+    plain = write(tmp_path / "e.jsonl", 6_000, worse_from=4_000)
+    enveloped = tmp_path / "c.jsonl"
+    with enveloped.open("w") as out:
+        for place, line in enumerate(plain.read_text().splitlines()):
+            source = "/checkout/2.4" if place >= 2 * 4_000 else "/checkout/2.3"
+            out.write(json.dumps({"specversion": "1.0", "source": source, "data": json.loads(line)}) + "\n")
+    found, named = rows("replay", plain, "--json"), rows("replay", enveloped, "--json")
+    causes = [one for one in named[0]["causes"] if "producer" in one]
+    assert [one.rpartition(",")[0] for one in causes] == [
+        f"new producer of {what} /checkout/2.4" for what in ("predictions", "outcomes")
+    ]
+    named[0]["causes"] = [one for one in named[0]["causes"] if one not in causes]
+    assert named[0] | {"summary": ""} == found[0] | {"summary": ""}
+    assert named[1:] == found[1:]
+    assert [*map(json.dumps, rows("replay", enveloped, "--json", "--order", "at"))] == [
+        *map(json.dumps, rows("replay", enveloped, "--json"))
+    ]
+    built = [tmp_path / "plain.json", tmp_path / "enveloped.json"]
+    for path, into in zip((plain, enveloped), built, strict=True):
+        told("reference", "build", path, "--output", into)
+    assert built[0].read_bytes() == built[1].read_bytes()
+
+
 def test_refused_lines_are_counted_by_reason(tmp_path):
     path = write(tmp_path / "e.jsonl", 10)
     path.write_text(path.read_text() + "nonsense\n\n" + '{"type":"prediction"}\n')

@@ -49,6 +49,14 @@ def test_a_clean_file_says_only_its_counts_and_exits_with_0(run):
     assert answer.output == "5 lines: 3 predictions, 1 outcomes, 1 rollouts; faults: 0; warnings: 0\n"
 
 
+def test_a_cloud_event_is_looked_at_by_its_data(run):
+    good, bad = ({"specversion": "1.0", "data": prediction(1, **kind)} for kind in ({}, {"model": ""}))
+    assert run(text_of(good)).output == run(text_of(prediction(1))).output
+    assert run(text_of(bad)).output == run(text_of(prediction(1, model=""))).output
+    named_like_one = prediction(1, features={"specversion": 1.0})
+    assert run(text_of(named_like_one)).exit_code == 0
+
+
 def test_each_fault_names_line_field_value_and_what_is_wanted_and_exits_with_1(run):
     answer = run(text_of(prediction(1), outcome(1, at="2026-13-01", model=""), "nonsense"))
     assert answer.exit_code == 1
