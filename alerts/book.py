@@ -106,11 +106,12 @@ class IncidentBook:
         letters, self._letters = self._letters, []
         return Flush(letters, [*self._archive.flush().items()])
 
-    def committed(self) -> None:
-        """Let go what is durable now."""
+    def committed(self) -> Iterable[None]:
+        """Let go what is durable now; there is nothing left to do."""
         self.is_live = not self.closed
         self._archive.commit()
         self._announce()
+        return ()
 
     def suspend(self) -> None:
         """Let nothing leave until the next ``committed``, and ask for it: another pager may have the findings."""

@@ -5,22 +5,43 @@ What changed stays in memory until the store holds it; of the rest only some do,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from stream.due import Index
-from stream.entry import Codec, Entry, index_of
+from stream.entry import DECAYING, OPEN, UNKNOWN, Codec, Entry, index_of
+
+NEVER = float("-inf")
+PIECE = 200
+"""Entries that are made bytes of at one go: half a millisecond."""
 
 
 class Changes(NamedTuple):
-    """What changed between two freezes, as bytes. ``None`` deletes an entry; ``records`` are sorted."""
+    """What changed between two freezes, as bytes. ``None`` deletes an entry; ``records`` are sorted.
+
+    The bytes are there once ``Entries.dump`` has come to its end.
+    """
 
     epoch: int
     entries: list[tuple[bytes, bytes | None]]
     records: list[bytes]
     gone: list[bytes]
     position: bytes
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """Where a join stood at a freeze."""
+
+    predicted_until: float = NEVER
+    known_until: float = NEVER
+    pending: int = 0
+    entries: int = 0
+    open: bytes = OPEN
+    unknown: bytes = UNKNOWN
+    decaying: bytes = DECAYING
 
 
 class Size(NamedTuple):
@@ -73,6 +94,8 @@ class Entries:
         self._codec = codec
         self._kept = kept
         self._changed: list[Entry] = []
+        self._undumped: dict[bytes, Entry] = {}
+        self._frozen = Changes(0, [], [], [], b"")
         self._gone: dict[bytes, tuple[int, tuple[bytes, ...]]] = {}
         self._absent: set[bytes] = set()
 
@@ -110,41 +133,56 @@ class Entries:
         return entry
 
     def touch(self, entry: Entry) -> None:
-        """Mark an entry as changed."""
+        """Mark an entry as changed; call before it is."""
         if entry.epoch != self.epoch:
+            if self._undumped:
+                self._save(entry)
             entry.epoch = self.epoch
             self._changed.append(entry)
 
-    def remove(self, key: bytes, index: tuple[bytes, ...]) -> None:
-        """Drop an entry that has these index records on disk; a second time does nothing."""
-        if self.memory.pop(key, None) is not None or key not in self._gone:
-            self._gone[key] = (self.epoch, index)
-            self.count -= 1
+    def remove(self, key: bytes, index: tuple[bytes, ...] = ()) -> None:
+        """Drop an entry; a second time does nothing. One that is only on disk has these index records there."""
+        entry = self.memory.pop(key, None)
+        if entry is not None:
+            self._save(entry)
+            index = entry.index
+        elif key in self._gone:
+            return
+        self._gone[key] = (self.epoch, index)
+        self.count -= 1
 
     def freeze(self, position: bytes) -> Changes:
-        """Return what changed since the last freeze."""
-        entries: list[tuple[bytes, bytes | None]] = []
-        records: list[bytes] = []
-        gone: list[bytes] = []
-        dump, memory = self._codec.dump, self.memory
-        for entry in self._changed:
-            if memory.get(entry.key) is not entry:
-                continue
-            entries.append((entry.key, dump(entry)))
-            index, before = index_of(entry), entry.index
-            if index != before:
-                records += index
-                gone += [one for one in before if one not in index]
-                entry.index = index
-        for key, (epoch, index) in self._gone.items():
-            if epoch == self.epoch:
-                entries.append((key, None))
-                gone += index
-        records.sort()
-        changes = Changes(self.epoch, entries, records, gone, position)
+        """Set apart what changed since the last freeze: it is dumped, as it is now, before it changes again."""
+        for _ in self.dump():
+            pass
+        memory, epoch = self.memory, self.epoch
+        self._undumped = {one.key: one for one in self._changed if memory.get(one.key) is one}
+        gone = [(key, index) for key, (since, index) in self._gone.items() if since == epoch]
+        records_gone = [one for _, index in gone for one in index]
+        self._frozen = Changes(epoch, [(key, None) for key, _ in gone], [], records_gone, position)
         self.epoch += 1
         self._changed = []
-        return changes
+        return self._frozen
+
+    def dump(self) -> Iterator[None]:
+        """Make the bytes of what the last freeze set apart, a piece with each step."""
+        while self._undumped:
+            for entry in [*islice(self._undumped.values(), PIECE)]:
+                self._save(entry)
+            yield
+        self._frozen.records.sort()
+
+    def _save(self, entry: Entry) -> None:
+        """Make the bytes of an entry that is set apart."""
+        if self._undumped.pop(entry.key, None) is None:
+            return
+        frozen = self._frozen
+        frozen.entries.append((entry.key, self._codec.dump(entry)))
+        index, before = index_of(entry), entry.index
+        if index != before:
+            frozen.records.extend(index)
+            frozen.gone.extend(one for one in before if one not in index)
+            entry.index = index
 
     def written(self, epoch: int) -> None:
         """The store holds all that changed until this freeze: what did not change since may leave memory."""

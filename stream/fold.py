@@ -250,9 +250,8 @@ class InputFold:
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return outputs, and the state as it is now: what changes while it is being written is saved first."""
         outputs, self._outputs = self._outputs, []
-        self._unsaved, self._dirty = self._dirty, set()
-        self._saved = {}
-        self._frozen = self.join.freeze(), dict(offsets)
+        self._unsaved, self._dirty, self._saved = self._dirty, set(), {}
+        self._frozen = self.join.set_apart(), dict(offsets)
         join = self.join
         return Flush(outputs, self._records(self._clock.saved(join.predicted_until, join.known_until)))
 
@@ -264,11 +263,12 @@ class InputFold:
             model, value = self._saved.popitem()
             yield model.encode(), value
 
-    def committed(self) -> None:
-        """Put on disk what the checkpoint includes of the join; never before it."""
-        if self._frozen is not None:
-            self._write(*self._frozen)
-            self._frozen = None
+    def committed(self) -> Iterator[None]:
+        """Put on disk what the checkpoint includes of the join, never before it; a piece with each step."""
+        frozen, self._frozen = self._frozen, None
+        if frozen is not None:
+            yield from self.join.dump()
+            self._write(*frozen)
 
     def _write(self, changes: Changes, offsets: Mapping[str, int]) -> None:
         self._store.write(changes, offsets)

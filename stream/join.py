@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from stream.due import Due, Queue
-from stream.entries import Changes, Entries, Store
+from stream.entries import Changes, Entries, Position, Store
 from stream.entry import (
     COUNTED,
     DECAYING,
@@ -40,19 +40,6 @@ a repeat was decided by one since 4 H; its outcomes have come since 3 H, those t
 """
 CHUNK = 1_000
 """Entries given up between two looks at the store."""
-NEVER = float("-inf")
-
-
-class Position(msgspec.Struct, frozen=True, array_like=True):
-    """Where a join stood at a freeze."""
-
-    predicted_until: float = NEVER
-    known_until: float = NEVER
-    pending: int = 0
-    entries: int = 0
-    open: bytes = OPEN
-    unknown: bytes = UNKNOWN
-    decaying: bytes = DECAYING
 
 
 class Join:
@@ -96,15 +83,17 @@ class Join:
         if served.at > clock:
             clock = self.predicted_until = served.at
         key = self._codec.key(served.model, served.prediction_id)
-        entry = self._entries.find(key)
+        entry, before = self._entries.find(key), None
         if entry is None:
             entry = self._entries.add(key)
-        elif entry.served is not None:
-            if clock <= entry.served.at + 2 * self._horizon_s:
-                return (Joined(Reason.DUPLICATE_PREDICTION, served.model, entry.served),)
+        else:
+            before = entry.served
+            if before is not None and clock <= before.at + 2 * self._horizon_s:
+                return (Joined(Reason.DUPLICATE_PREDICTION, served.model, before),)
+        self._entries.touch(entry)
+        if before is not None:
             self._age(entry)
         entry.served, entry.clock, entry.fate = served, clock, 0
-        self._entries.touch(entry)
         self.pending += 1
         self._open.push(served.at, key)
         found = self._replay(entry, entry.known) if entry.known is not None and entry.known.waiting else ()
@@ -138,13 +127,13 @@ class Join:
             clock = self.known_until = at
         key = self._codec.key(outcome.model, outcome.prediction_id)
         entry = self._entries.find(key) or self._entries.add(key)
+        self._entries.touch(entry)
         known, label, is_first, is_over = entry.known, outcome.outcome, True, False
         if known is None:
             entry.known = known = Known(label, at, 0, [at], [])
         else:
             is_first = clock > known.until + 2 * self._horizon_s
             is_over = known.is_over(label, at, is_first, clock - self._horizon_s)
-        self._entries.touch(entry)
         if is_over:
             return (Joined(Reason.DUPLICATE_OUTCOME, outcome.model),)
         for case in entry.cases() if entry.older else (entry,):
@@ -208,9 +197,9 @@ class Join:
         for case in entry.cases():
             assert case.served is not None
             if case.is_open and self.known_until > case.served.at + self._horizon_s:
+                self._entries.touch(entry)
                 case.fate |= COUNTED
                 self.pending -= 1
-                self._entries.touch(entry)
                 yield Joined(Reason.UNMATCHED_PREDICTION, case.served.model, case.served)
 
     def _give_up_outcomes(self, entry: Entry) -> Iterator[Joined]:
@@ -219,8 +208,8 @@ class Join:
             return
         over = [one for one in known.waiting if self.predicted_until > one.at + self._horizon_s]
         if over:
-            known.waiting = [one for one in known.waiting if one not in over]
             self._entries.touch(entry)
+            known.waiting = [one for one in known.waiting if one not in over]
         for one in over:
             reason = Reason.UNMATCHED_OUTCOME if one.is_first else Reason.DUPLICATE_OUTCOME
             yield Joined(reason, self._codec.names(entry.key)[0])
@@ -233,7 +222,7 @@ class Join:
         elif not _is_waiting(entry):
             clock = min(self.predicted_until, self.known_until)
             if clock > entry.newest_at + 2 * self._horizon_s:
-                self._entries.remove(key, entry.index)
+                self._entries.remove(key)
 
     def _evict(self) -> Iterator[Joined]:
         while self._entries.count > self._budget:
@@ -241,7 +230,7 @@ class Join:
             entry = self._entries.find(key)
             if entry is None:
                 continue
-            self._entries.remove(key, entry.index)
+            self._entries.remove(key)
             model = self._codec.names(key)[0]
             for case in entry.cases():
                 if case.is_open:
@@ -271,6 +260,13 @@ class Join:
 
     def freeze(self) -> Changes:
         """Return everything that changed since the last freeze, as bytes that later events leave alone."""
+        changes = self.set_apart()
+        for _ in self.dump():
+            pass
+        return changes
+
+    def set_apart(self) -> Changes:
+        """Return at once what ``freeze`` does; its bytes come with ``dump``, which must end before their use."""
         epoch = self._entries.epoch
         at = Position(
             self.predicted_until,
@@ -282,6 +278,10 @@ class Join:
             self._decaying.freeze(epoch),
         )
         return self._entries.freeze(msgspec.msgpack.encode(at))
+
+    def dump(self) -> Iterator[None]:
+        """Make the bytes of what was set apart last, a piece with each step; events may come in between."""
+        return self._entries.dump()
 
     def written(self, changes: Changes) -> None:
         """The store holds these changes, and those before, now."""

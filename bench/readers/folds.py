@@ -85,7 +85,8 @@ class Feed:
         for fold in self.folds:
             for _ in fold.freeze({}).state:
                 pass  # a checkpoint sends it
-            fold.committed()
+            for _ in fold.committed():
+                pass
 
 
 def _worker(settings: Settings) -> tuple[engine.EngineApp, PartitionFactory]:

@@ -18,6 +18,7 @@ from stream.engine.partition import Partition, PartitionFactory
 from stream.engine.precedence import Precedence
 from stream.engine.probe import Probe, Step
 from stream.engine.restore import Restore
+from stream.engine.slices import Slices
 from stream.engine.telemetry import EngineTelemetry
 
 LOG = structlog.get_logger()
@@ -180,7 +181,7 @@ class Keeper:
             # whether it was written is unknown: only a restore can tell, so nothing of this state goes on
             await self._drop(number, held)
             raise
-        held.fold.committed()
+        await self._settle(held)
         if self._held.get(number) is not held:  # parked while it was written
             held.fold.suspend()
         await self._custody.probe(Step.STORED)
@@ -189,6 +190,12 @@ class Keeper:
         held.due_at = time.monotonic() + max(self._custody.interval_s, pause_s)
         self._telemetry.checkpointed(number, took_s, size)
         return {TopicPartition(topic, number): at for topic, at in offsets.items()}
+
+    @staticmethod
+    async def _settle(held: Held) -> None:
+        slices = Slices()
+        for _ in held.fold.committed():
+            await slices.pause()
 
     async def _drop(self, number: int, held: Held) -> None:
         for place in (self._held, self._parked):
@@ -246,7 +253,7 @@ class Keeper:
             await self._drop(number, held)
             raise
         self._held[number] = held
-        held.fold.committed()
+        await self._settle(held)
         self._telemetry.restore_seconds.labels(number).set(time.monotonic() - began)
 
     async def _unpark(self, number: int) -> bool:

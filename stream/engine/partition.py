@@ -72,8 +72,8 @@ class Partition(Protocol):
 
     The engine calls ``restore`` for every state record of the checkpoint, then ``rebuild`` with input records
     older than the checkpoint (scoring off), then ``apply`` with each fetched batch, one call at a time. Between
-    ``freeze`` and ``committed`` further batches are applied; what ``Flush.state`` yields must not show them.
-    A crash rolls all of it back to the last ``committed``.
+    ``freeze`` and the end of ``committed`` further batches are applied; what ``Flush.state`` yields must not show
+    them. A crash rolls all of it back to the last ``committed``.
     """
 
     def restore(self, key: bytes, value: bytes) -> None:
@@ -104,8 +104,12 @@ class Partition(Protocol):
         """Return the outputs and changed state since the last freeze; it includes the inputs below ``offsets``."""
         ...
 
-    def committed(self) -> None:
-        """Learn that all of the last freeze is durable: now the outside world may see it."""
+    def committed(self) -> Iterable[None]:
+        """Learn that all of the last freeze is durable: now the outside world may see it.
+
+        What is returned does the work that this makes, a little with each step; batches may be applied in between,
+        and the next ``freeze`` comes after its end.
+        """
         ...
 
     def suspend(self) -> None:

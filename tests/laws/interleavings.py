@@ -57,12 +57,14 @@ class Run:
 
     def freeze(self):
         self.expire()
-        self.unwritten.append((self.join.freeze(), dict(self.at)))
+        self.unwritten.append((self.join.set_apart(), dict(self.at)))
         self.safe = (self.told.copy(), dict(self.at))
 
     def write(self):
         if self.unwritten:
             changes, offsets = self.unwritten.pop(0)
+            for _ in self.join.dump():
+                pass
             self.store.write(changes, offsets)
             self.join.written(changes)
 

@@ -109,7 +109,7 @@ class Life:
         flush = self.fold.freeze(self.at)
         self.outputs += flush.outputs
         self.kept.update(flush.state)
-        self.fold.committed()
+        self.settle()
 
     def lose(self):
         """Lose process and disk, and go on as ``stream.engine.restore`` does."""
@@ -121,7 +121,11 @@ class Life:
             known = records[: self.at[topic]]
             young = (one.offset for one in known if since is not None and one.timestamp >= since * 1000)
             self.fold.rebuild(known[next(young, len(known)) :])
-        self.fold.committed()
+        self.settle()
+
+    def settle(self):
+        for _ in self.fold.committed():
+            pass
 
     def run(self, history):
         """Return counts, figures and outputs; ``history`` names topics, ``checkpoint`` and ``loss``."""

@@ -57,6 +57,25 @@ def test_corrections_name_the_same_values_in_any_interleaving(predictions, outco
     assert one == apart
 
 
+@given(MIXED, MIXED, st.booleans())
+def test_what_is_set_apart_is_written_as_it_was_then(first, then, is_expired):
+    """Whatever comes before its bytes are made."""
+    at_once, later = (Join(HORIZON_S, 4, MemoryStore(), 2) for _ in range(2))
+    for join in (at_once, later):
+        told = [told_by(join, one) for one in first]
+        told += join.expire()
+    wanted, found = at_once.freeze(), later.set_apart()
+    told = [told_by(later, one) for one in then]
+    told += later.expire() if is_expired else ()
+    told += later.dump()
+    assert sorted(found.entries, key=str) == sorted(wanted.entries, key=str)
+    assert (found.records, {*found.gone}, found.position) == (wanted.records, {*wanted.gone}, wanted.position)
+
+
+def told_by(join, event):
+    return join.predict(event) if isinstance(event, Prediction) else join.know(event)
+
+
 @given(MIXED, st.integers(1, 4))
 def test_entries_never_exceed_the_budget(events, budget):
     join = Join(HORIZON_S, budget, MemoryStore(), 10)

@@ -25,6 +25,7 @@ class Slow:
         return Flush([], [])
 
     def committed(self):
+        yield  # others run before all is stored
         self.told.append("stored")
 
     def suspend(self):
@@ -61,7 +62,7 @@ def test_what_becomes_urgent_is_written_before_the_others_that_are_due():
         for number in range(4):
             fold = Slow()
             fold.go_on.set()
-            fold.committed = lambda number=number: order.append(number)
+            fold.committed = lambda number=number: [order.append(number)]
             keeper._held[number] = Held(fold, Checkpoint(fold), {"i": 1}, changed=True)
         first, last = keeper._held[0], keeper._held[3]
         first.fold.go_on.clear()
