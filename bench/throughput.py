@@ -1,4 +1,7 @@
-"""Shell. ``ratio_bare`` and ``ratio_stock_faust``: one worker with everything on against decoding only."""
+"""Shell. ``ratio_bare`` and ``ratio_stock_faust``: one worker with nothing switched off against decoding only.
+
+Not all of it is at work under W, which is too short for most of the judging: bench/README.md says what is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from bench.session import Session
 from bench.worker import cpu_rate, follow, outcome_share, rate
 from bench.workload import Mix
 
-HOW_WORKER = "worker, everything on: slope of its committed offsets over the last 90 % of W"
+HOW_WORKER = "worker, nothing switched off: slope of its committed offsets over the last 90 % of W"
 WARM = 0.1
 NAMES = ("worker", "worker_cpu", "bare", "bare_cpu", "msgspec", "stock", "stock_cpu", "flat")
 
