@@ -1,4 +1,7 @@
-"""Shell. ``ratio_bare`` and ``ratio_stock_faust``: one worker with everything on against decoding only."""
+"""Shell. ``ratio_bare`` and ``ratio_stock_faust``: one worker with nothing switched off against decoding only.
+
+Not all of it is at work under W, which is too short for most of the judging: bench/README.md says what is.
+"""
 
 from __future__ import annotations
 
