@@ -1,6 +1,6 @@
-"""Shell. ``ratio_bare`` and ``ratio_stock_faust``: one worker with nothing switched off against decoding only.
+"""Shell. ``ratio_bare`` and ``ratio_stock_faust``: one worker with everything on against decoding only.
 
-Not all of it is at work under W, which is too short for most of the judging: bench/README.md says what is.
+What that is under W says bench/README.md.
 """
 
 from __future__ import annotations
