@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream.engine.checkpoint import Checkpoint, read_range
+from stream.engine.checkpoint import Checkpoint, CheckpointError, read_range
 from stream.engine.partition import Partition
 from stream.engine.slices import Slices
 
@@ -19,9 +19,14 @@ class Restore:
         self._inputs = inputs
 
     async def into(self, number: int, fold: Partition, checkpoint: Checkpoint) -> dict[str, int]:
-        """Restore and rebuild one fold; return the offset to go on from, for each input topic."""
+        """Restore and rebuild one fold; return the offset to go on from, for each input topic.
+
+        Raises:
+            CheckpointError: it can't be used, or an input ends before what it has read.
+        """
         offsets = await checkpoint.read(self._consumer, fold)
         tps = [TopicPartition(topic, number) for topic in self._inputs]
+        refuse_shorter(offsets, await self._consumer.end_offsets(tps))
         earliest = await self._consumer.beginning_offsets(tps)
         starts = await self._starts(fold, tps, offsets)
         for tp in tps:
@@ -51,3 +56,21 @@ class Restore:
         async for batch in read_range(self._consumer, tp, start, end):
             fold.rebuild(batch)
             await slices.pause()
+
+
+def refuse_shorter(offsets: Mapping[str, int], ends: Mapping[TopicPartition, int]) -> None:
+    """Refuse inputs that end before what a checkpoint has read: what comes next would be taken for known.
+
+    Raises:
+        CheckpointError: names each such input.
+    """
+    short = [
+        f"{tp.topic}-{tp.partition} ends at offset {end}, but its checkpoint has read up to {offsets[tp.topic]}"
+        for tp, end in sorted(ends.items())
+        if end < offsets.get(tp.topic, 0)
+    ]
+    if short:
+        raise CheckpointError(
+            f"{'; '.join(short)}: the topic was made again, or has lost its end;"
+            " want a topic of another name, or an empty one for checkpoints (docs/operations.md)"
+        )
