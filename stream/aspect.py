@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from stream.closing import LOOKED_AT
 from stream.events import Finding, Task
+from stream.figures.figure import wilson
 from stream.history import Span
 from stream.judge.edetector import EDetector
 from stream.judge.guard import UNKNOWN, Guard
-from stream.judge.recovery import recovery
+from stream.judge.recovery import Told, recovery
 from stream.series import EXAMPLES
 
 UNTOLD: Final = -(2**62)
@@ -171,10 +172,12 @@ class Aspect(Struct, array_like=True, gc=False):
         assert guard.harm is not None
         earlier, ill = guard.recovery, self.count - self.onset_count
         share = self.large / ill
+        # the bound stands for the reference's share of large losses, which is not kept
+        bound, independent = guard.harm.bound, ill / guard.inflation
+        told = Told(bound, share, bound, wilson(share * independent, independent)[0])
         if earlier is not None:
             ill = earlier.lasted(self.count - 1, ill)
-        # the bound stands for the reference's share of large losses, which is not kept
-        guard.recovery = recovery(SHARES, guard.harm.bound, share, increase, ill)
+        guard.recovery = recovery(SHARES, told, increase, ill)
         guard.calm()
         guard.freeze()
         self.finding, self.episode, self.told_at = finding, finding.episode, self.large_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import log, nan
 
 from stream.events import ALL
@@ -17,6 +17,8 @@ from stream.version import Version
 NONE = Span(0, 0.0, nan)
 FEWEST = 8
 """Rows of a slice that say anything."""
+WORTH = 0.1
+"""Of the excess loss that is told, what a harm elsewhere must come to at least to be told as well."""
 CLEAR = 3.0
 """Nats between the whole and a part of it that say in which the harm is: odds of twenty to one."""
 
@@ -25,7 +27,8 @@ def harm_behind(version: Version, suspected: Series, increase: float) -> Harm | 
     """Return the harm behind an alarm of one series, or ``None`` when open findings account for it.
 
     While a slice is known to be bad, neither the whole that it is part of proves anything, nor a slice that
-    overlaps with it: only what is worse outside of all that are told, as enough of the newest rows say.
+    overlaps with it: only what is worse outside of all that are told, as enough of the newest rows say. A slice
+    that is apart from all of them is not explained by any.
     """
     series = version.series
     told = [name for name, one in series.items() if one.finding is not None]
@@ -34,12 +37,70 @@ def harm_behind(version: Version, suspected: Series, increase: float) -> Harm | 
     if ALL in told:
         return None
     own, usual = next(name for name, one in series.items() if one is suspected), usual_of(series[ALL])
+    if all(_are_apart(own, one) for one in told):
+        return _culprit_outside(version, told, increase, usual)
     found = scanned(own, suspected, increase, usual).harm
     rows = _outside(version, found.onset_at, told)
     if len(rows) < KNOWN:
         return None
     best = _proved(version, rows, increase, suspected.guard.inflation)
     return None if best is None else harm(best.slice, series[best.slice], best.onset_at)
+
+
+def _are_apart(one: str, other: str) -> bool:
+    """Return whether two slices have no prediction in common: two values of one name."""
+    return one != other and ALL not in (one, other) and one.partition("=")[0] == other.partition("=")[0]
+
+
+def _culprit_outside(version: Version, told: Sequence[str], increase: float, usual: float) -> Harm | None:
+    """Return what is the likeliest of all that is outside of the told slices, which are of one name.
+
+    That is the whole without them, or a slice that is apart from them; ``None`` when nothing rose there, or so
+    little that it is no news beside what is told.
+    """
+    series = version.series
+    apart = (
+        scanned(name, one, increase, usual)
+        for name, one in series.items()
+        if all(_are_apart(name, other) for other in told)
+    )
+    part = max(apart, key=_nats)
+    if not part.nats > 0.0:
+        return None
+    known = [series[one] for one in told]
+    rest = _without(harm(ALL, series[ALL], part.harm.onset_at), known)
+    is_part = part.harm.after.losses < SMALL * rest.after.losses
+    best = part.harm if is_part and part.nats >= gain(series[ALL].task, rest, increase, usual) else rest
+    lost = sum(_excess(one.history.since(best.onset_at), _told_before(one)) for one in known)
+    return best if _excess(best.after, best.before.mean) >= WORTH * lost else None
+
+
+def _excess(span: Span, before: float) -> float:
+    """Return how much loss lies above a mean of before; at least 0."""
+    return max(span.total - span.losses * before, 0.0)
+
+
+def _told_before(series: Series) -> float:
+    """Return the mean loss before the open finding of a series, as it says."""
+    assert series.finding is not None
+    return series.shown(series.finding.before)
+
+
+def _without(found: Harm, others: Iterable[Series]) -> Harm:
+    """Return the harm of the whole without these slices; their share before is taken to be that since."""
+    before, after = found.before, found.after
+    for one in others:
+        theirs = harm("", one, found.onset_at)
+        share = theirs.after.losses / max(found.after.losses, 1)
+        known = round(share * found.before.losses) if theirs.before.losses else 0
+        before = _less(before, known, known * theirs.before.mean if known else 0.0)
+        after = _less(after, theirs.after.losses, theirs.after.total)
+    return found._replace(before=before, after=after)
+
+
+def _less(span: Span, losses: int, total: float) -> Span:
+    left = max(span.losses - losses, 0)
+    return Span(left, max(span.total - total, 0.0) if left else 0.0, span.began_at)
 
 
 def _outside(version: Version, since: float, told: Collection[str]) -> list[Row]:

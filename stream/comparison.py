@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from math import sqrt
 
+from stream.digits import in_digits
 from stream.explanation import FEWEST, NOISE, SHARE, SMALL, deviation, is_in
 from stream.reference import LETTERS
 from stream.rows import OUTCOME
@@ -46,7 +47,7 @@ def _beside(name: str, series: Series, found: Harm, rise: float) -> str | None:
         return None
     risen, noise = theirs.after.mean - theirs.before.mean, SURE * _error(series, theirs)
     was, now = series.shown(theirs.before.mean), series.shown(theirs.after.mean)
-    figures = f"{series.metric} {was:.3g} before, {now:.3g} since"
+    figures = f"{series.metric} {in_digits(was)} before, {in_digits(now)} since"
     if risen - noise > 0.0 and risen > HALF * rise:
         own = rise * found.after.losses
         share = own / (own + risen * theirs.after.losses)
@@ -84,6 +85,6 @@ def class_within(version: Version, found: Harm) -> str | None:
         others = len(rows) - len(ours)
         is_fit = name in usual and min(len(ours), others) >= FEWEST and len(ours) <= SMALL * len(rows)
         if is_fit and sum(ours) >= SHARE * total > 0.0 and total - sum(ours) <= noise * sqrt(others):
-            share, of = sum(ours) / total, len(ours) / len(rows)
+            share, of = min(sum(ours) / total, 1.0), len(ours) / len(rows)
             return f"class {name} carries {share:.0%} of the excess loss, and is {of:.0%} of the outcomes"
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream.cycle import Rise
 from stream.events import Finding
-from stream.judge.recovery import PROVED, Recovery, recovery
+from stream.judge.recovery import PROVED, Recovery, Told, recovery
 from stream.onset import nats
 from stream.scan import Harm
 from stream.series import Series
@@ -44,4 +44,13 @@ def recovery_of(series: Series, finding: Finding, increase: float) -> Recovery:
     earlier, ill = series.guard.recovery, finding.events_since_onset
     if earlier is not None:
         ill = earlier.lasted(series.outcomes - 1, ill)
-    return recovery(series.task, series.shown(finding.before), series.shown(finding.after), increase, ill)
+    before, after = series.shown(finding.before), series.shown(finding.after)
+    return recovery(series.task, Told(before, after, *_ends(series, finding, before, after)), increase, ill)
+
+
+def _ends(series: Series, finding: Finding, before: float, after: float) -> tuple[float, float]:
+    """Return the most that the mean loss may have been before, and the least since, as the finding says."""
+    is_share = series.task == "classification"
+    most = finding.before_lower if is_share else finding.before_upper
+    least = finding.after_upper if is_share else finding.after_lower
+    return before if most is None else series.shown(most), after if least is None else series.shown(least)

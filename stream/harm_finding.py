@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from stream.bounds import bounds, spread_of
 from stream.comparison import class_within, versions_beside
+from stream.digits import in_digits
 from stream.error_windows import ErrorWindows
 from stream.events import ALL, Finding, Metric, RolledOut, Stage, Window, finding_id
 from stream.explanation import SUSPECT_S, causes, rolled_out, rollouts_before
@@ -144,5 +145,5 @@ def _inner(version: Version, harm: Harm) -> Iterator[str]:
 
 def _in_words(change: Change) -> str:
     where = "" if change.harm.slice == ALL else f" where {change.harm.slice}"
-    since = in_words(change.onset.at)
-    return f"{where}: {change.words} went from {change.before:.3g} to {change.after:.3g} since {since}"
+    before, after = in_digits(change.before), in_digits(change.after)
+    return f"{where}: {change.words} went from {before} to {after} since {in_words(change.onset.at)}"

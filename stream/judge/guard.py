@@ -22,6 +22,8 @@ QUANTILE = 0.9
 HALF = 0.5
 """The cut of a loss that is 0 or 1."""
 UNKNOWN = -1.0
+UNCOUNTED = -1
+"""Of a reference from before that was counted."""
 SHARE = 0.4
 """Of the least rise worth a page, what the bound lies above the rate at least: a little below the half that a
 CUSUM between the two rates would take, since the loss since the onset is held against the whole rise besides."""
@@ -34,8 +36,8 @@ EASED = 0.5
 
 SOON = 8
 """A renewal that was put off within the first week is due again when there are an eighth more losses."""
-PROMISED = 0
-"""Stands in for when a reference is renewed that is an objective: never."""
+PROMISED, GIVEN = 0, -1
+"""Stand in for when a reference is renewed that is an objective, or was made beforehand: never."""
 FROZEN = Level()
 """Stands in for a level that is no longer needed."""
 
@@ -71,6 +73,8 @@ class Guard(Struct, array_like=True, gc=False):
     """Whether the losses are of a week at least; until then a reference is renewed beyond ``MOST``."""
     begun: bytes = b""
     """The first losses (``stream.doubles``), while the cut is sought."""
+    known_lost: int = UNCOUNTED
+    """How many of ``known`` lay above the cut."""
 
     def __post_init__(self) -> None:
         """Take over what an older schema wrote."""
@@ -121,11 +125,15 @@ class Guard(Struct, array_like=True, gc=False):
         is_enough = level.losses >= MOST and self.is_seasoned
         self.due = 2 * level.losses if level.losses >= MOST else min(2 * level.losses, MOST)
         if self.is_suspected():
-            if is_enough:
+            if is_enough and self._is_chance(increase):
+                self.calm()
+            elif is_enough:
                 self.freeze()
-            elif not self.is_seasoned:  # a day's waves are suspected as well, but not for long
-                self.due = level.losses + level.losses // SOON
-            return
+                return
+            else:
+                if not self.is_seasoned:  # a day's waves are suspected as well, but not for long
+                    self.due = level.losses + level.losses // SOON
+                return
         inflation = level.inflation if level.losses >= MOST else max(level.inflation, self.memory)
         bound = bound_of(level.losses, level.lost, inflation, SHARE * increase)
         bound, inflation = rounded(max(bound, LEAST), inflation)
@@ -133,17 +141,28 @@ class Guard(Struct, array_like=True, gc=False):
             self.harm = edetector(bound, arl, inflation)
         else:
             harm.aim(bound, arl, inflation)
-        self.known, self.known_total = level.losses, self.total
+        self.known, self.known_total, self.known_lost = level.losses, self.total, level.lost
         if is_enough:
             self.freeze()
+
+    def _is_chance(self, increase: float) -> bool:
+        """Return whether the reference allows for all losses so far, now that these say how dependent they are.
+
+        Of a few losses all may be good because the bad ones come in clumps, which only more of them show.
+        """
+        if self.known_lost == UNCOUNTED:
+            return False
+        inflation = max(self.level.inflation, self.inflation)
+        return self.level.rate <= bound_of(self.known, self.known_lost, inflation, SHARE * increase)
 
     def freeze(self) -> None:
         """Keep the reference as it was made last; without one learn none from harm that was told."""
         self.learning, self.level = False, FROZEN
 
     def resume(self) -> None:
-        """Learn a reference from here on, now that harm is over, if there is none or it knows no whole week."""
-        if not self.is_promised and (self.harm is None or not (self.learning or self.is_seasoned)):
+        """Learn a reference from here on, now that harm is over, if there is none or it is not whole."""
+        is_whole = self.harm is not None and self.known >= MOST and self.is_seasoned
+        if not (self.due in (PROMISED, GIVEN) or self.learning or is_whole):
             due = max(2 * self.known, FEWEST)
             self.learning, self.level, self.total, self.due = True, Level(), 0.0, due
 
@@ -209,8 +228,9 @@ class Guard(Struct, array_like=True, gc=False):
             known=self.known,
             known_total=self.known_total,
             learning=goes_on,
-            due=self.due if self.learning else max(2 * self.known, FEWEST),
+            due=self.due if self.learning or self.due == GIVEN else max(2 * self.known, FEWEST),
             memory=self.memory,
             quantile=self.quantile,
             is_seasoned=self.is_seasoned,
+            known_lost=self.known_lost,
         )

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from stream.events import Task
 from stream.judge import budget
 from stream.judge.edetector import edetector
-from stream.judge.guard import HALF, QUANTILE, SHARE, Guard, spared
+from stream.judge.guard import GIVEN, HALF, QUANTILE, SHARE, Guard, spared
 from stream.judge.level import Level, bound_of
 from stream.judge.mixture import LEAST, rounded
 
@@ -81,7 +81,15 @@ def guard_of(known: Known, increase: float) -> Guard:
     bound = max(bound_of(known.losses, known.lost, known.inflation, SHARE * increase), LEAST)
     bound, inflation = rounded(bound, known.inflation)
     harm = edetector(bound, budget.FEWEST, inflation)
-    return Guard(known.cut, harm=harm, known=known.losses, known_total=known.total, learning=False)
+    return Guard(
+        known.cut,
+        harm=harm,
+        known=known.losses,
+        known_total=known.total,
+        learning=False,
+        due=GIVEN,
+        known_lost=known.lost,
+    )
 
 
 def guards(references: References, model: str, task: Task, increase: float) -> dict[str, Guard]:

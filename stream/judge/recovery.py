@@ -13,6 +13,7 @@ doubling of time, so that a harm that stays is hardly ever called over by chance
 from __future__ import annotations
 
 from math import inf
+from typing import NamedTuple, Self
 
 from msgspec import Struct
 
@@ -67,10 +68,28 @@ class Recovery(Struct, array_like=True, gc=False):
         return before + passed if self.ended and passed - onset < before else onset
 
 
-def recovery(task: Task, before: float, after: float, increase: float, ill: int) -> Recovery:
-    """Return the recovery from a harm, ``ill`` losses old, that took the mean loss from ``before`` to ``after``.
+class Told(NamedTuple):
+    """The mean loss before a harm and since, the most that it may have been before, and the least since."""
 
-    Over is within the relative rise that is nobody's business, or within ``SHARE`` of the harm, whichever is more.
+    before: float
+    after: float
+    most_before: float
+    least_after: float
+
+    @classmethod
+    def exactly(cls, before: float, after: float) -> Self:
+        """Return what is known of both without doubt."""
+        return cls(before, after, before, after)
+
+
+def recovery(task: Task, told: Told, increase: float, ill: int) -> Recovery:
+    """Return the recovery from a harm that is ``ill`` losses old.
+
+    Over is within the relative rise that is nobody's business, within ``SHARE`` of the harm that is certain, or
+    within what may have been before, whichever is most, but never beyond the middle of the harm.
     """
-    level = before + max(increase * before, SHARE * (after - before))
-    return Recovery(level, inf if task == "classification" else WIDEST * after, ill)
+    before, after = told.before, told.after
+    certain = max(told.least_after - before, 0.0)
+    level = max(before + max(increase * before, SHARE * certain), told.most_before)
+    middle = before + max((after - before) / 2.0, increase * before)
+    return Recovery(min(level, middle), inf if task == "classification" else WIDEST * after, ill)

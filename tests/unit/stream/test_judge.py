@@ -8,7 +8,7 @@ from stream.joined import Joined, Reason, Served
 from stream.judge import budget
 from stream.judge.guard import HALF, Guard
 from stream.judge.known import guards, known_of
-from stream.judge.level import MOST, memory
+from stream.judge.level import MOST, Level, memory
 from stream.monitor import Monitor
 from stream.onset import nats
 from stream.references import read_references, write_references
@@ -44,6 +44,52 @@ def test_reference_grows_by_doubling_and_is_then_frozen():
     assert seen == [0, 250, 500, 1_000, 2_000, 4_000, 5_000]
     assert not guard.learning
     assert guard.reference().mean == pytest.approx(0.1, abs=0.02)
+
+
+def clumped(rng, losses, rate, length):
+    """Return losses of 0 and 1 that come in clumps of so many."""
+    return np.repeat(rng.random(losses // length) < rate, length)
+
+
+def test_dependence_that_is_clear_is_taken_at_its_worst():
+    rng = np.random.default_rng(1)
+    clumps, alone = Level(), Level()
+    for one, other in zip(clumped(rng, 4_000, 0.1, 20), rng.random(4_000) < 0.1, strict=True):
+        clumps.add(bool(one))
+        alone.add(bool(other))
+    assert 20.0 < clumps.inflation < 60.0
+    assert alone.inflation < 1.5
+
+
+@pytest.mark.parametrize(("rate", "known"), [(0.02, True), (0.1, False)])
+def test_reference_of_lucky_first_losses_gives_way_to_what_clumps_explain(rate, known):
+    """The first thousand are good; then the bad ones come in clumps, or all the time."""
+    rng = np.random.default_rng(3)
+    rest = clumped(rng, 6_000, rate, 20) if known else rng.random(6_000) < rate
+    guard, _ = fed([*np.zeros(1_000), *rest])
+    assert not guard.learning
+    assert (guard.known >= MOST) is known
+    if known:
+        assert guard.reference().mean == pytest.approx(rate, rel=0.5)
+
+
+def test_reference_that_is_not_whole_is_learned_further_once_harm_is_over():
+    rng = np.random.default_rng(6)
+    guard, _ = fed(rng.random(600) < 0.1)
+    guard.freeze()
+    assert (guard.known, guard.learning) == (500, False)
+    guard.resume()
+    for lost in rng.random(1_000) < 0.1:
+        guard.take(float(lost), 1e6, 0.2)
+    assert guard.known == 1_000
+    (given,) = guards(
+        {"m": {"all": known_of("classification", [0.0] * 90 + [1.0] * 10)}}, "m", "classification", 0.2
+    ).values()
+    given.resume()
+    assert not given.learning, "a file is the owner's word"
+    heir = given.heir()
+    heir.resume()
+    assert not heir.learning
 
 
 def test_harm_does_not_become_the_reference():

@@ -105,6 +105,27 @@ def test_a_second_harm_in_a_rare_slice_is_told():
     assert [one.slice for one in found] == ["tier=c", "city=k"]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_harm_is_told_that_is_apart_from_one_that_goes_on(seed):
+    """Its slice has so few predictions that hardly any of the newest rows is of it."""
+    first, then = worse("city=k"), worse("city=l", SECOND)
+    found = play(
+        lambda *what: 0.5 if first(*what) else 0.7 if then(*what) else 0.08,
+        seed,
+        ends=KNOWN + 5_000,
+        known=16_000,
+        cities=[0.04, 0.02, 0.3, 0.3, 0.34],
+    )
+    assert [one.slice for one in found] == ["city=k", "city=l"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_harm_of_all_is_told_as_such_while_one_of_its_parts_is(seed):
+    first, then = worse("city=k"), worse(ALL, SECOND)
+    found = play(lambda *what: 0.6 if first(*what) else 0.3 if then(*what) else 0.08, seed)
+    assert [one.slice for one in found] == ["city=k", ALL]
+
+
 def test_a_second_harm_in_nearly_all_is_told():
     first, then = worse("city=k"), worse("city=o", SECOND)
     found = play(

@@ -1,0 +1,20 @@
+"""Figures as people read them."""
+
+import pytest
+
+from stream.digits import in_digits
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.012345, "0.0123"),
+        (0.9, "0.9"),
+        (242.4, "242"),
+        (1_690.2, "1,690"),
+        (-12_345.6, "-12,346"),
+        (0.0, "0"),
+    ],
+)
+def test_three_digits_count_and_large_figures_have_no_exponent(value, words):
+    assert in_digits(value) == words
