@@ -28,6 +28,8 @@ LARGE = 0.1
 """Of the index beyond chance, for an input to be named."""
 NAMED = 3
 """Inputs that are named at most of those that explain, or may; as many of those that moved without harm."""
+FAR = 2.0
+"""Times the index that so few values usually have: of an input that goes round with the hours it is large."""
 FREQUENT = 1.25
 """A bin that holds so many times its share in the reference has moved."""
 FEWEST = 12
@@ -136,7 +138,7 @@ def moved(reference: Reference, rows: Sequence[Row], base: float, outside: Rest)
     """Yield the inputs whose newest values lie far from the reference."""
     for place, (name, feature) in enumerate(reference.features.items()):
         psi, count = feature.newest()
-        if psi >= LARGE:
+        if psi >= max(LARGE, FAR * feature.usual):
             known = [row for row in rows if place < len(row.bins) and row.bins[place] != ABSENT]
             explained = _explained(feature, place, known, base, outside)
             yield Moved(name, psi, count, *explained, kind_of(reference, name))

@@ -42,7 +42,7 @@ STRANGERS = 5
 """Unknown words of a window that are remembered, to be named."""
 FEWEST = 60
 """Values of a window that has just begun which are compared without waiting for the rest."""
-CHANCE = 3.0
+CHANCE, NEWEST = 3.0, 0.125
 
 # what a feature has until it needs one of its own; nothing is ever written into these
 NO_CELLS: Final = array("I")
@@ -58,7 +58,7 @@ class Feature:
     and, once it holds any, one of the window that ``drift`` will take, in this order.
     """
 
-    __slots__ = ("cells", "drift", "intervals_from", "numbers", "psi", "seen", "strangers", "words")
+    __slots__ = ("cells", "drift", "intervals_from", "numbers", "psi", "seen", "strangers", "usual", "words")
 
     def __init__(self) -> None:
         self.numbers = NO_NUMBERS
@@ -66,8 +66,9 @@ class Feature:
         self.words = NO_WORDS
         """While the bins are sought: how often; then: the word's bin."""
         self.cells = NO_CELLS
-        self.seen = 0
-        self.psi = nan
+        self.seen, self.psi = 0, nan
+        self.usual = 0.0
+        """The mean index beyond chance while the reference was learned: that of an hour of the day is large."""
         self.intervals_from = FIRST
         self.strangers: tuple[str, ...] = ()
         self.drift = UNSEEN
@@ -124,6 +125,8 @@ class Feature:
         """Put the newest values into the window."""
         counts = self.counts
         self.psi = stability(self.reference, counts)
+        if not self.drift.is_learned:
+            self.usual += NEWEST * (max(self._beyond_chance(self.psi, WINDOW), 0.0) - self.usual)
         self._set(self.reference, array("I", map(add, self.window, counts)))
         if self.drift is UNSEEN:
             self.drift = Drift()
@@ -184,16 +187,20 @@ class Feature:
     def newest(self) -> tuple[float, int]:
         """Return the index of the window so far, or of the last whole one while it is short, and its values.
 
-        What may be chance is taken off: for equal shares the index times ``n m / (n + m)`` is nearly chi-squared
-        with as many degrees of freedom as bins less one, so its mean and ``CHANCE`` standard deviations. nan
-        before there is anything to compare.
+        What may be chance is taken off. nan before there is anything to compare.
         """
-        reference, psi, count = self.reference, self.psi, WINDOW
         if self.seen >= FEWEST and self.cells:
-            psi, count = stability(reference, self.counts), self.seen
-        free, known = freedom(reference), sum(reference)
+            return self._beyond_chance(stability(self.reference, self.counts), self.seen), self.seen
+        return self._beyond_chance(self.psi, WINDOW), WINDOW
+
+    def _beyond_chance(self, psi: float, count: int) -> float:
+        """Return an index of so many values without what may be chance: the mean and ``CHANCE`` deviations.
+
+        For equal shares it is nearly chi-squared over ``n m / (n + m)``, its freedom that of the bins less one.
+        """
+        free, known = freedom(self.reference), sum(self.reference)
         by_chance = (free + CHANCE * sqrt(2.0 * free)) * (1.0 / count + 1.0 / max(known, 1))
-        return psi - by_chance, count
+        return psi - by_chance
 
     def recent(self) -> Sequence[int]:
         """Return by bin the values that ``newest`` speaks of; all zeros when they are no longer known."""
@@ -205,13 +212,13 @@ class Feature:
             return None
         made = Feature()
         made.words, made.numbers, made.intervals_from = self.words, self.numbers, self.intervals_from
-        made.drift = self.drift if self.drift is UNSEEN else self.drift.heir()
+        made.drift, made.usual = self.drift if self.drift is UNSEEN else self.drift.heir(), self.usual
         made._set(self.reference)
         return made
 
     def fields(self) -> tuple[Any, ...]:
         """Return what ``stream.state`` takes."""
-        rest = (self.words, self.seen, self.psi, self.strangers, self.drift)
+        rest = (self.words, self.seen, self.psi, self.strangers, self.drift, self.usual)
         if not self.cells:
             return (self.numbers.tobytes(), b"", b"", b"", b"", *rest)
         cells, wide = self.cells.tobytes(), self.cells.itemsize * self.size

@@ -37,6 +37,7 @@ def inputs_of(reference: Reference) -> dict[str, KnownInput]:
             noise=one.drift.noise,
             typical=one.drift.typical,
             is_whole=one.drift.is_learned,
+            usual=one.usual,
         )
         for name, one in sorted(reference.features.items())
         if name not in SAID and one.cells
@@ -55,6 +56,7 @@ def _feature(known: KnownInput) -> Feature:
     made.words = {word: FIRST + place for place, word in enumerate(known.words)} or NO_WORDS
     made.intervals_from = FIRST + len(known.words)
     made.expect(known.counts)
+    made.usual = known.usual
     if known.is_whole:
         windows, noise, typical = known.windows, known.noise, known.typical
         made.drift = Drift(learned_from=0.0, windows=windows, noise=noise, typical=typical, is_learned=True)
@@ -72,5 +74,6 @@ def input_faults(known: KnownInput) -> Iterator[str]:
         yield f"edges {known.edges}; want numbers in ascending order, each once"
     if len({*known.words}) != len(known.words):
         yield f"words {known.words}; want each once"
-    if not (0.0 <= known.noise < inf and 0.0 <= known.typical < inf and known.windows >= 0):
-        yield f"noise {known.noise}, typical {known.typical}, windows {known.windows}; want 0 or more"
+    figures = {name: getattr(known, name) for name in ("noise", "typical", "usual", "windows")}
+    if not all(0.0 <= one < inf for one in figures.values()):
+        yield f"{', '.join(f'{name} {one}' for name, one in figures.items())}; want 0 or more"

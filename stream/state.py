@@ -117,7 +117,8 @@ def _feature(fields: Sequence[Any]) -> Feature:
     feature = Feature()
     if len(fields) == _SCHEMA_3:
         return feature
-    first, edges, reference, counts, window, words, feature.seen, psi, strangers, drift = fields
+    first, edges, reference, counts, window, words, feature.seen, psi, strangers, drift, *usual = fields
+    feature.usual = usual[0] if usual else 0.0
     if first or edges:
         feature.numbers = array("d", first or edges)
     if counts:

@@ -17,8 +17,9 @@ from stream.judge.mixture import LEAST, rounded
 class KnownInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the values of one input lay: see ``stream.reference`` for the order of ``counts``.
 
-    ``noise`` and ``typical`` say how far windows lay from each other (``stream.drift``). Without ``is_whole`` the
-    history was too short to tell drift by it: pages are explained by it, and it is learned further.
+    ``noise`` and ``typical`` say how far windows lay from each other (``stream.drift``), ``usual`` how far a few
+    hundred values lay from all. Without ``is_whole`` the history was too short to tell drift by it: pages are
+    explained by it, and it is learned further.
     """
 
     edges: Sequence[float]
@@ -28,6 +29,7 @@ class KnownInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     noise: float
     typical: float
     is_whole: bool
+    usual: float = 0.0
 
 
 class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

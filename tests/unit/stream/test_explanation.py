@@ -85,6 +85,18 @@ def test_a_cause_says_what_about_the_input_moved(kind):
     assert re.search(words, found[0].causes[0])
 
 
+def test_an_input_that_always_goes_round_with_the_hours_is_no_cause():
+    def features(i, rng):
+        moved = i >= 15_000 and rng.random() < 0.4
+        return {"hour": float(i % 1_440 // 60), "guilty": None if moved else float(rng.normal())}
+
+    (page,), monitor = play(features, guilty_hurts, events=15_600)
+    assert "guilty" in page.causes[0]
+    assert not [one for one in page.causes if "hour" in one]
+    kept = state.load(state.dump(monitor)).versions["v"].reference.features["hour"]
+    assert kept.usual == monitor.versions["v"].reference.features["hour"].usual > 0.5
+
+
 def test_an_input_that_moved_altogether_is_named_and_not_accused():
     found, _ = play(
         lambda i, rng: {"unit": float(rng.normal() + 100.0 * (i >= HURT))},
