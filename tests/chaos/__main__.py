@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.chaos import load, old, pagers, refusals, rounds
 from tests.chaos.nodes import Cluster
 from tests.chaos.pagers import Delivered
-from tests.chaos.rounds import Findings, Verdict
+from tests.chaos.rounds import Verdict
 from tests.chaos.storms import CALM, PAGER_STORMS, STORMS, THREE_NODES, Storm
 
 LOADS = {
@@ -109,13 +109,13 @@ def suite(chosen: Sequence[Storm], seed: int, events: int, per_s: float) -> list
     base_at = float(int(time.time()) - 3 * 86_400)
     for nodes in sorted({storm.nodes for storm in chosen}):
         with Cluster(nodes) as cluster:
-            calm: dict[str, Findings] = {}
+            calm: dict[str, Verdict] = {}
             for storm in (storm for storm in chosen if storm.nodes == nodes):
                 shape = load.Shape(events=events, **LOADS[storm.load])  # type: ignore[arg-type]
                 records = load.build(seed, shape, base_at)
                 if storm.load not in calm:
                     verdicts.append(rounds.run(cluster, records, shape, CALM, seed, per_s))
-                    calm[storm.load] = verdicts[-1].findings
+                    calm[storm.load] = verdicts[-1]
                     verdicts[-1].expect_findings(shape.degraded)
                     verdicts[-1].expect_names()
                     tell(verdicts[-1])

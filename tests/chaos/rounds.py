@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from tests.chaos import load, oracle, service
+from tests.chaos import figures, load, oracle, service
 from tests.chaos.fleet import Fleet
 from tests.chaos.load import LEGACY, Sent, Shape
 from tests.chaos.nodes import Cluster
@@ -49,6 +49,8 @@ class Verdict:
     misrouted: int = 0
     misrouted_named: float = 0.0
     seconds: float = 0.0
+    rows: list[figures.Row] = field(default_factory=list, repr=False)
+    """What ``tidewatch figures`` printed."""
 
     @property
     def is_right(self) -> bool:
@@ -86,10 +88,11 @@ class Verdict:
         if states != {"open": degraded, "closed": degraded}:
             self.miscounted.append(f"findings {dict(states)}: want {degraded} open, {degraded} closed")
 
-    def compare(self, calm: Findings) -> None:
-        """Compare the findings with those of the undisturbed run of the same events."""
-        self.lost = len(calm.keys() - self.findings.keys())
-        self.extra = len(self.findings.keys() - calm.keys())
+    def compare(self, calm: Verdict) -> None:
+        """Compare findings and figures with those of the undisturbed run of the same events."""
+        self.lost = len(calm.findings.keys() - self.findings.keys())
+        self.extra = len(self.findings.keys() - calm.findings.keys())
+        self.miscounted += figures.unlike(self.rows, calm.rows)
 
 
 def shown(
@@ -189,7 +192,10 @@ def _judge(
             for word in ("predictions", "outcomes")
         ]
         wanted.add(oracle.expected(*lines, load.HORIZON_S))  # type: ignore[arg-type]
-    verdict.miscounted += service.differences(service.figures(variables), wanted)
+    verdict.rows = service.figures(variables)
+    verdict.miscounted += service.differences(verdict.rows, wanted)
+    verdict.miscounted += figures.differences(verdict.rows, wanted.joined)
+    verdict.miscounted += _rollouts(shape, log)
     verdict.findings = log.findings()
     verdict.duplicated = sum(count - 1 for count in verdict.findings.values())
     checkpoints = service.topic(prefix, "checkpoints")
@@ -199,6 +205,21 @@ def _judge(
         if node.answers()
     )
     verdict.zombie_writes = log.backward_markers() + max(returned)  # a node that was away may lag behind
+
+
+def _rollouts(shape: Shape, log: TopicLog) -> list[str]:
+    """Return what is wrong with the rollouts that were passed on: each stage that a version came to, once."""
+    wanted: Counter[tuple[str, str, str]] = Counter()
+    for partition in range(shape.partitions):
+        at_home = (one for one in log.records["rollouts"] if one.partition == partition)
+        wanted += oracle.passed_on(
+            one.value or b""
+            for one in at_home
+            if load.home_of((one.key or b"").decode(), shape.partitions) == partition
+        )
+    told = log.rollouts()
+    many, few = (told - wanted).total(), (wanted - told).total()
+    return [f"rollouts passed on: {many} too many, {few} missing"] if many or few else []
 
 
 def _intake(verdict: Verdict, cluster: Cluster, records: Sequence[Sent], shape: Shape, log: TopicLog) -> None:
