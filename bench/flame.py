@@ -26,7 +26,7 @@ async def record(session: Session, into: Path) -> None:
     if found is None:
         raise RuntimeError("py-spy is not installed: .venv/bin/pip install py-spy")
     total = await session.load("w", Mix(), session.options.events)
-    async with session.worker(await session.site("w")) as worker:
+    async with session.worker(await session.site("w", is_known=True)) as worker:
         await worker.ready()
         kind = "raw" if into.suffix == ".txt" else "flamegraph"
         process = await asyncio.create_subprocess_exec(

@@ -52,7 +52,7 @@ async def _use(session: Session, total: int, cores: Sequence[int]) -> Use:
     Raises:
         ValueError: the backlog was too short.
     """
-    environment = await session.site("pair")
+    environment = await session.site("pair", is_known=True)
     async with AsyncExitStack() as stack:
         workers = [
             await stack.enter_async_context(session.worker(environment, None, core, f"core{core}"))

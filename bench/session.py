@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import reference
 from bench.cluster import Cluster, write
 from bench.figure import Figure
 from bench.options import Options
@@ -68,10 +69,20 @@ class Session:
         self._loaded[name] = done
         return done
 
-    async def site(self, inputs: str) -> dict[str, str]:
-        """Return the environment of a worker with a new group and new state on loaded inputs."""
+    async def site(self, inputs: str, *, is_known: bool = False) -> dict[str, str]:
+        """Return the environment of a worker with a new group and new state on loaded inputs.
+
+        ``is_known``: the models of W have references, so that all of them are judged from the start.
+        """
         self._runs += 1
-        return await self.cluster.create(inputs, f"run{self._runs}")
+        environment = await self.cluster.create(inputs, f"run{self._runs}")
+        return environment | self._known() if is_known else environment
+
+    def _known(self) -> dict[str, str]:
+        path = self.cluster.folder / "references.json"
+        if not path.exists():
+            reference.write(path, Mix().models)
+        return {"TIDEWATCH_MONITOR_REFERENCE": str(path)}
 
     @contextlib.asynccontextmanager
     async def worker(

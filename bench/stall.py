@@ -87,7 +87,7 @@ async def measure(session: Session) -> None:
     stalls: list[Stall] = []
     for turn in range(session.options.repeats):
         session.spin()
-        async with session.worker(await session.site("w")) as worker:
+        async with session.worker(await session.site("w", is_known=True)) as worker:
             await worker.ready()
             async with watch(worker) as stall:
                 await follow(session.cluster, worker.group, int(UNTIL * total), [worker])

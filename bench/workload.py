@@ -42,7 +42,7 @@ class Mix:
 
     models: int = 200
     rate: float = 1_000.0
-    median_delay_s: float = 20.0
+    median_delay_s: float = 8.0
     delay_sigma: float = 1.0
     fixed_slices: bool = False
     """Every version has exactly one value per slice dimension: series = versions x 4."""

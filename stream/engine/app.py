@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from uuid import uuid4
 
 import faust
@@ -19,8 +19,9 @@ from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from stream.engine.connection import client_options, ssl_context
-from stream.engine.driver import BatchSchema, Transport
+from stream.engine.driver import BatchSchema, Consumer, Transport
 from stream.engine.keeper import Custody, Keeper
+from stream.engine.liveness import Liveness
 from stream.engine.logs import library_logs, log_as_json
 from stream.engine.pace import Pace, Sight, Verdict, advice
 from stream.engine.pages import serve
@@ -78,9 +79,18 @@ class EngineApp(faust.App):
 
     keeper: Keeper
     pace: Pace
+    liveness: Liveness
 
     def _create_directories(self) -> None:
         """Leave the current folder alone: Faust's folders are for its tables, and there are none."""
+
+    def look_alive(self) -> tuple[int, bool]:
+        """Return how many records wait, and whether some of them wait in vain."""
+        keeper = self.keeper
+        lags = keeper.measure_lag(cast(Consumer, self.consumer).end)
+        is_moving = keeper.restoring or self.rebalancing
+        is_stalled = self.liveness.look(lags, time.monotonic(), is_moving=is_moving)
+        return sum(lag.waiting for lag in lags.values()), is_stalled
 
 
 def build(plan: Plan) -> EngineApp:
@@ -88,7 +98,7 @@ def build(plan: Plan) -> EngineApp:
     app = EngineApp(plan.group, **_options(plan))
     app.transport = Transport(app.conf.broker, app)
     telemetry = EngineTelemetry(plan.registry)
-    app.keeper, app.pace = Keeper(_custody(plan), telemetry), Pace()
+    app.keeper, app.pace, app.liveness = Keeper(_custody(plan), telemetry), Pace(), Liveness()
     _feed(app, plan.inputs)
     _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
     _measure(app, telemetry)
@@ -196,7 +206,7 @@ def _look(app: EngineApp, telemetry: EngineTelemetry, epoch: int) -> int:
     if keeper.epoch != epoch or keeper.restoring:
         app.pace.restart()
     before = app.pace.verdict
-    waiting = keeper.measure_lag(app.consumer.highwater)
+    waiting, _ = app.look_alive()
     verdict = app.pace.look(Sight(time.monotonic(), waiting, keeper.folded))
     telemetry.falls_behind.set(verdict is Verdict.FALLS_BEHIND)
     if verdict is not before:

@@ -50,6 +50,20 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    def reach(self, tp: TP) -> tuple[int, int]:
+        """Return from which offset is read next, and below which there is something; 0 while not known.
+
+        Commit markers of transactions take offsets too, so what follows the newest record is not the end. An open
+        transaction hides what comes after its first record.
+        """
+        subscription = None if self._consumer is None else self._consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None or tp not in assignment.tps:
+            return 0, 0
+        state = assignment.state_value(tp)
+        stable = state.lso
+        return state._position or 0, (state.highwater if stable is None or stable < 0 else stable) or 0
+
     async def check_group(self) -> None:
         """Raise the ``KafkaError`` that keeps this process out of its group."""
         await self.call_thread(self._check_group)
@@ -74,6 +88,7 @@ class Consumer(stock.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._places: dict[TP, Place] = {}
+        self._delivered: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -100,6 +115,7 @@ class Consumer(stock.Consumer):
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
+        self._delivered |= {tp: batch[-1].offset + 1 for tp, batch in records.items() if batch}
         for tp, batch in records.items():
             if not self.flow_active or self._keeper.epoch != epoch:
                 await self._read_again(records)
@@ -121,9 +137,13 @@ class Consumer(stock.Consumer):
 
     def _place(self, tp: TP) -> Place:
         place = self._places.setdefault(tp, Place(float("-inf"), time.monotonic(), has_more=False))
-        read, highwater = self._read_offset[tp], self.highwater(tp)
-        following = self._keeper.next_offset(tp) if read is None else read + 1
-        return place._replace(has_more=highwater is not None and highwater > (following or 0))
+        position, end = cast(ConsumerThread, self._thread).reach(tp)
+        return place._replace(has_more=position < end)
+
+    def end(self, tp: TP) -> int | None:
+        """Return below which offset records wait, or were folded, as the last fetch told; ``None``: not known."""
+        position, end = cast(ConsumerThread, self._thread).reach(tp)
+        return end if position < end else self._delivered.get(tp)
 
     async def _read_again(self, places: Iterable[TP]) -> None:
         """Go back to where the state stands: the fetch moved on past records that nobody will fold.

@@ -14,6 +14,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from stream.engine.checkpoint import Checkpoint, reader
+from stream.engine.liveness import Lag
 from stream.engine.partition import Partition, PartitionFactory
 from stream.engine.precedence import Precedence
 from stream.engine.probe import Probe, Step
@@ -77,7 +78,6 @@ class Keeper:
         self.epoch = 0
         self.urgent = asyncio.Event()
         self.precedence = Precedence()
-        self.progressed_at = time.monotonic()
         self.folded = 0
         self.restoring = False
         self.fenced_at: float | None = None
@@ -107,7 +107,6 @@ class Keeper:
         held.changed = True
         held.unwritten += len(records)
         self.folded += len(records)
-        self.progressed_at = time.monotonic()
 
     def next_offset(self, tp: Any) -> int | None:
         """Return the offset that the state wants next of an input; ``None`` when it is not held."""
@@ -234,7 +233,6 @@ class Keeper:
         """Fold again; what was fetched until now was read from other places."""
         self.epoch += 1
         self.restoring = False
-        self.progressed_at = time.monotonic()
 
     def _assigned(self, assigned: set[Any]) -> Iterator[tuple[Any, Held]]:
         for tp in assigned:
@@ -254,7 +252,7 @@ class Keeper:
             raise
         self._held[number] = held
         await self._settle(held)
-        self._telemetry.restore_seconds.labels(number).set(time.monotonic() - began)
+        self._telemetry.restored(number, time.monotonic() - began)
 
     async def _unpark(self, number: int) -> bool:
         """Go on with the state of a partition that came back, if nobody owned it since: a commit proves that."""
@@ -288,12 +286,14 @@ class Keeper:
         self.release()
         await self.close_parked()
 
-    def measure_lag(self, highwater: Callable[[Any], int | None]) -> int:
-        """Set the lag metrics from the consumer's high-water marks; return the sum of records waiting."""
-        total = 0
+    def measure_lag(self, end: Callable[[Any], int | None]) -> Mapping[int, Lag]:
+        """Set the lag metrics, and return the lags by partition; ``end``: below which offset records are."""
+        lags: dict[int, Lag] = {}
         for number, held in self._held.items():
+            waiting = 0
             for topic, offset in held.offsets.items():
-                waiting = max(0, (highwater(TopicPartition(topic, number)) or 0) - offset)
-                self._telemetry.lag.labels(topic, number).set(waiting)
-                total += waiting
-        return total
+                behind = max(0, (end(TopicPartition(topic, number)) or 0) - offset)
+                self._telemetry.lag.labels(topic, number).set(behind)
+                waiting += behind
+            lags[number] = Lag(waiting, sum(held.offsets.values()))
+        return lags

@@ -40,7 +40,7 @@ class EngineTelemetry:
         )
         self.checkpoint_at = self._gauge(
             "checkpoint_timestamp_seconds",
-            "When the partition's last checkpoint was acknowledged.",
+            "When the partition's last checkpoint was acknowledged, or restored.",
             "partition",
         )
 
@@ -64,6 +64,11 @@ class EngineTelemetry:
         self.checkpoint_seconds.observe(took_s)
         self.checkpoint_bytes.inc(size)
         self.checkpoint_size.labels(number).set(size)
+        self.checkpoint_at.labels(number).set(time.time())
+
+    def restored(self, number: int, took_s: float) -> None:
+        """Note that a partition was taken over: a crash would repeat what comes from now on."""
+        self.restore_seconds.labels(number).set(took_s)
         self.checkpoint_at.labels(number).set(time.time())
 
     def forget(self) -> None:
