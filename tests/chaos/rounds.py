@@ -39,7 +39,7 @@ class Verdict:
     """Records that the load's own producer wrote twice; not the service's doing."""
     zombie_writes: int = 0
     zombies: int = 0
-    """Workers that were continued after another had their partitions."""
+    """Workers that were continued after another had their partitions, and had a broker to write to."""
     fenced: int = 0
     faults_asked: int = 0
     """Processes that were started with a fault point."""
@@ -130,7 +130,7 @@ def run(
         finally:
             fleet.end()
         verdict.exits = [f"{worker.name} {code}" for worker in fleet.workers for code in worker.exits]
-        verdict.zombies = len(ground.zombies)
+        verdict.zombies = 0 if ground.brokers_ended else len(ground.zombies)
         verdict.fenced = sum(worker.said("fenced") - said for worker, said in ground.zombies)
         verdict.faults_asked, verdict.faults_fired = fleet.faults()
         if not ground.brokers_ended:  # without one the last checkpoint is given up, with 1
