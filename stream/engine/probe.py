@@ -14,6 +14,9 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol
 
+import structlog
+
+LOG = structlog.get_logger()
 VARIABLE = "TIDEWATCH_FAULT"
 
 
@@ -53,6 +56,7 @@ class Kill:
         if step is self._step:
             self._left -= 1
             if not self._left:
+                LOG.warning("fault point", step=step, fault="kill")
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -66,6 +70,7 @@ class Delay:
     async def __call__(self, step: Step) -> None:
         """Wait if it is the step."""
         if step is self._step:
+            LOG.warning("fault point", step=step, fault="delay")
             await asyncio.sleep(self._seconds)
 
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from aiokafka.partitioner import murmur2
+
+from tests.chaos.detail import LABELS, ROLLOUTS, detail
 
 HORIZON_S = 900.0
 DAY_S = 400.0
@@ -46,6 +49,8 @@ class Shape:
     tardy: float = 0.004
     poison: float = 0.002
     shuffle_s: float = 2.0
+    is_rich: bool = True
+    """Whether models that don't degrade have scores and features, and all models have rollouts."""
 
 
 class Sent(NamedTuple):
@@ -102,7 +107,8 @@ def build(seed: int, shape: Shape, base_at: float) -> list[Sent]:
     records: list[Sent] = []
     for model in models:
         count = round(shape.events / 2 * model.weight / total)
-        records += _History(model, shape, rng, base_at).records(count)
+        history = _History(model, shape, rng, base_at)
+        records += [*history.records(count), *(history.rollouts() if shape.is_rich else ())]
     records.sort(key=lambda one: (one.day, one.order))
     return [*records, *closing(shape, base_at)]
 
@@ -139,6 +145,15 @@ class _History:
             at = round(self._start(int(day)) + within * SERVING_S + self._rng.random() * 0.5, 3)
             yield from self._life(number, int(day), at)
 
+    def rollouts(self) -> Iterator[Sent]:
+        """Yield who serves; the same stage a second time is no news."""
+        days = range(self._shape.days)
+        for day, within, version, stage in ROLLOUTS:
+            if day in days:
+                at = self._start(day) + within
+                event = {"type": "rollout", "model": self._model.name, "version": version}
+                yield self.sent("rollouts", json.dumps(event | {"at": at, "stage": stage}).encode(), at, day)
+
     def _start(self, day: int) -> float:
         return self._base_at + day * (DAY_S + NIGHT_S)
 
@@ -149,7 +164,9 @@ class _History:
         if self._model.degrades:
             country, tier = COUNTRIES[0], TIERS[0]
         predicted, right, other = self._labels(version, country, tier, day)
-        prediction = self.prediction(name, version, at, predicted, country, tier)
+        # harm of a degraded model's scores, and what its features do, would be findings of their own
+        more = detail(number, predicted) if self._shape.is_rich and not self._model.degrades else {}
+        prediction = self.prediction(name, version, at, predicted, country, tier, more)
         known_at = round(at + min(120.0, rng.lognormvariate(3.0, 0.8)), 3)
         outcome = self.outcome(name, known_at, right)
         if rng.random() < self._shape.poison:
@@ -235,16 +252,24 @@ class _History:
         credit = self._credit.get(cell, self._rng.random()) + (0.8 if bad else 0.05)
         wrong = credit >= 1.0
         self._credit[cell] = credit - wrong
-        predicted = self._rng.choice(("yes", "no"))
+        predicted = self._rng.choice(LABELS)
         opposite = "no" if predicted == "yes" else "yes"
         return (predicted, opposite, predicted) if wrong else (predicted, predicted, opposite)
 
     def prediction(
-        self, name: str, version: str, at: float, predicted: object, country: str, tier: str
+        self,
+        name: str,
+        version: str,
+        at: float,
+        predicted: object,
+        country: str,
+        tier: str,
+        more: Mapping[str, object] = MappingProxyType({}),
     ) -> bytes:
         event = {"type": "prediction", "prediction_id": name, "model": self._model.name, "version": version}
         slices = {"country": country, "tier": tier}
-        return json.dumps(event | {"at": at, "prediction": predicted, "slices": slices}).encode()
+        said = {"at": at, "prediction": predicted, "slices": slices}
+        return json.dumps(event | said | dict(more)).encode()
 
     def outcome(self, name: str, at: float, label: object) -> bytes:
         event = {"type": "outcome", "prediction_id": name, "model": self._model.name}

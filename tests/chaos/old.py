@@ -43,6 +43,7 @@ SHAPE = Shape(
     orphaned=0.0,
     tardy=0.0,
     poison=0.0,
+    is_rich=False,
 )
 
 

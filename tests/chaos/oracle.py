@@ -23,21 +23,27 @@ class Series(NamedTuple):
     slice: str
 
 
+Pair = tuple[Event, Event]
+"""A prediction and the outcome that counts."""
+
+
 class Expected(NamedTuple):
-    """Counts by series and by model; every count is by name, an absent one is zero."""
+    """Counts by series and by model, and what was joined; every count is by name, an absent one is zero."""
 
     series: dict[Series, Counter[str]]
     models: dict[str, Counter[str]]
+    joined: dict[Series, list[Pair]]
 
     def add(self, other: Expected) -> None:
         """Take in another partition's counts; a model lives in one partition only."""
         self.series.update(other.series)
         self.models.update(other.models)
+        self.joined.update(other.joined)
 
 
 def nothing() -> Expected:
     """Return the counts of no events."""
-    return Expected(defaultdict(Counter), defaultdict(Counter))
+    return Expected(defaultdict(Counter), defaultdict(Counter), defaultdict(list))
 
 
 def expected(predictions: Iterable[bytes], outcomes: Iterable[bytes], horizon_s: float) -> Expected:
@@ -48,6 +54,22 @@ def expected(predictions: Iterable[bytes], outcomes: Iterable[bytes], horizon_s:
     for value in outcomes:
         ledger.know(json.loads(value))
     return ledger.close()
+
+
+def passed_on(rollouts: Iterable[bytes]) -> Counter[tuple[str, str, str]]:
+    """Return how often each model, version and stage is told: one that a version came to, not one it was at.
+
+    The rollouts are those of one partition, in its order; an older one than is known is passed over.
+    """
+    stages: dict[tuple[str, str], tuple[float, str]] = {}
+    told: Counter[tuple[str, str, str]] = Counter()
+    for event in map(json.loads, rollouts):
+        version = event["model"], event["version"]
+        at, stage = stages.get(version, (LONG_AGO, ""))
+        if event["at"] >= at:
+            told[*version, event["stage"]] += stage != event["stage"]
+            stages[version] = event["at"], event["stage"]
+    return +told
 
 
 class _Ledger:
@@ -109,15 +131,22 @@ class _Ledger:
                 self._count(prediction, "duplicate_outcome")
         if held is None:
             self._count(prediction, "unmatched_prediction")
+            return
+        for where in _series(prediction):
+            self._result.joined[where].append((prediction, held))
 
     def _count(self, prediction: Event, name: str, loss: float = 0.0) -> None:
         if name != "predictions":
             self._result.models[prediction["model"]][name] += 1
-        slices = (f"{key}={value}" for key, value in prediction["slices"].items())
-        for where in ("all", *slices):
-            counts = self._result.series[Series(prediction["model"], prediction["version"], where)]
+        for where in _series(prediction):
+            counts = self._result.series[where]
             counts[name] += 1
             counts["loss_total"] += loss  # type: ignore[assignment]  # multiples of 0.25: exact in any order
+
+
+def _series(prediction: Event) -> list[Series]:
+    slices = (f"{key}={value}" for key, value in prediction["slices"].items())
+    return [Series(prediction["model"], prediction["version"], where) for where in ("all", *slices)]
 
 
 def _loss(prediction: Event, outcome: Event) -> float:

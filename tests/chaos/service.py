@@ -36,7 +36,7 @@ SERIES_COUNTS = {
     "unmatched": ("unmatched_prediction",),
     "loss_total": ("loss_total",),
 }
-"""A row's count → the oracle's counts that it is the sum of. A count that no row has yet is not compared."""
+"""A row's count → the oracle's counts that it is the sum of. A row that lacks one is wrong."""
 MODEL_REASONS = (
     "matched",
     "late",
@@ -175,8 +175,8 @@ def _series_differences(row: dict[str, Any], key: Series, wanted: Counter[str]) 
     found = []
     for count, parts in SERIES_COUNTS.items():
         want = sum(wanted[part] for part in parts)
-        if count in row and row[count] != want:
-            found.append(f"{name}: {count} {row[count]}: want {want}")
+        if row.get(count) != want:
+            found.append(f"{name}: {count} {row.get(count)}: want {want}")
     matched, loss = wanted["matched"], wanted["loss_total"]
     figure = None if not matched else (1 - loss / matched if row["metric"] == "accuracy" else loss / matched)
     have = row["figure"]

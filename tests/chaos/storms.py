@@ -25,6 +25,7 @@ class Field:
     zombies: list[tuple[Worker, int]] = field(default_factory=list)
     """Workers that were continued past their session, and how often they had said "fenced" before."""
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    brokers_ended: int = 0
 
     def tick(self) -> None:
         """Do what is due."""
@@ -131,6 +132,7 @@ def broker(how: signal.Signals, away_s: float = 1.0) -> Act:
     def act(field: Field) -> None:
         node = field.rng.choice(field.cluster.nodes)
         node.end(how)
+        field.brokers_ended += 1
         field.later.append((time.monotonic() + away_s, node.start))
 
     return act
@@ -168,7 +170,12 @@ STORMS = (
 )
 THREE_NODES = Storm("one of three brokers lost", 2, _spread(broker(_KILL, 15.0), kill), nodes=3)
 SHORT = (
-    Storm("kill -9, SIGTERM and a crash in a checkpoint", 2, _spread(kill, ask), "kill:acknowledged:2"),
+    Storm(
+        "kill -9, a zombie, SIGTERM and a crash in a checkpoint",
+        2,
+        _spread(kill, pause, ask),
+        "kill:acknowledged:4",
+    ),
     Storm("broker killed and a worker", 1, _spread(broker(_KILL), kill)),
 )
 """For the build server."""

@@ -110,9 +110,11 @@ def test_a_correction_moves_the_loss():
 def test_a_wrong_count_and_an_absent_series_are_told():
     wanted = oracle.expected([predicted("p", 0)], [known("p", 5)], H)
     row = {"kind": "series", "model": "m", "version": "v", "slice": "all", "metric": "accuracy"}
-    told = differences([row | {"predictions": 2, "outcomes": 1, "figure": 1.0}], wanted)
+    others = dict.fromkeys(("late", "duplicates", "corrected", "unmatched", "loss_total"), 0)
+    told = differences([row | others | {"predictions": 2, "figure": 1.0}], wanted)
     assert told == [
         "m/v/all: predictions 2: want 1",
+        "m/v/all: outcomes None: want 1",
         "m/v/a=1: not in the figures",
         "m: not in the figures",
     ]

@@ -5,13 +5,14 @@ Read with librdkafka, not with the service's client, so that a fault of that one
 
 from __future__ import annotations
 
+import json
 import struct
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -110,10 +111,15 @@ class TopicLog:
 
     def findings(self) -> Counter[tuple[str, str]]:
         """Return how often each finding id came in each state."""
-        import json
+        return Counter((one["id"], one["state"]) for one in self._told("finding"))
 
+    def rollouts(self) -> Counter[tuple[str, str, str]]:
+        """Return how often each model, version and stage was passed on."""
+        return Counter((one["model"], one["version"], one["stage"]) for one in self._told("rollout"))
+
+    def _told(self, kind: str) -> list[dict[str, Any]]:
         found = [json.loads(record.value or b"{}") for record in self.records["findings"]]
-        return Counter((one["id"], one["state"]) for one in found if one["type"] == "finding")
+        return [one for one in found if one["type"] == kind]
 
 
 def returning_writers(data: Path, topic: str, partition: int) -> int:

@@ -1,6 +1,7 @@
-"""A worker with a name of its own comes back to its partitions, wherever it starts again."""
+"""A worker with a name of its own comes back to its partitions, wherever it starts again, and moves no others."""
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -12,10 +13,15 @@ from stream.events import Prediction
 from stream.wire import encode
 from tests.conftest import Kafka
 
+PARTITIONS = 4
+SESSION_S = 20.0
+"""Longer than a process takes to start anew on a busy machine."""
 
-def worker(kafka: Kafka, folder: Path) -> Child:
-    own = {"instance": "worker-0", "port": free_port(), "data_dir": folder / "data"}
-    return Child("worker", kafka.environment(worker=own), folder, own["port"])
+
+def worker(kafka: Kafka, folder: Path, name: str = "worker-0", session_s: float = 10.0) -> Child:
+    own = {"instance": name, "port": free_port(), "data_dir": folder / "data"}
+    more = {"topics": {"partitions": PARTITIONS}, "kafka": {"session_timeout_s": session_s}}
+    return Child("worker", kafka.environment(worker=own, **more), folder, own["port"])
 
 
 async def send(kafka: Kafka, *events: Prediction) -> None:
@@ -31,13 +37,13 @@ async def events_reach(child: Child, count: int) -> None:
         await asyncio.sleep(0.1)
 
 
-def prediction(number: str) -> Prediction:
-    return Prediction(prediction_id=number, model="m", version="v1", at=time.time(), prediction="yes")
+def prediction(number: str, model: str = "m") -> Prediction:
+    return Prediction(prediction_id=number, model=model, version="v1", at=time.time(), prediction="yes")
 
 
 async def live_twice(kafka: Kafka, folder: Path) -> None:
     """Kill a worker that owns everything; return when the next one has folded an event."""
-    assert not (await topics.create(kafka.settings())).faults
+    assert not (await topics.create(kafka.settings(topics={"partitions": PARTITIONS}))).faults
     first, second = (prediction(number) for number in "12")
     child = worker(kafka, folder)
     try:
@@ -55,3 +61,57 @@ async def live_twice(kafka: Kafka, folder: Path) -> None:
 
 def test_a_killed_worker_has_its_partitions_again_at_another_address(kafka: Kafka, tmp_path: Path) -> None:
     asyncio.run(live_twice(kafka, tmp_path))
+
+
+async def owned(child: Child) -> list[int]:
+    page = await asyncio.to_thread(child.get, "/readyz")
+    return [] if page is None else json.loads(page)["partitions"]
+
+
+async def own_half_each(children: list[Child]) -> list[list[int]]:
+    """Return what each owns once both own as much."""
+    while True:
+        shares = [await owned(child) for child in children]
+        if all(len(share) == PARTITIONS // len(children) for share in shares):
+            return shares
+        for child in children:
+            child.check()
+        await asyncio.sleep(0.2)
+
+
+async def restart_one_of_two(kafka: Kafka, folder: Path) -> None:
+    """Stop a worker and start it anew; the other works on and is told of no rebalance."""
+    assert not (await topics.create(kafka.settings(topics={"partitions": PARTITIONS}))).faults
+    folders = [folder / name for name in ("worker-0", "worker-1")]
+    for one in folders:
+        one.mkdir()
+    children = [worker(kafka, one, one.name, SESSION_S) for one in folders]
+    try:
+        shares = await asyncio.wait_for(own_half_each(children), 60)
+        stopped, other = children
+        assignments = other.tail().count('"assigned"')
+        assert assignments
+        stopped.process.terminate()
+        assert await asyncio.to_thread(stopped.process.wait, 30) == 0
+        stopped_at = time.monotonic()
+        await send(kafka, *(prediction("1", f"model-{number}") for number in range(40)))
+        children[0] = worker(kafka, folders[0], "worker-0", SESSION_S)
+        while await owned(children[0]) != shares[0]:
+            assert await owned(other) == shares[1]
+            assert time.monotonic() < stopped_at + SESSION_S, "its session is over: nothing is shown"
+            await asyncio.sleep(0.1)
+        await asyncio.wait_for(events_reach(children[0], 1), 30)
+        await asyncio.wait_for(events_reach(other, 1), 30)
+        assert sum([await child.figure("tidewatch_events_total") for child in children]) == 40
+        assert [await owned(child) for child in children] == shares
+        assert other.tail().count('"assigned"') == assignments
+        assert children[0].tail().count('"assigned"') == 1
+    finally:
+        for child in children:
+            child.stop()
+
+
+def test_a_worker_that_is_restarted_within_its_session_moves_no_partition(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    asyncio.run(restart_one_of_two(kafka, tmp_path))

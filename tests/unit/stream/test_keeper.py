@@ -1,10 +1,12 @@
 """What a keeper holds is given back only when nobody is writing it."""
 
 import asyncio
+import time
 from typing import NamedTuple
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
 from prometheus_client import CollectorRegistry
 
 from stream.engine.checkpoint import CheckpointError, offsets_of
@@ -135,6 +137,64 @@ def test_a_partition_that_comes_back_is_shown_again_after_a_commit_that_proves_t
         return fold.told
 
     assert asyncio.run(park_and_come_back()) == ["suspended", "acknowledged", "stored"]
+
+
+def refusing(fold, fault):
+    """Return a checkpoint of the fold that can't be written."""
+
+    async def refuse(flush, offsets):
+        fold.told.append("refused")
+        raise fault
+
+    checkpoint = Checkpoint(fold)
+    checkpoint.write = refuse
+    return checkpoint
+
+
+def test_a_fenced_partition_is_durable_nowhere_and_given_back_while_the_others_are_written():
+    async def fenced():
+        keeper, fold, other = keeper_of_nothing(), Slow(), Slow()
+        other.go_on.set()
+        keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7}, changed=True)
+        keeper._held[1] = Held(other, Checkpoint(other), {"i": 3}, changed=True)
+        began = time.monotonic()
+        durable = await keeper.checkpoint()
+        keeper.apply(Batch([Rec(8)], keeper.epoch))  # fetched before anybody knew
+        return keeper, fold.told, durable, began
+
+    keeper, told, durable, began = asyncio.run(fenced())
+    assert told == ["refused", "store closed", "producer closed"]
+    assert durable == {TopicPartition("i", 1): 3}
+    assert (keeper.next_offset(Rec(8)), [*keeper.folds()]) == (None, [1])
+    assert keeper.fenced_at is not None
+    assert keeper.fenced_at >= began
+
+
+def test_a_partition_that_comes_back_after_another_had_it_is_not_gone_on_with():
+    async def come_back():
+        keeper, fold = keeper_of_nothing(), Slow()
+        keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7})
+        keeper.release()
+        return await keeper._unpark(0), keeper, fold.told
+
+    is_mine, keeper, told = asyncio.run(come_back())
+    assert not is_mine, "it has to be restored"
+    assert not keeper.folds()
+    assert told == ["suspended", "refused", "store closed", "producer closed"]
+
+
+def test_a_write_of_which_nobody_knows_whether_it_was_done_is_told_and_its_state_is_given_back():
+    async def broken():
+        keeper, fold = keeper_of_nothing(), Slow()
+        keeper._held[0] = Held(fold, refusing(fold, KafkaError("m")), {"i": 7}, changed=True)
+        with pytest.raises(KafkaError):
+            await keeper.checkpoint()
+        return keeper, fold.told
+
+    keeper, told = asyncio.run(broken())
+    assert told == ["refused", "store closed", "producer closed"]
+    assert not keeper.folds()
+    assert keeper.fenced_at is None, "nobody else owns it, as far as is known"
 
 
 @pytest.mark.parametrize("marker", [b'{"schema":1,"offs', b"{}", b"", b'{"schema":9,"offsets":{}}'])
