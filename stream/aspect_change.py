@@ -23,6 +23,9 @@ def is_page(version: Version, one: Proof, rise: Rise) -> bool:
     if not rise.is_known or not _is_worse(one, version.series[ALL], rise):
         guard.ease()
         return False
+    if one.metric == "mae" and _shown_by_errors(version, one, rise.least) is None:
+        guard.ease()
+        return False
     # while it waits its evidence stands: the next large loss asks again
     return one.aspect.has_waited() or not _is_suspected(version, one.aspect.since_at)
 
@@ -46,16 +49,23 @@ def change_told(version: Version, one: Proof, increase: float, windows: ErrorWin
 
     The errors say in which slice it is. ``increase`` is the least relative rise worth a page.
     """
-    harm = culprit(version.series, increase, one.aspect.since_at)
-    series = version.series[harm.slice]
-    if series.finding is None and is_worse(harm, increase) and is_certain(harm, series):
+    harm = _shown_by_errors(version, one, increase)
+    if harm is not None:
         return change_of_errors(version, harm, increase, windows)
     return _change_of(one, version.series[ALL])
 
 
+def _shown_by_errors(version: Version, one: Proof, increase: float) -> Harm | None:
+    """Return the harm that the errors show as well since this onset, where it is likeliest; or ``None``."""
+    harm = culprit(version.series, increase, one.aspect.since_at)
+    series = version.series[harm.slice]
+    is_shown = series.finding is None and is_worse(harm, increase) and is_certain(harm, series)
+    return harm if is_shown else None
+
+
 def note(finding: Finding, version: Version, one: Proof, increase: float) -> None:
     """Take note of a finding that this proof opened."""
-    if finding.metric == one.metric:
+    if finding.metric == one.metric != "mae":
         one.aspect.open(finding, increase)
         return
     one.aspect.guard.calm()

@@ -15,6 +15,7 @@ from stream.aspects import (
     BRIER,
     CALIBRATION,
     LOG_LOSS,
+    TYPICAL,
     Aspects,
     chances_of,
     excess,
@@ -61,6 +62,8 @@ def parts(aspects: Aspects, task: Task, served: Served, happened: Label) -> Iter
         if ABOVE in named and BELOW in named:
             error = aspects.bounded(float(said) - float(happened))
             yield from (("bias", named[ABOVE], error), ("bias", named[BELOW], -error))
+            if TYPICAL in named:  # states from before it have none
+                yield "mae", named[TYPICAL], abs(error)
         return
     is_wrong = said != happened
     recall = aspects.recalls.get(word(happened)) or aspects.recalls.get(OTHER)

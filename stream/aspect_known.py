@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import field
 
 from stream.aspect import Aspect, Case
-from stream.aspects import ABOVE, BELOW, NAMES, WIDEST, Aspects
+from stream.aspects import ABOVE, BELOW, NAMES, TYPICAL, WIDEST, Aspects
 from stream.events import ALL, Task
 from stream.judge.known import Known, References, counted, guard_of
 
@@ -58,16 +58,17 @@ class Recorded(Aspects, array_like=True, gc=False):
             if isinstance(one, Recorder) and len(one.losses) >= fewest
         }
         if ABOVE in found:
-            _cut_errors(found[ABOVE], found[BELOW])
+            _cut_errors(found[ABOVE], found[BELOW], found[TYPICAL])
         return {name: counted(task, one.cut(), one.losses, one.total) for name, one in found.items()}
 
 
-def _cut_errors(above: Recorder, below: Recorder) -> None:
+def _cut_errors(above: Recorder, below: Recorder, typical: Recorder) -> None:
     """Sum the errors anew as the judge does, none of them beyond ``WIDEST`` times the larger cut."""
     widest = WIDEST * max(above.cut(), below.cut())
     if widest > 0.0:
         above.total = above.within(widest) - below.within(widest)
         below.total = -above.total
+        typical.total = typical.within(widest)
 
 
 def is_name(name: str, task: Task) -> bool:

@@ -7,6 +7,7 @@
 | calibration | 1 - u, u the randomised probability integral transform | how much more often wrong than said |
 | recall of a class | 1 if something else was said, of its outcomes | its mean, as one minus it |
 | bias, either side | what the error is beyond 0 on that side | the mean signed error |
+| typical error | the absolute error, large from the middle on | none: the errors tell it, with their mean |
 
 The randomised transform (Smith 1985; Czado, Gneiting and Held 2009) of a prediction that said its class with
 probability ``c`` is uniform within 0..``1 - c`` if it was wrong and within ``1 - c``..1 if not; for calibrated
@@ -25,17 +26,20 @@ from msgspec import Struct
 from stream.aspect import Aspect, Case
 from stream.events import Label, Metric, Task
 from stream.figures.sums import CLASSES, HALVED, LEAST, OTHER, Scores, word
-from stream.judge.guard import HALF, Guard
+from stream.judge.guard import HALF, QUANTILE, Guard
 
 BEGIN: Final = 200
 """Outcomes of a version from which on it has aspects, unless it inherited some: many versions get few labels."""
 UPPER: Final = 0.75
 """The quantile of the Brier score's cut: it sees what moves in the upper quarter, the log loss the worst tenth."""
 FARTHEST: Final = -log(LEAST)
+MIDDLE: Final = 0.5
+"""The quantile of a typical error: the errors' own cut sees the worst tenth only."""
 LOG_LOSS, BRIER, CALIBRATION, ABOVE, BELOW = "log_loss", "brier", "calibration", "above", "below"
+TYPICAL: Final = "typical"
 NAMES: Final[Mapping[Task, frozenset[str]]] = {
     "classification": frozenset((LOG_LOSS, BRIER, CALIBRATION)),
-    "regression": frozenset((ABOVE, BELOW)),
+    "regression": frozenset((ABOVE, BELOW, TYPICAL)),
 }
 """Of what there is one of; a classification has recalls besides."""
 WIDEST: Final = 10.0
@@ -96,8 +100,10 @@ class Aspects(Struct, array_like=True, gc=False):
         return found
 
     def _erred(self, error: float, case: Case) -> Sequence[Proof]:
-        named = self.named if BELOW in self.named and ABOVE in self.named else self._name(ABOVE, BELOW)
-        above, below = named[ABOVE], named[BELOW]
+        named = (
+            self.named if len(self.named) == len(NAMES["regression"]) else self._name(ABOVE, BELOW, TYPICAL)
+        )
+        above, below, typical = named[ABOVE], named[BELOW], named[TYPICAL]
         error = self.bounded(error)
         over, under = (error, 0.0) if error > 0.0 else (0.0, -error)
         found: Sequence[Proof] = ()
@@ -105,6 +111,9 @@ class Aspects(Struct, array_like=True, gc=False):
             found = _proof("bias", above, over, error, case, ABOVE)
         if below.counts(under, -error):
             found = (*found, *_proof("bias", below, under, -error, case, BELOW))
+        size = abs(error)
+        if typical.counts(size, size):
+            found = (*found, *_proof("mae", typical, size, size, case))
         return found
 
     def bounded(self, error: float) -> float:
@@ -146,7 +155,8 @@ class Aspects(Struct, array_like=True, gc=False):
             made = Aspect(Guard(HALF))
             made.aim()
             return made
-        return Aspect(Guard(quantile=UPPER) if name == BRIER else Guard())
+        quantile = {BRIER: UPPER, TYPICAL: MIDDLE}.get(name, QUANTILE)
+        return Aspect(Guard(quantile=quantile))
 
     def _recall(self, name: str) -> tuple[str, Aspect]:
         """Return a class's own aspect, made when there is room, or that of all others."""

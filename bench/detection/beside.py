@@ -62,6 +62,8 @@ def regression(rng: Generator, count: int, memory: float) -> Iterator[Row]:
         yield happened + error, happened, None
 
 
+METRICS: Mapping[str, str] = {"above": "bias above", "below": "bias below", "typical": "mae"}
+"""What the aspects of a regression prove."""
 Draw = Callable[[Generator, int, float], Iterator[Row]]
 NULLS: Mapping[str, tuple[Task, Draw]] = {
     "a score": ("classification", lone),
@@ -95,8 +97,7 @@ def nulls(count: int, seed: int) -> Iterator[Null]:
                     alarms[f"{one.metric} {one.label or ''}".strip()] += 1
                     one.aspect.guard.calm()
             kinds = {f"recall {label}": one for label, one in aspects.recalls.items()} | {
-                f"bias {label}" if task == "regression" else label: one
-                for label, one in aspects.named.items()
+                METRICS.get(label, label): one for label, one in aspects.named.items()
             }
             for kind, aspect in kinds.items():
                 yield Null(f"{name}, memory {memory}: {kind}", aspect.count, alarms[kind])
@@ -131,11 +132,20 @@ def biased(rng: Generator, is_hurt: bool) -> Row:
     return happened + (error if above else -error), happened, None
 
 
+def wider(rng: Generator, is_hurt: bool) -> Row:
+    """An eighth is far off all the time, so that the worst tenth is as ever; the others err 2.5 times as much."""
+    far = bool(rng.random() < 0.12)
+    error = float(rng.choice((-1, 1)) * rng.uniform(6.0, 20.0) if far else rng.normal())
+    happened = float(rng.normal(50.0, 10.0))
+    return happened + error * (2.5 if is_hurt and not far else 1.0), happened, None
+
+
 HARMS: Mapping[str, tuple[Task, Callable[[Generator, bool], Row]]] = {
     "scores .9 become .99, 10 % wrong": ("classification", overconfident),
     "scores .95 become .8, 5 % wrong": ("classification", unsure),
     "recall of one in ten .9 becomes .6": ("classification", blind),
     "three of four errors to one side": ("regression", biased),
+    "all but the worst errors x 2.5": ("regression", wider),
 }
 
 

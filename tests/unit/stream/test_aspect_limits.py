@@ -137,7 +137,7 @@ def test_a_version_takes_from_the_file_what_the_one_before_has_no_reference_of()
     life.step(50.0, 51.0, None)
     life.monitor.versions["v"].aspects = Aspects()
     life.step(50.0, 51.0, None, version="w")
-    assert set(life.monitor.versions["w"].aspects.named) == {"above", "below"}
+    assert set(life.monitor.versions["w"].aspects.named) == {"above", "below", "typical"}
     assert all(isinstance(one, Aspect) and one.guard.harm for one in life.monitor.versions["w"].aspects.all())
 
 

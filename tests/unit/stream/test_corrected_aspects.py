@@ -126,7 +126,7 @@ def test_a_correction_moves_what_came_since_the_onset(draw):
     assert aspect.told().losses == since.losses
 
 
-@pytest.mark.parametrize(("draw", "wanted"), list(zip(DRAWS, (2, 5, 2, 2), strict=True)), ids=IDS)
+@pytest.mark.parametrize(("draw", "wanted"), list(zip(DRAWS, (2, 5, 3, 3), strict=True)), ids=IDS)
 def test_corrections_take_out_what_labels_put_in(draw, wanted):
     rng, aspects = np.random.default_rng(4), Aspects()
     task = "regression" if draw not in DRAWS[:2] else "classification"
