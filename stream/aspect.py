@@ -18,7 +18,7 @@ from stream.figures.figure import wilson
 from stream.history import Span
 from stream.judge.edetector import EDetector
 from stream.judge.guard import UNKNOWN, Guard
-from stream.judge.recovery import Told, recovery
+from stream.judge.recovery import Extent, recovery
 from stream.series import EXAMPLES
 
 UNTOLD: Final = -(2**62)
@@ -174,10 +174,10 @@ class Aspect(Struct, array_like=True, gc=False):
         share = self.large / ill
         # the bound stands for the reference's share of large losses, which is not kept
         bound, independent = guard.harm.bound, ill / guard.inflation
-        told = Told(bound, share, bound, wilson(share * independent, independent)[0])
+        extent = Extent(bound, share, bound, wilson(share * independent, independent)[0])
         if earlier is not None:
             ill = earlier.lasted(self.count - 1, ill)
-        guard.recovery = recovery(SHARES, told, increase, ill)
+        guard.recovery = recovery(SHARES, extent, increase, ill)
         guard.calm()
         guard.freeze()
         self.finding, self.episode, self.told_at = finding, finding.episode, self.large_at

@@ -12,7 +12,7 @@ from stream.judge.recovery import PROVED
 from stream.rows import Row
 from stream.scan import KNOWN, SMALL, Harm, Scanned, culprit, gain, harm, scanned, usual_of
 from stream.series import Series
-from stream.version import Version
+from stream.version import OTHER, Version
 
 NONE = Span(0, 0.0, nan)
 FEWEST = 8
@@ -49,7 +49,8 @@ def harm_behind(version: Version, suspected: Series, increase: float) -> Harm | 
 
 def _are_apart(one: str, other: str) -> bool:
     """Return whether two slices have no prediction in common: two values of one name."""
-    return one != other and ALL not in (one, other) and one.partition("=")[0] == other.partition("=")[0]
+    is_named = not {one, other} & {ALL, OTHER}
+    return one != other and is_named and one.partition("=")[0] == other.partition("=")[0]
 
 
 def _culprit_outside(version: Version, told: Sequence[str], increase: float, usual: float) -> Harm | None:

@@ -71,8 +71,11 @@ class Check:
         self.lines += 1
         if self.lines == 1 and line.strip() in (b"{", b"["):
             self._pretty_at = number
-        data, _ = unwrap(line, headers_in_file(line))
-        line = data or b""
+        try:
+            line = unwrap(line, headers_in_file(line))[0] or b""
+        except DecodeError as fault:
+            yield self._fault(number, fault)
+            return
         try:
             event = decode_event(line, self._received_at, TOLERANCE)
         except DecodeError:
@@ -124,15 +127,16 @@ class Check:
 
     def _faults(self, number: int, line: bytes) -> Iterator[Remark]:
         for fault in event_faults(line, self._received_at, TOLERANCE):
-            self.faults[fault.reason] += 1
-            if fault.reason is Refusal.OVERSIZE:  # the rest of the line was not kept
-                fault = DecodeError(
-                    fault.reason, fault.field, f"of more than {MAX_BYTES} bytes", fault.wanted
-                )
-            text = str(fault)
-            if fault.reason is Refusal.UNKNOWN_TYPE:
-                text += _meant(json.loads(fault.value) if fault.value.endswith('"') else "", EVENTS)
-            yield Remark("fault", number, fault.reason, text, fault.field, fault.value, fault.wanted)
+            yield self._fault(number, fault)
+
+    def _fault(self, number: int, fault: DecodeError) -> Remark:
+        self.faults[fault.reason] += 1
+        if fault.reason is Refusal.OVERSIZE:  # the rest of the line was not kept
+            fault = DecodeError(fault.reason, fault.field, f"of more than {MAX_BYTES} bytes", fault.wanted)
+        text = str(fault)
+        if fault.reason is Refusal.UNKNOWN_TYPE:
+            text += _meant(json.loads(fault.value) if fault.value.endswith('"') else "", EVENTS)
+        return Remark("fault", number, fault.reason, text, fault.field, fault.value, fault.wanted)
 
     def _joined(self, number: int, event: Event) -> Iterator[Remark]:
         if not isinstance(event, Prediction | Outcome):

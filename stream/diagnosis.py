@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream.cycle import Rise
 from stream.events import Finding
-from stream.judge.recovery import PROVED, Recovery, Told, recovery
+from stream.judge.recovery import PROVED, Extent, Recovery, recovery
 from stream.onset import nats
 from stream.scan import Harm
 from stream.series import Series
@@ -45,7 +45,7 @@ def recovery_of(series: Series, finding: Finding, increase: float) -> Recovery:
     if earlier is not None:
         ill = earlier.lasted(series.outcomes - 1, ill)
     before, after = series.shown(finding.before), series.shown(finding.after)
-    return recovery(series.task, Told(before, after, *_ends(series, finding, before, after)), increase, ill)
+    return recovery(series.task, Extent(before, after, *_ends(series, finding, before, after)), increase, ill)
 
 
 def _ends(series: Series, finding: Finding, before: float, after: float) -> tuple[float, float]:

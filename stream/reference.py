@@ -42,7 +42,9 @@ STRANGERS = 5
 """Unknown words of a window that are remembered, to be named."""
 FEWEST = 60
 """Values of a window that has just begun which are compared without waiting for the rest."""
-CHANCE, NEWEST = 3.0, 0.125
+CHANCE = 3.0
+NEWEST = 0.125
+"""Weight of the newest in the mean of what a few hundred values usually differ by."""
 
 # what a feature has until it needs one of its own; nothing is ever written into these
 NO_CELLS: Final = array("I")
@@ -247,9 +249,7 @@ class Reference:
         self.repeats = Repeats() if repeats is None else repeats
 
     def observe(self, prediction: Prediction) -> Sequence[str]:
-        """Take one prediction's features, and what the model said; return what to look at: those with
-        ``WINDOW`` more values, and ``RUN``.
-        """
+        """Take what a prediction was fed and said; return what has ``WINDOW`` more values, and ``RUN``."""
         features = self.features
         looked: list[str] | None = None
         for name, value in prediction.features.items():

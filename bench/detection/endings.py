@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream.judge.recovery import Told, recovery
+from stream.judge.recovery import Extent, recovery
 
 LONGEST = 20_000
 LOOKED_AT = 8
@@ -58,7 +58,7 @@ def rows(lives: int, seed: int) -> Iterator[Row]:
 
 def _losses(case: Case, rng: np.random.Generator) -> int:
     """Return how many losses after the page the harm is called over; 0: never."""
-    found = recovery("classification", Told.exactly(case.before, case.harm), INCREASE, case.ill)
+    found = recovery("classification", Extent.exactly(case.before, case.harm), INCREASE, case.ill)
     for number, lost in enumerate((rng.random(LONGEST) < case.then).astype(float).tolist(), 1):
         found.take(lost)
         if not number % LOOKED_AT and found.is_over("classification", 1.0):

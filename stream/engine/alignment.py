@@ -2,7 +2,7 @@
 
 A backlog that is read topic by topic meets all outcomes before their predictions: what waits piles up, and windows
 and detectors see the past in another order than it had. So an input that is ahead in Kafka's time waits for its
-siblings while they have records, but never long: an open transaction may hide records that seem to be there.
+siblings while they have records, but never long: a sibling may be slow for reasons of its own.
 """
 
 from __future__ import annotations

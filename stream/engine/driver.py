@@ -167,7 +167,7 @@ class Consumer(stock.Consumer):
             await self._seek(tp, offset)
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
-        self._places = {}
+        self._places, self._delivered = {}, {}
         self._keeper.resume()
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:

@@ -169,6 +169,7 @@ class Keeper:
             flush = held.fold.freeze(offsets)
             await self._custody.probe(Step.FROZEN)
             size = await held.checkpoint.write(flush, offsets)
+            await self._settle(held)
         except ProducerFenced:
             LOG.warning(
                 "fenced", partition=number, meaning="another process owns it; this one's work is void"
@@ -180,7 +181,6 @@ class Keeper:
             # whether it was written is unknown: only a restore can tell, so nothing of this state goes on
             await self._drop(number, held)
             raise
-        await self._settle(held)
         if self._held.get(number) is not held:  # parked while it was written
             held.fold.suspend()
         await self._custody.probe(Step.STORED)
@@ -247,11 +247,11 @@ class Keeper:
         held = Held(custody.factory(number, self._urger(number)), checkpoint)
         try:
             held.offsets = await restore.into(number, held.fold, checkpoint)
+            await self._settle(held)
         except BaseException:
             await self._drop(number, held)
             raise
         self._held[number] = held
-        await self._settle(held)
         self._telemetry.restored(number, time.monotonic() - began)
 
     async def _unpark(self, number: int) -> bool:

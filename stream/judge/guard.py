@@ -80,6 +80,8 @@ class Guard(Struct, array_like=True, gc=False):
         """Take over what an older schema wrote."""
         if self.first:
             self.begun, self.first = packed(self.first), ()
+        if self.due == FEWEST and self.harm is not None and not self.learning:  # as a file's was written
+            self.due = GIVEN
 
     def take(self, loss: float, arl: float, increase: float) -> bool:
         """Take one loss (>= 0); return whether harm is proved: evidence at its limit.
@@ -125,15 +127,10 @@ class Guard(Struct, array_like=True, gc=False):
         is_enough = level.losses >= MOST and self.is_seasoned
         self.due = 2 * level.losses if level.losses >= MOST else min(2 * level.losses, MOST)
         if self.is_suspected():
-            if is_enough and self._is_chance(increase):
-                self.calm()
-            elif is_enough:
-                self.freeze()
+            if not (is_enough and self._is_chance(increase)):
+                self._put_off(is_enough)
                 return
-            else:
-                if not self.is_seasoned:  # a day's waves are suspected as well, but not for long
-                    self.due = level.losses + level.losses // SOON
-                return
+            self.calm()
         inflation = level.inflation if level.losses >= MOST else max(level.inflation, self.memory)
         bound = bound_of(level.losses, level.lost, inflation, SHARE * increase)
         bound, inflation = rounded(max(bound, LEAST), inflation)
@@ -144,6 +141,13 @@ class Guard(Struct, array_like=True, gc=False):
         self.known, self.known_total, self.known_lost = level.losses, self.total, level.lost
         if is_enough:
             self.freeze()
+
+    def _put_off(self, is_enough: bool) -> None:
+        """Keep the reference as it is: for good, or until there are more losses."""
+        if is_enough:
+            self.freeze()
+        elif not self.is_seasoned:  # a day's waves are suspected as well, but not for long
+            self.due = self.level.losses + self.level.losses // SOON
 
     def _is_chance(self, increase: float) -> bool:
         """Return whether the reference allows for all losses so far, now that these say how dependent they are.
@@ -161,8 +165,7 @@ class Guard(Struct, array_like=True, gc=False):
 
     def resume(self) -> None:
         """Learn a reference from here on, now that harm is over, if there is none or it is not whole."""
-        is_whole = self.harm is not None and self.known >= MOST and self.is_seasoned
-        if not (self.due in (PROMISED, GIVEN) or self.learning or is_whole):
+        if not (self.learning or self.is_whole):
             due = max(2 * self.known, FEWEST)
             self.learning, self.level, self.total, self.due = True, Level(), 0.0, due
 
@@ -206,6 +209,12 @@ class Guard(Struct, array_like=True, gc=False):
         return self.due == PROMISED
 
     @property
+    def is_whole(self) -> bool:
+        """Whether nothing is learned any more: it is promised, given by a file, or of enough losses and a week."""
+        is_enough = self.harm is not None and self.known >= MOST and self.is_seasoned
+        return self.due in (PROMISED, GIVEN) or is_enough
+
+    @property
     def inflation(self) -> float:
         """How much dependence widens the variance of a mean; 1 while nothing is known."""
         return self.harm.inflation if self.harm is not None else 1.0
@@ -218,7 +227,7 @@ class Guard(Struct, array_like=True, gc=False):
         harm = self.harm
         if harm is None or self.is_promised:
             return None
-        goes_on = self.learning or not self.is_seasoned
+        goes_on = self.learning or not self.is_whole
         anew = Level() if goes_on else FROZEN
         return Guard(
             self.cut,

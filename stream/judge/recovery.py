@@ -68,7 +68,7 @@ class Recovery(Struct, array_like=True, gc=False):
         return before + passed if self.ended and passed - onset < before else onset
 
 
-class Told(NamedTuple):
+class Extent(NamedTuple):
     """The mean loss before a harm and since, the most that it may have been before, and the least since."""
 
     before: float
@@ -82,14 +82,14 @@ class Told(NamedTuple):
         return cls(before, after, before, after)
 
 
-def recovery(task: Task, told: Told, increase: float, ill: int) -> Recovery:
+def recovery(task: Task, extent: Extent, increase: float, ill: int) -> Recovery:
     """Return the recovery from a harm that is ``ill`` losses old.
 
     Over is within the relative rise that is nobody's business, within ``SHARE`` of the harm that is certain, or
     within what may have been before, whichever is most, but never beyond the middle of the harm.
     """
-    before, after = told.before, told.after
-    certain = max(told.least_after - before, 0.0)
-    level = max(before + max(increase * before, SHARE * certain), told.most_before)
+    before, after = extent.before, extent.after
+    certain = max(extent.least_after - before, 0.0)
+    level = max(before + max(increase * before, SHARE * certain), extent.most_before)
     middle = before + max((after - before) / 2.0, increase * before)
     return Recovery(min(level, middle), inf if task == "classification" else WIDEST * after, ill)

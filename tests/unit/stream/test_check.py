@@ -53,6 +53,10 @@ def test_a_cloud_event_is_looked_at_by_its_data(run):
     good, bad = ({"specversion": "1.0", "data": prediction(1, **kind)} for kind in ({}, {"model": ""}))
     assert run(text_of(good)).output == run(text_of(prediction(1))).output
     assert run(text_of(bad)).output == run(text_of(prediction(1, model=""))).output
+    broken = {"specversion": "1.0", "source": 5, "data": prediction(2)}
+    told = run(text_of(broken, prediction(1, model=""))).output.splitlines()
+    assert [one.partition(":")[0] for one in told[:2]] == ["line 1", "line 2"]
+    assert "source" in told[0]
     named_like_one = prediction(1, features={"specversion": 1.0})
     assert run(text_of(named_like_one)).exit_code == 0
 

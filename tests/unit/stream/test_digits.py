@@ -14,6 +14,7 @@ from stream.digits import in_digits
         (1_690.2, "1,690"),
         (-12_345.6, "-12,346"),
         (0.0, "0"),
+        (999.6, "1,000"),
     ],
 )
 def test_three_digits_count_and_large_figures_have_no_exponent(value, words):

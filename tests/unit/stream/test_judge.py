@@ -1,5 +1,6 @@
 """The judge's parts: the budget, a guard's reference, maturity, divergence."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -87,9 +88,27 @@ def test_reference_that_is_not_whole_is_learned_further_once_harm_is_over():
     ).values()
     given.resume()
     assert not given.learning, "a file is the owner's word"
+    given.is_seasoned = False  # as a version's first week has it
     heir = given.heir()
     heir.resume()
     assert not heir.learning
+
+
+def test_reference_that_is_not_whole_goes_on_in_the_next_version():
+    rng = np.random.default_rng(7)
+    guard, _ = fed(rng.random(1_100) < 0.1)
+    guard.freeze()
+    heir = guard.heir()
+    assert (heir.known, heir.learning, heir.due) == (1_000, True, 2_000)
+
+
+def test_reference_of_a_file_in_an_older_state_stays_the_files():
+    made = known_of("classification", [0.0] * 90 + [1.0] * 10)
+    guard = guards({"m": {"all": made}}, "m", "classification", 0.2)["all"]
+    guard.due = 250
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(guard), type=Guard)
+    again.resume()
+    assert not again.learning
 
 
 def test_harm_does_not_become_the_reference():

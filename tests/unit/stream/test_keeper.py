@@ -127,6 +127,24 @@ def test_a_checkpoint_under_way_is_finished_before_its_partition_is_given_back()
     assert told == ["suspended", "acknowledged", "stored", "suspended", "store closed", "producer closed"]
 
 
+def test_a_partition_whose_disk_fails_is_given_back_for_its_state_would_miss_what_was_not_written():
+    async def write():
+        keeper, fold = keeper_of_nothing(), Slow()
+        fold.go_on.set()
+
+        def committed():
+            yield
+            raise OSError("no space left on device")
+
+        fold.committed = committed
+        keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 1}, changed=True)
+        with pytest.raises(OSError, match="no space"):
+            await keeper.checkpoint()
+        return keeper.folds(), fold.told
+
+    assert asyncio.run(write()) == ({}, ["acknowledged", "store closed", "producer closed"])
+
+
 def test_a_partition_that_comes_back_is_shown_again_after_a_commit_that_proves_that_nobody_had_it():
     async def park_and_come_back():
         keeper, fold = keeper_of_nothing(), Slow()

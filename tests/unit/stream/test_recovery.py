@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream.judge.recovery import FEWEST, LENGTH, Told, recovery
+from stream.judge.recovery import FEWEST, LENGTH, Extent, recovery
 from stream.onset import nats
 
 
@@ -26,14 +26,14 @@ def over_after(found, losses, task="classification", inflation=1.0):
 def test_harm_that_stays_is_never_over(before, after, ill, seed):
     """It is as old as such a harm is when it is told (``bench.detection``: mean delays at a run length of 1e6)."""
     losses = wrong(np.random.default_rng(seed), (10_000, after))
-    assert over_after(recovery("classification", Told.exactly(before, after), 0.2, ill), losses) is None
+    assert over_after(recovery("classification", Extent.exactly(before, after), 0.2, ill), losses) is None
 
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("harm", [200, 2_000])
 def test_harm_is_over_when_it_has_been_well_about_as_long(harm, seed):
     losses = wrong(np.random.default_rng(seed), (harm, 0.4), (3 * harm, 0.05))
-    ended = over_after(recovery("classification", Told.exactly(0.05, 0.4), 0.2, 50), losses)
+    ended = over_after(recovery("classification", Extent.exactly(0.05, 0.4), 0.2, 50), losses)
     assert ended is not None
     assert max(FEWEST, LENGTH * harm) <= ended - harm <= 1.3 * harm
 
@@ -41,7 +41,9 @@ def test_harm_is_over_when_it_has_been_well_about_as_long(harm, seed):
 def test_dependent_losses_have_to_prove_it_for_longer():
     losses = wrong(np.random.default_rng(1), (20_000, 0.1))
     alone, together = (
-        over_after(recovery("classification", Told.exactly(0.1, 0.2), 0.2, 100), losses, inflation=inflation)
+        over_after(
+            recovery("classification", Extent.exactly(0.1, 0.2), 0.2, 100), losses, inflation=inflation
+        )
         for inflation in (1.0, 8.0)
     )
     assert alone is not None
@@ -51,9 +53,9 @@ def test_dependent_losses_have_to_prove_it_for_longer():
 
 def test_one_broken_value_does_not_undo_a_recovery():
     losses = np.random.default_rng(2).exponential(1.0, 400).tolist()
-    whole = over_after(recovery("regression", Told.exactly(1.0, 4.0), 0.2, 50), losses, "regression")
+    whole = over_after(recovery("regression", Extent.exactly(1.0, 4.0), 0.2, 50), losses, "regression")
     broken = over_after(
-        recovery("regression", Told.exactly(1.0, 4.0), 0.2, 50), [*losses[:90], 1e9, *losses], "regression"
+        recovery("regression", Extent.exactly(1.0, 4.0), 0.2, 50), [*losses[:90], 1e9, *losses], "regression"
     )
     assert whole is not None
     assert broken is not None
@@ -61,16 +63,16 @@ def test_one_broken_value_does_not_undo_a_recovery():
 
 
 def test_harm_of_an_uncertain_size_is_over_within_what_may_have_been_before():
-    lucky = recovery("classification", Told(0.15, 0.5, 0.29, 0.35), 0.2, 40)
+    lucky = recovery("classification", Extent(0.15, 0.5, 0.29, 0.35), 0.2, 40)
     assert lucky.level == 0.29
-    picked = recovery("regression", Told(20.0, 60.0, 21.0, 40.0), 0.2, 40)
+    picked = recovery("regression", Extent(20.0, 60.0, 21.0, 40.0), 0.2, 40)
     assert picked.level == 25.0, "a quarter of what is certain, not of what was picked for being high"
-    unknown = recovery("classification", Told(0.1, 0.2, 0.4, 0.0), 0.2, 40)
+    unknown = recovery("classification", Extent(0.1, 0.2, 0.4, 0.0), 0.2, 40)
     assert unknown.level == pytest.approx(0.15), "never beyond the middle of the harm"
 
 
 def test_relapse_sooner_than_the_harm_had_lasted_is_part_of_it():
-    found = recovery("classification", Told.exactly(0.1, 0.4), 0.2, 300)
+    found = recovery("classification", Extent.exactly(0.1, 0.4), 0.2, 300)
     assert found.lasted(outcomes=1_000, onset=40) == 40, "it is not over, so this is another one"
     found.well, found.ended = 300, 1_000
     assert found.lasted(outcomes=1_500, onset=40) == 600 + 500
