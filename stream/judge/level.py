@@ -5,8 +5,7 @@ number of losses divided by their inflation: the variance of a mean of dependent
 ones. The inflation is the greatest of three looks: ``(1 + r) / (1 - r)`` from the lag-1 autocorrelation ``r``,
 exact for a chain that forgets geometrically, and the variances of sums over 32 and 256 neighbours, which see
 longer memory. Those are taken at the lower end of their own uncertainty, so that independent losses are not made
-to look dependent; once that end is ``CLEAR`` and above what the chain explains, they have a longer memory, and the
-upper end is what their mean is worth.
+to look dependent; once that end is ``CLEAR``, they are, and what is seen counts as it is.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ SURE = 2.0
 """Standard errors between the loss rate seen and the bound."""
 SHORT, LONG = 32, 256
 """Neighbours that are summed."""
-CLEAR, BEYOND = 1.5, 1.25
-"""The lower end of an inflation that says of a long memory; so many times what the chain explains, too."""
+CLEAR = 1.5
+"""The lower end of an inflation that says that losses are dependent."""
 FEWEST = 250
 """Losses that make a first reference; it is made anew at each doubling, and frozen at ``MOST``."""
 MOST = 5_000
@@ -102,15 +101,13 @@ class Level(Struct, array_like=True, gc=False):
         if not spread > 0.0:
             return 1.0
         follow = (self.pairs / self.losses - rate * rate) / spread
-        chained = max((1.0 + follow) / (1.0 - follow) if follow < 0.99 else 199.0, 1.0)
-        looks = [chained]
+        looks = [1.0, (1.0 + follow) / (1.0 - follow) if follow < 0.99 else 199.0]
         for block, squares in self._blocks():
             blocks = self.losses // block
             if blocks > 2:
                 seen = (squares / blocks - (block * rate) ** 2) / (block * spread)
                 unsure = 1.0 + SURE * sqrt(2.0 / blocks)
-                is_clear = seen / unsure > max(CLEAR, BEYOND * chained)
-                looks.append(seen * unsure if is_clear else seen / unsure)
+                looks.append(seen if seen > CLEAR * unsure else seen / unsure)
         return max(looks)
 
     def bound(self, tolerance: float) -> float:
