@@ -72,6 +72,8 @@ def _culprit_outside(version: Version, told: Sequence[str], increase: float, usu
     rest = _without(harm(ALL, series[ALL], part.harm.onset_at), known)
     is_part = part.harm.after.losses < SMALL * rest.after.losses
     best = part.harm if is_part and part.nats >= gain(series[ALL].task, rest, increase, usual) else rest
+    if best.after.losses < FEWEST:
+        return None
     lost = sum(_excess(one.history.since(best.onset_at), _told_before(one)) for one in known)
     return best if _excess(best.after, best.before.mean) >= WORTH * lost else None
 

@@ -11,6 +11,7 @@ import msgspec
 
 from stream.app import rules_of
 from stream.figures.windows import ROLLOUT
+from stream.joined import Reason
 from stream.references import write_references
 from stream.replay.build import History
 from stream.replay.reading import EXISTING, Source, source
@@ -85,6 +86,8 @@ def reference() -> None:
 )
 def build(of: Source, config: Path | None, output: Path | None, fewest: int) -> None:
     """Make the references of all models and slices in FILE... or in Kafka, for monitor.reference."""
+    if output is not None and not output.parent.is_dir():
+        raise click.UsageError(f"--output {output}: there is no folder {output.parent}")
     history = History(load(config).worker.label_horizon_s)
     with of.reading(config) as found:
         history.read(found)
@@ -118,10 +121,15 @@ def _say_text(said: dict[str, Any]) -> None:
     for model, versions in said["models"].items():
         for version, one in versions.items():
             click.echo(f"{model} {version}: {_in_words(one['windows'].get(ROLLOUT, {}))}")
-    events = ", ".join(f"{count:,} {name}" for name, count in said["events"].items())
-    click.echo(
-        f"{events}; {said['pages']} pages, {said['tickets']} tickets, refused {sum(said['refused'].values()):,}"
-    )
+    for what in ("events", "joined", "refused"):
+        click.echo(
+            f"{what}: {', '.join(f'{count:,} {name}' for name, count in said[what].items()) or 'none'}"
+        )
+    if said["refused"]:
+        click.echo("what was refused: see tidewatch check-events")
+    if said["joined"].get(Reason.UNMATCHED_OUTCOME, 0):
+        click.echo("outcomes met no prediction: are the lines in the order of arrival? Else see --order at")
+    click.echo(f"{said['pages']} pages, {said['tickets']} tickets")
 
 
 def _in_words(figures: dict[str, Any]) -> str:

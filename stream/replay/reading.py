@@ -62,7 +62,11 @@ def source(command: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option("--until", metavar="INSTANT", help="Of --kafka: before this instant. [default: now]")
     @click.option(
-        "--order", type=ORDER, default="arrival", show_default=True, help="The order of the lines, or of at."
+        "--order",
+        type=ORDER,
+        default="arrival",
+        show_default=True,
+        help="The order of the lines, as they reached Kafka; or of at, which files want that overlap in time.",
     )
     @wraps(command)
     def read(

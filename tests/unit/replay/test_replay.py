@@ -153,6 +153,38 @@ def test_lines_may_be_cloud_events_whose_source_is_named(tmp_path):
     assert built[0].read_bytes() == built[1].read_bytes()
 
 
+def test_a_time_that_is_a_mistake_ends_no_waiting(tmp_path):
+    path = write(tmp_path / "e.jsonl", 400)
+    lines = path.read_text().splitlines(keepends=True)
+    wrong = json.dumps(json.loads(lines[0]) | {"prediction_id": "x", "at": 1_700_000_000_000_000}) + "\n"
+    path.write_text("".join([*lines[:10], wrong, *lines[10:]]))
+    (summary,) = rows("replay", path, "--json")
+    assert summary["refused"] == {"absurd_time": 1}
+    assert summary["joined"] == {"matched": 400}
+
+
+def test_text_says_what_became_of_the_lines(tmp_path):
+    path = write(tmp_path / "e.jsonl", 2_000)
+    said = told("replay", path)
+    assert "joined: 2,000 matched\nrefused: none\n" in said
+    predicted, happened = (
+        [line for line in path.read_text().splitlines(keepends=True) if f'"type": "{kind}"' in line]
+        for kind in ("prediction", "outcome")
+    )
+    path.write_text("".join([*happened[-1:], *predicted, *happened[:-1]]))
+    config = tmp_path / "c.toml"
+    config.write_text("[worker]\nlabel_horizon_s = 600.0\n")
+    assert "see --order at" in told("replay", path, "--config", config)
+    assert "2,000 matched" in told("replay", path, "--config", config, "--order", "at")
+
+
+def test_an_output_without_a_folder_is_refused_before_anything_is_read(tmp_path):
+    said = told(
+        "reference", "build", write(tmp_path / "e.jsonl", 300), "--output", tmp_path / "x" / "r.json", code=2
+    )
+    assert "there is no folder" in said
+
+
 def test_refused_lines_are_counted_by_reason(tmp_path):
     path = write(tmp_path / "e.jsonl", 10)
     path.write_text(path.read_text() + "nonsense\n\n" + '{"type":"prediction"}\n')
