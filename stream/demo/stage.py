@@ -57,7 +57,12 @@ class Stage:
         while not (done := await self.worker.figure("tidewatch_events_total")) >= sent:
             if time.monotonic() - told_at > PROGRESS_S:
                 told_at = time.monotonic()
-                self.say(f"  {done:,.0f} of {sent:,} events folded")
+                is_known = done == done
+                self.say(
+                    f"  {done:,.0f} of {sent:,} events folded"
+                    if is_known
+                    else "  the worker is too busy to say"
+                )
             if self.time_is_up:
                 raise Failed(f"time is up: the worker has folded {done:.0f} of {sent} events")
             self.look()

@@ -44,6 +44,8 @@ class Story:
     async def _progress(self, since_s: float, note: str) -> None:
         worker = self._stage.worker
         models, lag, opened, closed = [await worker.figure(name) for name in SHOWN]
+        if models != models:  # too busy to say; asked again soon
+            return
         total_s = await worker.figure("tidewatch_label_delay_seconds_sum")
         labels = await worker.figure("tidewatch_label_delay_seconds_count")
         news = labels - self._delay[1]
