@@ -8,7 +8,9 @@ from itertools import islice
 from math import sqrt
 
 from stream.digits import in_digits
+from stream.events import ALL
 from stream.explanation import FEWEST, NOISE, SHARE, SMALL, deviation, is_in
+from stream.instant import in_words
 from stream.reference import LETTERS
 from stream.rows import OUTCOME
 from stream.scan import Harm, harm
@@ -28,7 +30,7 @@ SURE = 2.0
 def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> Iterator[str]:
     """Yield in words whether the model's other versions got worse in the harmed slice at that time.
 
-    ``name`` is the harmed version's. Nothing is said of a version that had too few labels to tell.
+    ``name`` is the harmed version's. Of a version that had too few labels since only an older finding is told.
     """
     rise = found.after.mean - found.before.mean
     task = versions[name].task
@@ -37,8 +39,22 @@ def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> 
         for other, one in reversed([*versions.items()])
         if other != name and one.task == task
     )
-    said = (_beside(other, series, found, rise) for other, series in others if series is not None)
+    said = (
+        (series and _beside(other, series, found, rise)) or _told_before(other, versions[other], found)
+        for other, series in others
+    )
     yield from islice((one for one in said if one is not None), SIBLINGS)
+
+
+def _told_before(name: str, version: Version, found: Harm) -> str | None:
+    """Return in words that another version's finding of this slice, or of all, is open and older."""
+    told = (version.series[one].finding for one in (found.slice, ALL) if one in version.series)
+    for finding in told:
+        if finding is not None and finding.onset_at < found.onset_at:
+            return (
+                f"version {name} has been worse since {in_words(finding.onset_at)}, and its finding is open"
+            )
+    return None
 
 
 def _beside(name: str, series: Series, found: Harm, rise: float) -> str | None:

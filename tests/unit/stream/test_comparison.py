@@ -13,12 +13,14 @@ BEGAN_AT, STEP_S, DELAY_S = 1_764_000_000.0, 60.0, 600.0
 CLASSES = ("cat", "dog", "owl")
 
 
-def play(rate, *, versions=("v1",), number=False, events=9_000, seed=5):
+def play(rate, *, versions=("v1",), number=False, events=9_000, seed=5, then=None):
     """Return the pages of a model; ``rate(i, version, truth)`` is how often it is wrong."""
     rng, monitor, judgement, told = np.random.default_rng(seed), Monitor("m"), Judgement(), []
     for i in range(events):
         at = BEGAN_AT + STEP_S * i
         version, truth = str(rng.choice(versions)), str(rng.choice(CLASSES))
+        if then is not None and i >= then[1]:
+            version = then[0]
         wrong = bool(rng.random() < rate(i, version, truth))
         said = CLASSES[CLASSES.index(truth) - 1] if wrong else truth
         if number:
@@ -48,6 +50,16 @@ def test_a_page_says_what_became_of_the_other_version(harmed, wanted):
 def test_nothing_is_said_of_a_version_that_serves_no_more():
     pages = play(lambda i, version, _: 0.4 if i > 7_000 else 0.08, versions=("v2",))
     assert [one.causes for one in pages] == [()]
+
+
+def test_a_harm_that_the_version_before_had_is_told_as_such():
+    """So that nobody rolls back what is not to blame."""
+    first, second = play(
+        lambda i, *_: 0.4 if i > 7_000 else 0.08, versions=("v1",), events=9_000, then=("v2", 7_600)
+    )
+    assert (first.version, second.version) == ("v1", "v2")
+    (cause,) = (one for one in second.causes if one.startswith("version v1 has been worse since"))
+    assert cause.endswith("its finding is open")
 
 
 def test_the_class_that_carries_the_harm_is_named_and_no_other():
