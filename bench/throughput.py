@@ -14,9 +14,9 @@ from bench.session import Session
 from bench.worker import cpu_rate, follow, outcome_share, rate
 from bench.workload import Mix
 
-WARM = 0.45
-"""Before it, labels of some versions may not have come for long enough to be judged."""
-HOW_WORKER = f"worker, everything on: slope of its committed offsets over the last {1 - WARM:.0%} of W"
+WARM, END = 0.35, 0.85
+"""Before, labels of some versions may not be old enough to be judged; after, checkpoints wait for timers."""
+HOW_WORKER = f"worker, everything on: slope of its committed offsets from {WARM:.0%} to {END:.0%} of W"
 NAMES = ("worker", "worker_cpu", "bare", "bare_cpu", "msgspec", "stock", "stock_cpu", "flat")
 
 
@@ -86,17 +86,18 @@ async def fold(
     async with session.worker(environment, extra) as worker:
         await worker.ready()
         samples = await follow(session.cluster, worker.group, total, [worker])
-    first, third, fourth = warm * total, (warm + (1 - warm) / 3) * total, (1 - (1 - warm) / 3) * total
-    whole = rate(samples, first, total)
+    first, last = warm * total, END * total
+    third, fourth = first + (last - first) / 3, last - (last - first) / 3
+    whole = rate(samples, first, last)
     if math.isnan(whole):
         raise ValueError(f"{total:,} records are folded within two checkpoints: want more --events")
     return Speed(
         whole,
-        cpu_rate(samples, first, total),
+        cpu_rate(samples, first, last),
         rate(samples, first, third),
-        rate(samples, fourth, total),
+        rate(samples, fourth, last),
         outcome_share(samples, first, third),
-        outcome_share(samples, fourth, total),
+        outcome_share(samples, fourth, last),
     )
 
 

@@ -155,9 +155,10 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
     async def fold(batches: Any) -> None:
         async for batch in batches:
             try:
-                await keeper.precedence.rest()
-                keeper.apply(batch)
-                await asyncio.sleep(0)  # a queue that is not empty never yields
+                for part in batch.parts():
+                    await keeper.precedence.rest()
+                    keeper.apply(part)
+                    await asyncio.sleep(0)  # a queue that is not empty never yields
             except Exception as fault:
                 # Faust would acknowledge the batch and go on; a hole in the state is worse than a stop.
                 keeper.release()

@@ -20,7 +20,8 @@ from mode import Service
 from mode.utils.futures import notify
 
 from stream.engine.alignment import Place, ahead
-from stream.engine.keeper import Batch, Keeper
+from stream.engine.batch import Batch
+from stream.engine.keeper import Keeper
 
 FETCH_WAIT_MS = 20
 GROUP_S = 5.0

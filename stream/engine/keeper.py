@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import ProducerFenced
 
+from stream.engine.batch import Batch
 from stream.engine.checkpoint import Checkpoint, reader
 from stream.engine.liveness import Lag
 from stream.engine.partition import Partition, PartitionFactory
@@ -29,15 +30,8 @@ DUTY = 0.2
 LONGEST_S = 30.0
 """The longest pause between two checkpoints of a partition: a crash folds no more than this again."""
 
-MOST = 50_000
+MOST = 20_000
 """Records of a partition that end the pause: what waits is memory, and a stall when it is written."""
-
-
-class Batch(NamedTuple):
-    """Records of one partition of one topic; ``epoch`` is that of the assignment they were fetched for."""
-
-    records: Sequence[ConsumerRecord]
-    epoch: int
 
 
 @dataclass(slots=True)

@@ -9,8 +9,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 from prometheus_client import CollectorRegistry
 
+from stream.engine.batch import PART, Batch
 from stream.engine.checkpoint import CheckpointError, offsets_of
-from stream.engine.keeper import Batch, Custody, Held, Keeper
+from stream.engine.keeper import Custody, Held, Keeper
 from stream.engine.partition import Flush
 from stream.engine.probe import nothing
 from stream.engine.telemetry import EngineTelemetry
@@ -95,6 +96,14 @@ class Rec(NamedTuple):
     offset: int
     topic: str = "i"
     partition: int = 0
+
+
+def test_a_large_batch_is_folded_in_pieces_that_are_all_of_it():
+    batch = Batch([Rec(number) for number in range(2 * PART + 7)], 3)
+    parts = [*batch.parts()]
+    assert [len(one.records) for one in parts] == [PART, PART, 7]
+    assert [record for one in parts for record in one.records] == batch.records
+    assert {one.epoch for one in parts} == {3}
 
 
 def test_what_is_fetched_while_a_partition_is_restored_is_not_folded_behind_a_hole():
