@@ -18,6 +18,7 @@ from tests.chaos.load import Sent
 from tests.chaos.nodes import Cluster
 from tests.chaos.producer import Sender
 from tests.chaos.receivers import Receivers
+from tests.chaos.shown import FaultPoints
 from tests.chaos.storms import Field, Storm, Weather
 
 SETTLE_S = 90.0
@@ -51,7 +52,7 @@ name = "nobody"
 
 
 @dataclass
-class Delivered:
+class Delivered(FaultPoints):
     """What a round showed. ``faults`` are to be 0 all; ``senders`` pager processes delivered something."""
 
     storm: str
@@ -80,19 +81,12 @@ class Delivered:
         return self.senders > 1
 
     @property
-    def shows_fault(self) -> bool:
-        """Whether a fault point was come to, if there was one."""
-        return self.faults_fired > 0 or not self.faults_asked
-
-    @property
     def not_shown(self) -> list[str]:
         """What the round was for and did not show."""
         found = []
         if not self.shows_takeover:
             found.append("that a second process takes over; one delivered everything")
-        if not self.shows_fault:
-            found.append(f"that a fault point does its work; {self.faults_asked} started with one")
-        return found
+        return found + super().not_shown
 
 
 def findings(incidents: int) -> list[Sent]:

@@ -16,6 +16,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.load import LEGACY, Sent, Shape
 from tests.chaos.nodes import Cluster
 from tests.chaos.producer import Sender
+from tests.chaos.shown import FaultPoints
 from tests.chaos.storms import Field, Storm, Weather
 from tests.chaos.topiclog import INPUTS, TopicLog, returning_writers, transactional
 
@@ -24,7 +25,7 @@ Findings = Counter[tuple[str, str]]
 
 
 @dataclass
-class Verdict:
+class Verdict(FaultPoints):
     """What a round showed; all lists and numbers but ``events`` are to be empty or zero."""
 
     storm: str
@@ -63,19 +64,12 @@ class Verdict:
         return self.fenced > 0 or not self.zombies
 
     @property
-    def shows_fault(self) -> bool:
-        """Whether a fault point was come to, if there was one: the load may end before that."""
-        return self.faults_fired > 0 or not self.faults_asked
-
-    @property
     def not_shown(self) -> list[str]:
         """What the round was for and did not show."""
         found = []
         if not self.shows_fencing:
             found.append(f"that a zombie is fenced; {self.zombies} went on and none tried to write")
-        if not self.shows_fault:
-            found.append(f"that a fault point does its work; {self.faults_asked} started with one")
-        return found
+        return found + super().not_shown
 
     def expect_names(self) -> None:
         """Note it when the producer of misrouted records was not named for each of them; for a calm run only."""
