@@ -8,12 +8,14 @@ import secrets
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+T = TypeVar("T")
 STREAMS = ("company", "elec2")
 
 
@@ -47,8 +49,8 @@ def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, time
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        report = asyncio.run(show.play())
-    except KeyboardInterrupt:
+        report = asyncio.run(_until_told_to_end(show.play()))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("stopped; no process is left behind", err=True)
         sys.exit(130)
     except (Failed, EmbeddedKafkaError, ClusterError) as fault:
@@ -57,6 +59,19 @@ def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, time
         click.echo(json.dumps(report, indent=2))
     show.conclude(report["differences"])
     sys.exit(1 if report["differences"] else 0)
+
+
+async def _until_told_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await ``work``; SIGINT and SIGTERM cancel it between two turns of the loop.
+
+    A handler of ``signal`` may run between any two bytecodes, where asyncio's own callbacks (``sock_connect``)
+    have just found their future unfinished.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(ending, task.cancel)
+    return await work
 
 
 @dataclass(frozen=True)
