@@ -8,10 +8,11 @@ array under ``model length:model id``; what recurs (version, slices) is one byte
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from stream.events import Label, Prediction, Slices
 from stream.joined import Served, slice_names
@@ -27,33 +28,19 @@ SHARED = 20_000
 """How many shared strings, slices and shapes a partition keeps before it starts anew."""
 
 
-class Entry:
+class Entry(Struct, gc=False, eq=False):
     """See the module; ``clock``: the predictions' clock when this one came; ``index``: its records on disk."""
 
-    __slots__ = (
-        "clock",
-        "epoch",
-        "fate",
-        "index",
-        "key",
-        "known",
-        "older",
-        "outcome",
-        "outcome_at",
-        "served",
-    )
-
-    def __init__(self, key: bytes, epoch: int, served: Served | None, clock: float) -> None:
-        self.key = key
-        self.epoch = epoch
-        self.served = served
-        self.clock = clock
-        self.fate = 0
-        self.outcome: Label | None = None
-        self.outcome_at = 0.0
-        self.known: Known | None = None
-        self.older: tuple[Entry, ...] = ()
-        self.index: tuple[bytes, ...] = ()
+    key: bytes
+    epoch: int
+    served: Served | None
+    clock: float
+    fate: int = 0
+    outcome: Label | None = None
+    outcome_at: float = 0.0
+    known: Known | None = None
+    older: tuple[Entry, ...] = ()
+    index: tuple[bytes, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -146,19 +133,16 @@ class Codec:
         slices = prediction.slices
         shared = self._slices.get((*slices, *slices.values())) or self._name(slices)
         strings, scores = self._strings, prediction.scores
-        return _served(
-            Served,
-            (
-                prediction.prediction_id,
-                strings.get(prediction.model) or self._shared(prediction.model),
-                strings.get(prediction.version) or self._shared(prediction.version),
-                float(prediction.at),
-                prediction.prediction,
-                scores is not None,
-                shared,
-                b"",
-                scores if type(scores) is not dict or len(scores) <= SCORED else None,
-            ),
+        return Served(
+            prediction.prediction_id,
+            strings.get(prediction.model) or self._shared(prediction.model),
+            strings.get(prediction.version) or self._shared(prediction.version),
+            float(prediction.at),
+            prediction.prediction,
+            scores is not None,
+            shared,
+            b"",
+            scores if type(scores) is not dict or len(scores) <= SCORED else None,
         )
 
     def _name(self, slices: Slices) -> tuple[str, ...]:
@@ -193,14 +177,15 @@ class Codec:
         served = entry.served
         if served is None:
             return (None, 0.0, None, entry.clock, None, entry.fate, entry.outcome, entry.outcome_at)
-        _, _, version, at, label, has_scores, slices, bins, scores = served
-        shape = self._shapes.get((version, has_scores, slices))
+        bins, form = served.bins, (served.version, served.has_scores, served.slices)
+        shape = self._shapes.get(form)
         if shape is None:
-            shape = _bounded(self._shapes)[version, has_scores, slices] = _encode(
-                (version, has_scores, slices)
-            )
+            shape = _bounded(self._shapes)[form] = _encode(form)
         said = (shape, bins) if bins else shape
-        return (said, at, label, entry.clock, scores, entry.fate, entry.outcome, entry.outcome_at)
+        return (
+            *(said, served.at, served.prediction, entry.clock, served.scores),
+            *(entry.fate, entry.outcome, entry.outcome_at),
+        )
 
     def load(self, key: bytes, value: bytes) -> Entry:
         """Return the entry that ``dump`` wrote; it counts as unchanged.
@@ -213,8 +198,9 @@ class Codec:
         if len(row) > 5:
             outcomes, older = row[8:]
             if outcomes is not None:
-                *known, waiting = outcomes
-                entry.known = _known(*known, [Waiting(*one) for one in waiting])
+                label, at, repeats, times, waiting = outcomes
+                met = tuple(Waiting(*one) for one in waiting)
+                entry.known = Known(label, at, repeats, tuple(times), met)
             entry.older = tuple(self._load_case(key, case) for case in older)
         entry.index = index_of(entry)
         return entry
@@ -227,9 +213,7 @@ class Codec:
             shape, bins = shape if type(shape) is list else (shape, b"")
             version, has_scores, slices = self._shaped.get(shape) or self._unshaped(shape)
             scores = row[4] if len(row) > 4 else None
-            served = _served(
-                Served, (prediction_id, model, version, at, label, has_scores, slices, bins, scores)
-            )
+            served = Served(prediction_id, model, version, at, label, has_scores, slices, bins, scores)
         entry = Entry(key, 0, served, clock)
         if len(row) > 5:
             entry.fate, entry.outcome, entry.outcome_at = row[5:8]
@@ -251,10 +235,6 @@ def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:
     if len(cache) >= SHARED:
         cache.clear()
     return cache
-
-
-_known: Callable[..., Known] = Known
-_served: Callable[[type[Served], tuple[Any, ...]], Served] = tuple.__new__  # skips a Python frame
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -71,7 +71,7 @@ SHIFTS: Final[frozenset[Metric]] = frozenset(("bias", "calibration"))
 """Metrics that lie around 0 while all is well: what counts is how much farther they are, and no factor tells."""
 
 
-class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="prediction"):
+class Prediction(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="prediction"):
     """What a model said, once per served prediction. Its Kafka key is ``model``.
 
     ``scores`` is the probability of the positive class, or one probability per class. A numeric ``prediction``
@@ -88,7 +88,7 @@ class Prediction(Struct, frozen=True, kw_only=True, tag_field="type", tag="predi
     features: Features = {}
 
 
-class Outcome(Struct, frozen=True, kw_only=True, tag_field="type", tag="outcome"):
+class Outcome(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="outcome"):
     """What really happened, once it is known. A later outcome for the same prediction corrects it."""
 
     prediction_id: Identifier

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from stream.due import Due, Queue
 from stream.entries import Changes, Entries, Position, Store
@@ -103,7 +104,7 @@ class Join:
         """Keep the bins of a waiting prediction's inputs with it; ask right after ``predict``."""
         entry = self._entries.find(self._codec.key(served.model, served.prediction_id))
         if entry is not None and entry.served is served:
-            entry.served = served._replace(bins=bins)
+            entry.served = replace(served, bins=bins)
 
     def _age(self, entry: Entry) -> None:
         """Make room for a new prediction of the same id; outcomes may still come for the one before."""
@@ -117,7 +118,7 @@ class Join:
 
     def _replay(self, entry: Entry, known: Known) -> tuple[Joined, ...]:
         met = [one for one in known.waiting if self._concerns(one.at, one.clock, entry)]
-        known.waiting = [one for one in known.waiting if one not in met]
+        known.waiting = tuple(one for one in known.waiting if one not in met)
         return tuple(self._decide(entry, one.outcome, one.at, one.clock) for one in met)
 
     def know(self, outcome: Outcome) -> tuple[Joined, ...]:
@@ -130,7 +131,7 @@ class Join:
         self._entries.touch(entry)
         known, label, is_first, is_over = entry.known, outcome.outcome, True, False
         if known is None:
-            entry.known = known = Known(label, at, 0, [at], [])
+            entry.known = known = Known(label, at, 0, (at,))
         else:
             is_first = clock > known.until + 2 * self._horizon_s
             is_over = known.is_over(label, at, is_first, clock - self._horizon_s)
@@ -139,7 +140,7 @@ class Join:
         for case in entry.cases() if entry.older else (entry,):
             if case.served is not None and self._concerns(at, clock, case):
                 return (self._decide(case, label, at, clock),)
-        known.waiting.append(Waiting(clock, at, label, is_first))
+        known.waiting = (*known.waiting, Waiting(clock, at, label, is_first))
         self._unknown.push(at, key)
         return (Joined(Reason.WAITING, outcome.model),)
 
@@ -209,7 +210,7 @@ class Join:
         over = [one for one in known.waiting if self.predicted_until > one.at + self._horizon_s]
         if over:
             self._entries.touch(entry)
-            known.waiting = [one for one in known.waiting if one not in over]
+            known.waiting = tuple(one for one in known.waiting if one not in over)
         for one in over:
             reason = Reason.UNMATCHED_OUTCOME if one.is_first else Reason.DUPLICATE_OUTCOME
             yield Joined(reason, self._codec.names(entry.key)[0])

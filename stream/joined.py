@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from stream.events import ALL, Label, Slices
 
 
@@ -35,7 +37,7 @@ def _text(value: bool | int | str) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class Served(NamedTuple):
+class Served(Struct, frozen=True, gc=False):
     """What the join remembers of a prediction; ``slices`` begins with ``"all"``, then ``"name=value"``.
 
     ``bins`` are those of its inputs (``stream.rows``), empty for most predictions of a busy version.

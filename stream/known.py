@@ -5,8 +5,10 @@ All of it is forgotten by time, never carried on from outcome to outcome: the lo
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from stream.events import Label
 
@@ -23,19 +25,17 @@ class Waiting(NamedTuple):
     is_first: bool
 
 
-class Known:
-    """The latest outcome, its repeats, the newest times of different ones in order, and the outcomes that wait."""
+class Known(Struct, gc=False):
+    """The latest outcome, its repeats, the newest times of different ones in order, and the outcomes that wait.
 
-    __slots__ = ("at", "outcome", "repeats", "times", "waiting")
+    Tuples, because a partition has as many of it as entries, and the garbage collector looks at every list.
+    """
 
-    def __init__(
-        self, outcome: Label, at: float, repeats: int, times: list[float], waiting: list[Waiting]
-    ) -> None:
-        self.outcome = outcome
-        self.at = at
-        self.repeats = repeats
-        self.times = times
-        self.waiting = waiting
+    outcome: Label
+    at: float
+    repeats: int = 0
+    times: tuple[float, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
 
     @property
     def until(self) -> float:
@@ -52,7 +52,5 @@ class Known:
             return self.repeats > OUTCOMES
         seen = len(self.times) - bisect_left(self.times, since)
         self.outcome, self.at, self.repeats = outcome, at, 0
-        insort(self.times, at)
-        if len(self.times) > OUTCOMES:
-            self.times.pop(0)
+        self.times = tuple(sorted((*self.times, at)))[-OUTCOMES:]
         return seen >= OUTCOMES

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from stream.bounds import bounds
 from stream.events import Instant, Prediction
@@ -28,7 +29,7 @@ def play(rate, *, versions=("v1",), number=False, events=9_000, seed=5, then=Non
         served = Served(f"p{i}", "m", version, at, said, not number, ("all",))
         event = Prediction(prediction_id=f"p{i}", model="m", version=version, at=Instant(at), prediction=said)
         monitor.predicted(event, served, judgement)
-        served = served._replace(bins=monitor.bins(event))
+        served = replace(served, bins=monitor.bins(event))
         joined = Joined(Reason.MATCHED, "m", served, truth, at + DELAY_S)
         told += monitor.take(joined, judgement, None)[1]
     return [one for one in told if one.state == "open" and one.severity == "page"]

@@ -4,7 +4,7 @@ import pytest
 
 from stream.events import Instant, Outcome, Prediction
 from stream.join import Join
-from stream.joined import Reason
+from stream.joined import Reason, Served
 from stream.pending import MemoryStore
 
 H = 100
@@ -208,7 +208,8 @@ def test_what_was_written_leaves_memory_and_is_found_again(scores, kept, outcome
         join.prefetch([an_outcome()])
         (joined,) = join.know(an_outcome(outcome=f"{number}"))
     assert joined.reason is (Reason.MATCHED if outcomes == 1 else Reason.CORRECTED)
-    assert joined.served == ("p1", "m", "v1", 0.0, "yes", scores is not None, ("all", "a=x"), b"", kept)
+    slices = ("all", "a=x")
+    assert joined.served == Served("p1", "m", "v1", 0.0, "yes", scores is not None, slices, b"", kept)
 
 
 @pytest.mark.parametrize("label", [True, 7, -1.5, "yes", 2**63 - 1, -(2**63)])
