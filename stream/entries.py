@@ -5,7 +5,7 @@ What changed stays in memory until the store holds it; of the rest only some do,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -15,8 +15,8 @@ from stream.due import Index
 from stream.entry import DECAYING, OPEN, UNKNOWN, Codec, Entry, index_of
 
 NEVER = float("-inf")
-PIECE = 200
-"""Entries that are made bytes of at one go: half a millisecond."""
+PIECE = 500
+"""Entries that are listed at one go: half a millisecond."""
 
 
 class Changes(NamedTuple):
@@ -83,28 +83,55 @@ class Store(Index, Protocol):
         ...
 
 
+class Change(NamedTuple):
+    """What became of an entry since a freeze: its bytes, its records on disk at that freeze, and those it has."""
+
+    value: bytes
+    before: tuple[bytes, ...]
+    after: tuple[bytes, ...]
+
+
 class Entries:
-    """``memory`` holds what changed, and ``kept`` unchanged entries more; ``count`` is that of all."""
+    """``memory`` holds the bytes of what changed, and ``kept`` unchanged entries more; ``count`` is that of all.
+
+    An entry is an object from when it is asked for until it is sealed, at the end of a batch: what lies in memory
+    for hours is one bytes object, in place of a dozen that a processor's cache would have to fetch one by one.
+    """
 
     def __init__(self, store: Store, codec: Codec, kept: int, count: int) -> None:
-        self.memory: dict[bytes, Entry] = {}
+        self.memory: dict[bytes, bytes] = {}
+        """Those that changed last are at the end; of an entry that is new since the seal the bytes are empty."""
         self.count = count
         self.epoch = 1
         self._store = store
         self._codec = codec
         self._kept = kept
-        self._changed: list[Entry] = []
-        self._undumped: dict[bytes, Entry] = {}
+        self._live: dict[bytes, Entry] = {}
+        self._touched: list[Entry] = []
+        self._changed: dict[bytes, Change] = {}
+        self._undumped: dict[bytes, Change] = {}
+        self._unwritten: list[tuple[int, Collection[bytes]]] = []
+        """Epochs that the store does not hold yet, and the keys that changed in them."""
         self._frozen = Changes(0, [], [], [], b"")
         self._gone: dict[bytes, tuple[int, tuple[bytes, ...]]] = {}
         self._absent: set[bytes] = set()
 
-    def find(self, key: bytes) -> Entry | None:
-        """Return an entry from memory, else from the store."""
-        entry = self.memory.get(key)
-        if entry is None and self.count > len(self.memory) and key not in self._absent:
-            self.fetch([key])
-            entry = self.memory.get(key)
+    def find(self, key: bytes, names: tuple[str, str] | None = None) -> Entry | None:
+        """Return an entry from memory, else from the store; it is the same object until the next seal.
+
+        ``names`` are those of the key, if known.
+        """
+        entry = self._live.get(key)
+        if entry is None:
+            value = self.memory.get(key)
+            if value is None:
+                if self.count <= len(self.memory) or key in self._absent:
+                    return None
+                self.fetch([key])
+                value = self.memory.get(key)
+                if value is None:
+                    return None
+            entry = self._live[key] = self._codec.load(key, value, names)
         return entry
 
     def fetch(self, keys: list[bytes]) -> None:
@@ -116,8 +143,8 @@ class Entries:
         for key, value in zip(cold, self._store.get_many(cold), strict=True):
             if value is None:
                 self._absent.add(key)
-            elif key not in memory:
-                memory[key] = self._codec.load(key, value)
+            else:
+                memory[key] = value
 
     def forget_absent(self) -> None:
         """Begin a new batch: what was asked for before will not be asked for again."""
@@ -125,7 +152,9 @@ class Entries:
 
     def add(self, key: bytes) -> Entry:
         """Return a new, empty entry."""
-        entry = self.memory[key] = Entry(key, 0, None, float("-inf"))
+        entry = self._live[key] = Entry(key, None, float("-inf"), is_touched=True)
+        self.memory[key] = b""
+        self._touched.append(entry)
         self.count += 1
         if self._gone:
             epoch, index = self._gone.pop(key, (0, ()))
@@ -134,62 +163,81 @@ class Entries:
 
     def touch(self, entry: Entry) -> None:
         """Mark an entry as changed; call before it is."""
-        if entry.epoch != self.epoch:
-            if self._undumped:
-                self._save(entry)
-            entry.epoch = self.epoch
-            self._changed.append(entry)
+        if not entry.is_touched:
+            entry.is_touched = True
+            entry.index = self._index_of(entry)
+            self._touched.append(entry)
+
+    def _index_of(self, entry: Entry) -> tuple[bytes, ...]:
+        """Return the records that an entry had at the last freeze; it has not changed since the last seal."""
+        change = self._changed.get(entry.key)
+        return index_of(entry) if change is None else change.before
 
     def remove(self, key: bytes, index: tuple[bytes, ...] = ()) -> None:
         """Drop an entry; a second time does nothing. One that is only on disk has these index records there."""
-        entry = self.memory.pop(key, None)
-        if entry is not None:
-            self._save(entry)
-            index = entry.index
+        if key in self.memory:
+            entry = self.find(key)
+            assert entry is not None
+            index = entry.index if entry.is_touched else self._index_of(entry)
+            del self.memory[key], self._live[key]
+            self._changed.pop(key, None)
         elif key in self._gone:
             return
         self._gone[key] = (self.epoch, index)
         self.count -= 1
 
+    def seal(self) -> None:
+        """Make bytes of all entries that changed, and let go of the objects."""
+        memory, live, changed, dump = self.memory, self._live, self._changed, self._codec.dump
+        for entry in self._touched:
+            key = entry.key
+            if live.get(key) is entry:
+                value = dump(entry)
+                del memory[key]  # to be the last
+                memory[key] = value
+                changed[key] = Change(value, entry.index, index_of(entry))
+        self._touched.clear()
+        live.clear()
+
     def freeze(self, position: bytes) -> Changes:
-        """Set apart what changed since the last freeze: it is dumped, as it is now, before it changes again."""
+        """Set apart what changed since the last freeze, as it is now."""
         for _ in self.dump():
             pass
-        memory, epoch = self.memory, self.epoch
-        self._undumped = {one.key: one for one in self._changed if memory.get(one.key) is one}
+        self.seal()
+        epoch = self.epoch
         gone = [(key, index) for key, (since, index) in self._gone.items() if since == epoch]
         records_gone = [one for _, index in gone for one in index]
         self._frozen = Changes(epoch, [(key, None) for key, _ in gone], [], records_gone, position)
+        self._undumped, self._changed = self._changed, {}
+        self._unwritten.append((epoch, self._undumped.keys()))
         self.epoch += 1
-        self._changed = []
         return self._frozen
 
     def dump(self) -> Iterator[None]:
-        """Make the bytes of what the last freeze set apart, a piece with each step."""
-        while self._undumped:
-            for entry in [*islice(self._undumped.values(), PIECE)]:
-                self._save(entry)
-            yield
-        self._frozen.records.sort()
-
-    def _save(self, entry: Entry) -> None:
-        """Make the bytes of an entry that is set apart."""
-        if self._undumped.pop(entry.key, None) is None:
-            return
+        """List what the last freeze set apart, a piece with each step."""
+        changes, self._undumped = iter(self._undumped.items()), {}
         frozen = self._frozen
-        frozen.entries.append((entry.key, self._codec.dump(entry)))
-        index, before = index_of(entry), entry.index
-        if index != before:
-            frozen.records.extend(index)
-            frozen.gone.extend(one for one in before if one not in index)
-            entry.index = index
+        while piece := [*islice(changes, PIECE)]:
+            for key, (value, before, after) in piece:
+                frozen.entries.append((key, value))
+                if after != before:
+                    frozen.records.extend(after)
+                    frozen.gone.extend(one for one in before if one not in after)
+            yield
+        frozen.records.sort()
 
     def written(self, epoch: int) -> None:
         """The store holds all that changed until this freeze: what did not change since may leave memory."""
         self._gone = {key: gone for key, gone in self._gone.items() if gone[0] > epoch}
+        self._unwritten = [one for one in self._unwritten if one[0] > epoch]
         self._absent.clear()
         excess = len(self.memory) - self._kept
         if excess > 0:
-            clean = (key for key, entry in self.memory.items() if entry.epoch <= epoch)
+            held: list[Collection[bytes]] = [
+                self._live,
+                self._changed,
+                *(keys for _, keys in self._unwritten),
+            ]
+            clean = (key for key in self.memory if not any(key in keys for keys in held))
             for key in [*islice(clean, excess)]:
                 del self.memory[key]

@@ -8,15 +8,15 @@ array under ``model length:model id``; what recurs (version, slices) is one byte
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from stream.events import Label, Prediction, Slices
+from stream.events import Label, Prediction
 from stream.joined import Served, slice_names
-from stream.known import Known, Waiting
+from stream.known import Known
 
 DECIDED, LATE, COUNTED = 1, 2, 4
 """Bits of an entry's fate: an outcome has decided it; that outcome was late; it was counted as unmatched."""
@@ -29,10 +29,12 @@ SHARED = 20_000
 
 
 class Entry(Struct, gc=False, eq=False):
-    """See the module; ``clock``: the predictions' clock when this one came; ``index``: its records on disk."""
+    """See the module; ``clock``: the predictions' clock when this one came; ``index``: its records on disk.
+
+    ``index`` is known once it is touched, which is before it is changed.
+    """
 
     key: bytes
-    epoch: int
     served: Served | None
     clock: float
     fate: int = 0
@@ -41,6 +43,7 @@ class Entry(Struct, gc=False, eq=False):
     known: Known | None = None
     older: tuple[Entry, ...] = ()
     index: tuple[bytes, ...] = ()
+    is_touched: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -100,15 +103,38 @@ def index_of(entry: Entry) -> tuple[bytes, ...]:
     return tuple(sorted(found)) or (record(DECAYING, entry.newest_at, entry.key),)
 
 
+class Row(Struct, array_like=True, gc=False):
+    """An entry on disk, or one of its older predictions; ``said`` is the shape, if there are bins with these."""
+
+    said: bytes | tuple[bytes, bytes] | None
+    at: float
+    label: Label | None
+    clock: float
+    scores: float | Mapping[str, float] | None = None
+    fate: int = 0
+    outcome: Label | None = None
+    outcome_at: float = 0.0
+    known: Known | None = None
+    older: tuple[Row, ...] = ()
+
+
+class Form(NamedTuple):
+    """What recurs of predictions, as objects that all who are alike share; ``shape`` is all of it as bytes."""
+
+    version: str
+    slices: tuple[str, ...]
+    has_scores: bool
+    shape: bytes
+
+
 class Codec:
     """Turns events and entries into bytes and back; equal strings, slices and shapes become one object."""
 
     def __init__(self) -> None:
         self._prefixes: dict[str, bytes] = {}
         self._strings: dict[str, str] = {}
-        self._slices: dict[tuple[object, ...], tuple[str, ...]] = {}
-        self._shapes: dict[tuple[str, bool, tuple[str, ...]], bytes] = {}
-        self._shaped: dict[bytes, tuple[str, bool, tuple[str, ...]]] = {}
+        self._forms: dict[tuple[object, ...], Form] = {}
+        self._shaped: dict[bytes, Form] = {}
 
     def key(self, model: str, prediction_id: str) -> bytes:
         """Return the key of an id: ``length of the model:model id`` in UTF-8; no two ids share one."""
@@ -130,28 +156,42 @@ class Codec:
 
     def serve(self, prediction: Prediction) -> Served:
         """Return what the join and the monitors need of a prediction; its slices in the order of their names."""
-        slices = prediction.slices
-        shared = self._slices.get((*slices, *slices.values())) or self._name(slices)
-        strings, scores = self._strings, prediction.scores
+        slices, scores, has_scores = prediction.slices, prediction.scores, prediction.scores is not None
+        wanted = (prediction.version, has_scores, *slices, *slices.values())
+        version, names, _, shape = self._forms.get(wanted) or self._form(prediction)
         return Served(
             prediction.prediction_id,
-            strings.get(prediction.model) or self._shared(prediction.model),
-            strings.get(prediction.version) or self._shared(prediction.version),
+            self._strings.get(prediction.model) or self._shared(prediction.model),
+            version,
             float(prediction.at),
             prediction.prediction,
-            scores is not None,
-            shared,
+            has_scores,
+            names,
             b"",
             scores if type(scores) is not dict or len(scores) <= SCORED else None,
+            shape,
         )
 
-    def _name(self, slices: Slices) -> tuple[str, ...]:
-        """Name slices; numbers have places of their own by type: True == 1, but they are different slices."""
+    def _form(self, prediction: Prediction) -> Form:
+        """Return the form; numbers have places of their own by type: True == 1, but they are different slices."""
+        slices, has_scores = prediction.slices, prediction.scores is not None
         kinds = (*map(type, slices.values()),)
-        wanted = (*slices, *slices.values(), *(kinds if {*kinds} - {str} else ()))
-        found = self._slices.get(wanted)
+        wanted = (
+            prediction.version,
+            has_scores,
+            *slices,
+            *slices.values(),
+            *(kinds if {*kinds} - {str} else ()),
+        )
+        found = self._forms.get(wanted)
         if found is None:
-            found = _bounded(self._slices)[wanted] = slice_names(slices)
+            shape = _encode((prediction.version, has_scores, slice_names(slices)))
+            found = _bounded(self._forms)[wanted] = self._shaped.get(shape) or self._shape(shape)
+        return found
+
+    def _shape(self, shape: bytes) -> Form:
+        version, has_scores, slices = _read_shape(shape)
+        found = _bounded(self._shaped)[shape] = Form(self._shared(version), tuple(slices), has_scores, shape)
         return found
 
     def _shared(self, text: str) -> str:
@@ -161,74 +201,55 @@ class Codec:
         return found
 
     def dump(self, entry: Entry) -> bytes:
-        """Return an entry's bytes, which later changes of it leave alone.
+        """Return an entry's bytes.
 
         Raises:
             OverflowError: a label is a whole number beyond 64 bits; the wire makes such ones floats.
         """
-        row: tuple[Any, ...] = self._case(entry)
-        if entry.known is None and not entry.older and not entry.fate:
-            row = row[:5] if row[4] is not None else row[:4]
-        else:
-            row += (_row(entry.known), [self._case(case) for case in entry.older] if entry.older else ())
-        return _encode(row)
+        served, known, older = entry.served, entry.known, entry.older
+        if served is None or older:
+            return _encode(self._row(entry, known, tuple(self._row(case, None, ()) for case in older)))
+        said = (served.shape, served.bins) if served.bins else served.shape
+        if known is not None or entry.fate:
+            fate = (entry.fate, entry.outcome, entry.outcome_at, known, ())
+            return _encode((said, served.at, served.prediction, entry.clock, served.scores, *fate))
+        if served.scores is not None:
+            return _encode((said, served.at, served.prediction, entry.clock, served.scores))
+        return _encode((said, served.at, served.prediction, entry.clock))
 
-    def _case(self, entry: Entry) -> tuple[Any, ...]:
+    def _row(self, entry: Entry, known: Known | None, older: tuple[Row, ...]) -> Row:
         served = entry.served
+        fate = (entry.fate, entry.outcome, entry.outcome_at, known, older)
         if served is None:
-            return (None, 0.0, None, entry.clock, None, entry.fate, entry.outcome, entry.outcome_at)
-        bins, form = served.bins, (served.version, served.has_scores, served.slices)
-        shape = self._shapes.get(form)
-        if shape is None:
-            shape = _bounded(self._shapes)[form] = _encode(form)
-        said = (shape, bins) if bins else shape
-        return (
-            *(said, served.at, served.prediction, entry.clock, served.scores),
-            *(entry.fate, entry.outcome, entry.outcome_at),
-        )
+            return Row(None, 0.0, None, entry.clock, None, *fate)
+        said = (served.shape, served.bins) if served.bins else served.shape
+        return Row(said, served.at, served.prediction, entry.clock, served.scores, *fate)
 
-    def load(self, key: bytes, value: bytes) -> Entry:
-        """Return the entry that ``dump`` wrote; it counts as unchanged.
+    def load(self, key: bytes, value: bytes, names: tuple[str, str] | None = None) -> Entry:
+        """Return the entry that ``dump`` wrote; ``names`` are those of the key, if known.
 
         Raises:
-            msgspec.DecodeError: the bytes are no msgpack.
+            msgspec.DecodeError: the bytes are no entry.
         """
         row = _decode(value)
-        entry = self._load_case(key, row)
-        if len(row) > 5:
-            outcomes, older = row[8:]
-            if outcomes is not None:
-                label, at, repeats, times, waiting = outcomes
-                met = tuple(Waiting(*one) for one in waiting)
-                entry.known = Known(label, at, repeats, tuple(times), met)
-            entry.older = tuple(self._load_case(key, case) for case in older)
-        entry.index = index_of(entry)
+        names = names or self.names(key)
+        entry = self._case(key, row, names)
+        if row.older:
+            entry.older = tuple(self._case(key, case, names) for case in row.older)
         return entry
 
-    def _load_case(self, key: bytes, row: Sequence[Any]) -> Entry:
-        shape, at, label, clock = row[:4]
-        served = None
-        if shape is not None:
-            model, prediction_id = self.names(key)
-            shape, bins = shape if type(shape) is list else (shape, b"")
-            version, has_scores, slices = self._shaped.get(shape) or self._unshaped(shape)
-            scores = row[4] if len(row) > 4 else None
-            served = Served(prediction_id, model, version, at, label, has_scores, slices, bins, scores)
-        entry = Entry(key, 0, served, clock)
-        if len(row) > 5:
-            entry.fate, entry.outcome, entry.outcome_at = row[5:8]
-        return entry
-
-    def _unshaped(self, shape: bytes) -> tuple[str, bool, tuple[str, ...]]:
-        version, has_scores, slices = _decode(shape)
-        found = _bounded(self._shaped)[shape] = (self._shared(version), has_scores, tuple(slices))
-        return found
-
-
-def _row(known: Known | None) -> tuple[Any, ...] | None:
-    if known is None:
-        return None
-    return (known.outcome, known.at, known.repeats, known.times, known.waiting)
+    def _case(self, key: bytes, row: Row, names: tuple[str, str]) -> Entry:
+        said, bins, served = row.said, b"", None
+        if said is not None and row.label is not None:
+            if not isinstance(said, bytes):
+                said, bins = said
+            form = self._shaped.get(said) or self._shape(said)
+            version, slices, has_scores, shape = form
+            model, name = names
+            served = Served(
+                name, model, version, row.at, row.label, has_scores, slices, bins, row.scores, shape
+            )
+        return Entry(key, served, row.clock, row.fate, row.outcome, row.outcome_at, row.known)
 
 
 def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:
@@ -238,4 +259,5 @@ def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder().decode
+_decode = msgspec.msgpack.Decoder(Row).decode
+_read_shape = msgspec.msgpack.Decoder(tuple[str, bool, tuple[str, ...]]).decode

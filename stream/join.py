@@ -108,7 +108,7 @@ class Join:
 
     def _age(self, entry: Entry) -> None:
         """Make room for a new prediction of the same id; outcomes may still come for the one before."""
-        old = Entry(entry.key, 0, entry.served, entry.clock)
+        old = Entry(entry.key, entry.served, entry.clock)
         old.fate, old.outcome, old.outcome_at = entry.fate, entry.outcome, entry.outcome_at
         entry.older = (*(one for one in entry.older if one.is_open or not self._is_history(one)), old)
 
@@ -127,7 +127,8 @@ class Join:
         if at > clock:
             clock = self.known_until = at
         key = self._codec.key(outcome.model, outcome.prediction_id)
-        entry = self._entries.find(key) or self._entries.add(key)
+        names = outcome.model, outcome.prediction_id
+        entry = self._entries.find(key, names) or self._entries.add(key)
         self._entries.touch(entry)
         known, label, is_first, is_over = entry.known, outcome.outcome, True, False
         if known is None:
@@ -185,9 +186,11 @@ class Join:
                 self._forget(at, key)
         if self._entries.count > self._budget:
             yield from self._evict()
+        self._entries.seal()
 
     def _entries_of(self, due: list[Due]) -> Iterator[Entry]:
         keys = [key for _, key in due]
+        self._entries.seal()
         self._entries.fetch(keys)
         for key in keys:
             entry = self._entries.find(key)
@@ -217,7 +220,7 @@ class Join:
 
     def _forget(self, at: float, key: bytes) -> None:
         """Drop an entry; one that is only on disk is what its record says, and need not be read."""
-        entry = self._entries.memory.get(key)
+        entry = self._entries.find(key) if key in self._entries.memory else None
         if entry is None:
             self._entries.remove(key, (record(DECAYING, at, key),))
         elif not _is_waiting(entry):

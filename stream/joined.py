@@ -53,6 +53,8 @@ class Served(Struct, frozen=True, gc=False):
     bins: bytes = b""
     scores: float | Mapping[str, float] | None = None
     """Those of the prediction, unless they are of too many classes; see ``stream.entry``."""
+    shape: bytes = b""
+    """Version, ``has_scores`` and slices as bytes, of which all who are alike share one object; may be empty."""
 
 
 class Joined(NamedTuple):

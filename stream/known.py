@@ -25,7 +25,7 @@ class Waiting(NamedTuple):
     is_first: bool
 
 
-class Known(Struct, gc=False):
+class Known(Struct, array_like=True, gc=False):
     """The latest outcome, its repeats, the newest times of different ones in order, and the outcomes that wait.
 
     Tuples, because a partition has as many of it as entries, and the garbage collector looks at every list.

@@ -85,7 +85,7 @@ class Monitor(Struct, array_like=True, gc=False):
         ``clock`` is the partition's.
         """
         version = self.versions.get(served.version) or self._begin(served, judgement)
-        for series in version.route(served.slices, judgement, self.versions):
+        for series in version.route(served, judgement, self.versions):
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
@@ -140,7 +140,7 @@ class Monitor(Struct, array_like=True, gc=False):
         is_right = joined.outcome is None or is_sound(version.task, served, joined.outcome)
         if is_right and reason is MATCHED:
             return reason, self._learn(version, served, joined, judgement, proven_at, clock)
-        route = version.route(served.slices, judgement, self.versions)
+        route = version.route(served, judgement, self.versions)
         if is_right:
             for series in route:
                 series.count(reason)
@@ -193,7 +193,7 @@ class Monitor(Struct, array_like=True, gc=False):
         self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
         version.delay_total_s += delay_s
         version.delay_squares += delay_s * delay_s
-        route = version.route(served.slices, judgement, self.versions)
+        route = version.route(served, judgement, self.versions)
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
         if not route[0].outcomes % RECKONED:

@@ -35,7 +35,7 @@ def make_room(versions: dict[str, Version], stages: Stages, wanted: int) -> int:
     gone = [*_surplus(versions, stages, wanted)]
     if gone:
         for version in versions.values():
-            version.routes.by_slices.clear()  # what had no room may have it now, also for who restores this state
+            version.routes.known.clear()  # what had no room may have it now, also for who restores this state
     return len(gone)
 
 

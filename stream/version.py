@@ -14,6 +14,7 @@ from stream.aspects import Aspects
 from stream.confidence import Confidence
 from stream.events import ALL, Task
 from stream.figures.sums import WIDTHS, Sums
+from stream.joined import Served
 from stream.judge import budget
 from stream.judge.budget import WEEK_S
 from stream.judge.guard import Guard
@@ -66,10 +67,11 @@ class Judgement:
 class Routes:
     """Which series a combination of slices leads to; derived, so never saved."""
 
-    __slots__ = ("by_slices",)
+    __slots__ = ("known",)
 
     def __init__(self) -> None:
-        self.by_slices: dict[tuple[str, ...], tuple[Series, ...]] = {}
+        self.known: dict[bytes | tuple[str, ...], tuple[Series, ...]] = {}
+        """By shape, the hash of which is worked out once, or by slices where there is none."""
 
 
 class Version(Struct, array_like=True, gc=False):
@@ -133,19 +135,21 @@ class Version(Struct, array_like=True, gc=False):
         return series or any(one.finding is not None and one.large_at >= since for one in self.aspects.all())
 
     def route(
-        self, slices: tuple[str, ...], judgement: Judgement, versions: Mapping[str, Version]
+        self, served: Served, judgement: Judgement, versions: Mapping[str, Version]
     ) -> tuple[Series, ...]:
-        """Return the series of a combination of slices, each once, the whole first; ``versions`` are the model's.
+        """Return the series of a prediction's slices, each once, the whole first; ``versions`` are the model's.
 
         Over budget a slice is in its name's "other"; with too many of those, in one for all names.
         """
-        known = self.routes.by_slices
-        found = known.get(slices)
+        known, form = self.routes.known, served.shape or served.slices
+        found = known.get(form)
         if found is None:
             if len(known) >= ROUTES:
                 known.clear()
-            names = dict.fromkeys(self._within(name, judgement.slice_budget, versions) for name in slices)
-            found = known[slices] = tuple(self._series(name, judgement) for name in names)
+            names = dict.fromkeys(
+                self._within(name, judgement.slice_budget, versions) for name in served.slices
+            )
+            found = known[form] = tuple(self._series(name, judgement) for name in names)
         return found
 
     def _within(self, name: str, slice_budget: int, versions: Mapping[str, Version]) -> str:
