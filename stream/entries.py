@@ -1,6 +1,7 @@
 """Core. The join's entries: those in memory, over those in the store.
 
 What changed stays in memory until the store holds it; of the rest only some do, the longest unchanged leave first.
+In memory an entry is the bytes that the store would hold, but for the batch that asks for it (decision 16).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PIECE = 500
 class Changes(NamedTuple):
     """What changed between two freezes, as bytes. ``None`` deletes an entry; ``records`` are sorted.
 
-    The bytes are there once ``Entries.dump`` has come to its end.
+    The lists are whole once ``Entries.dump`` has come to its end.
     """
 
     epoch: int

@@ -270,7 +270,7 @@ class Join:
         return changes
 
     def set_apart(self) -> Changes:
-        """Return at once what ``freeze`` does; its bytes come with ``dump``, which must end before their use."""
+        """Return at once what ``freeze`` does; it is whole once ``dump`` has come to its end."""
         epoch = self._entries.epoch
         at = Position(
             self.predicted_until,
@@ -284,7 +284,7 @@ class Join:
         return self._entries.freeze(msgspec.msgpack.encode(at))
 
     def dump(self) -> Iterator[None]:
-        """Make the bytes of what was set apart last, a piece with each step; events may come in between."""
+        """List what was set apart last, a piece with each step; events may come in between."""
         return self._entries.dump()
 
     def written(self, changes: Changes) -> None:

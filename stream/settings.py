@@ -172,7 +172,7 @@ class WorkerSettings(_Section):
     batch_size: Annotated[int, Field(ge=1, le=50_000)] = 2_000
     label_horizon_s: Annotated[float, Field(gt=0)] = 3 * 86_400.0
     pending_budget: Annotated[int, Field(ge=1)] = 50_000_000
-    memory_entries: Annotated[int, Field(ge=1)] = 60_000
+    memory_entries: Annotated[int, Field(ge=1)] = 40_000
     data_dir: Path | None = None
     instance: str | None = None
     slice_budget: Annotated[int, Field(ge=1)] = 200

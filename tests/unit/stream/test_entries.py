@@ -1,0 +1,134 @@
+import pytest
+from msgspec.structs import replace
+
+from stream.entries import Entries
+from stream.entry import DECAYING, OPEN, Codec, record
+from stream.events import Instant, Prediction
+from stream.pending import MemoryStore
+
+KEY = b"1:mp1"
+POSITION = b"here"
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+@pytest.fixture
+def codec():
+    return Codec()
+
+
+def served(codec, at=1.0):
+    return codec.serve(
+        Prediction(prediction_id="p1", model="m", version="v", at=Instant(at), prediction="yes")
+    )
+
+
+def opened(entries, codec, at=1.0):
+    entry = entries.add(KEY)
+    entry.served, entry.clock = served(codec, at), at
+    return entry
+
+
+def put(entries, store):
+    changes = entries.freeze(POSITION)
+    for _ in entries.dump():
+        pass
+    store.write(changes, {})
+    entries.written(changes.epoch)
+    return changes
+
+
+def test_an_entry_is_one_object_until_it_is_sealed_and_equal_after(store, codec):
+    entries = Entries(store, codec, 9, 0)
+    entry = opened(entries, codec)
+    assert entries.find(KEY) is entry
+    entries.seal()
+    again = entries.find(KEY)
+    assert again is not entry
+    assert again.served == entry.served
+    assert entries.find(KEY) is again
+
+
+def test_what_was_only_looked_at_is_not_written_again(store, codec):
+    entries = Entries(store, codec, 9, 0)
+    opened(entries, codec)
+    put(entries, store)
+    assert entries.find(KEY) is not None
+    assert put(entries, store).entries == []
+
+
+def test_records_are_told_from_freeze_to_freeze_not_from_batch_to_batch(store, codec):
+    entries = Entries(store, codec, 9, 0)
+    opened(entries, codec)
+    first = put(entries, store)
+    assert (first.records, first.gone) == ([record(OPEN, 1.0, KEY)], [])
+    for fate in (4, 1):  # given up, then decided: two batches, in both of which it waits for nothing
+        entry = entries.find(KEY)
+        entries.touch(entry)
+        entry.fate = fate
+        entries.seal()
+    second = put(entries, store)
+    assert (second.records, second.gone) == ([record(DECAYING, 1.0, KEY)], [record(OPEN, 1.0, KEY)])
+    assert store.records == [record(DECAYING, 1.0, KEY)]
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_what_comes_back_after_it_was_removed_leaves_nothing_of_the_one_before(store, codec, is_sealed):
+    entries = Entries(store, codec, 9, 0)
+    opened(entries, codec)
+    put(entries, store)
+    entries.remove(KEY)
+    assert entries.find(KEY) is None
+    if is_sealed:
+        entries.seal()
+    opened(entries, codec, 5.0)
+    put(entries, store)
+    assert entries.count == len(store.entries) == 1
+    assert store.records == [record(OPEN, 5.0, KEY)]
+    assert Entries(store, codec, 9, 1).find(KEY).served.at == 5.0
+
+
+def test_what_is_removed_in_the_batch_that_made_it_is_never_written(store, codec):
+    entries = Entries(store, codec, 9, 0)
+    opened(entries, codec)
+    entries.remove(KEY)
+    entries.seal()
+    put(entries, store)
+    assert (entries.count, store.entries, store.records, entries.memory) == (0, {}, [], {})
+
+
+def test_what_changed_since_a_freeze_stays_in_memory_though_nothing_is_kept(store, codec):
+    entries = Entries(store, codec, 0, 0)
+    opened(entries, codec)
+    changes = entries.freeze(POSITION)
+    entry = entries.find(KEY)
+    entries.touch(entry)
+    entry.served = replace(entry.served, bins=b"\1")
+    entries.seal()
+    for _ in entries.dump():
+        pass
+    store.write(changes, {})
+    entries.written(changes.epoch)
+    assert [*entries.memory] == [KEY]
+    assert entries.find(KEY).served.bins == b"\1"
+    put(entries, store)
+    assert entries.memory == {}
+    assert entries.find(KEY).served.bins == b"\1"
+
+
+def test_a_freeze_lists_what_was_frozen_not_what_came_after(store, codec):
+    entries = Entries(store, codec, 9, 0)
+    opened(entries, codec)
+    changes = entries.freeze(POSITION)
+    entries.remove(KEY)
+    for _ in entries.dump():
+        pass
+    assert [key for key, value in changes.entries if value is not None] == [KEY]
+    store.write(changes, {})
+    entries.written(changes.epoch)
+    assert len(store.entries) == 1
+    put(entries, store)
+    assert (store.entries, store.records) == ({}, [])
