@@ -7,7 +7,7 @@ It keeps no history: its onset is where the CUSUM of the evidence was last at ze
 from __future__ import annotations
 
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ SHARES: Final[Task] = "classification"
 """Large or not is a share, whatever the version's task."""
 
 
-class Case(NamedTuple):
+class Case(Struct, frozen=True, gc=False):
     """Where a loss comes from, and by what it is judged."""
 
     at: float

@@ -84,12 +84,8 @@ class Store(Index, Protocol):
         ...
 
 
-class Change(NamedTuple):
-    """What became of an entry since a freeze: its bytes, its records on disk at that freeze, and those it has."""
-
-    value: bytes
-    before: tuple[bytes, ...]
-    after: tuple[bytes, ...]
+Change = tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]
+"""What became of an entry since a freeze: its bytes, its records on disk at that freeze, and those it has now."""
 
 
 class Entries:
@@ -101,7 +97,7 @@ class Entries:
 
     def __init__(self, store: Store, codec: Codec, kept: int, count: int) -> None:
         self.memory: dict[bytes, bytes] = {}
-        """Those that changed last are at the end; of an entry that is new since the seal the bytes are empty."""
+        """Of an entry that is new since the last seal the bytes are empty."""
         self.count = count
         self.epoch = 1
         self._store = store
@@ -165,21 +161,18 @@ class Entries:
     def touch(self, entry: Entry) -> None:
         """Mark an entry as changed; call before it is."""
         if not entry.is_touched:
+            change = self._changed.get(entry.key)
+            entry.index = index_of(entry) if change is None else change[1]
             entry.is_touched = True
-            entry.index = self._index_of(entry)
             self._touched.append(entry)
-
-    def _index_of(self, entry: Entry) -> tuple[bytes, ...]:
-        """Return the records that an entry had at the last freeze; it has not changed since the last seal."""
-        change = self._changed.get(entry.key)
-        return index_of(entry) if change is None else change.before
 
     def remove(self, key: bytes, index: tuple[bytes, ...] = ()) -> None:
         """Drop an entry; a second time does nothing. One that is only on disk has these index records there."""
         if key in self.memory:
             entry = self.find(key)
             assert entry is not None
-            index = entry.index if entry.is_touched else self._index_of(entry)
+            self.touch(entry)  # which says what it has on disk
+            entry.is_touched, index = False, entry.index
             del self.memory[key], self._live[key]
             self._changed.pop(key, None)
         elif key in self._gone:
@@ -189,16 +182,14 @@ class Entries:
 
     def seal(self) -> None:
         """Make bytes of all entries that changed, and let go of the objects."""
-        memory, live, changed, dump = self.memory, self._live, self._changed, self._codec.dump
+        memory, changed, dump = self.memory, self._changed, self._codec.dump
         for entry in self._touched:
-            key = entry.key
-            if live.get(key) is entry:
-                value = dump(entry)
-                del memory[key]  # to be the last
-                memory[key] = value
-                changed[key] = Change(value, entry.index, index_of(entry))
+            if entry.is_touched:  # it was not removed
+                key = entry.key
+                value = memory[key] = dump(entry)
+                changed[key] = value, entry.index, index_of(entry)
         self._touched.clear()
-        live.clear()
+        self._live.clear()
 
     def freeze(self, position: bytes) -> Changes:
         """Set apart what changed since the last freeze, as it is now."""

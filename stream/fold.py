@@ -21,7 +21,7 @@ from stream.rules import Rules
 from stream.series import Series
 from stream.tally import Onlooker, Tally
 from stream.version import close_cohorts, expect
-from stream.wire import encode, partition_for, read_event
+from stream.wire import decode_event, encode, partition_for, read_event, unwrap
 
 CLOCKS = b"tidewatch.clocks"
 WAITING, DUPLICATE = Reason.WAITING, Reason.DUPLICATE_PREDICTION
@@ -97,7 +97,8 @@ class InputFold:
     def rebuild(self, records: Sequence[Record]) -> None:
         """Put older records into the join; their counts and findings are in the checkpoint already."""
         for record in records:
-            event, _ = self._decode(record)
+            at, tolerance = record.timestamp / 1000.0, self._rules.tolerance
+            event, _ = read_event(record.value, record.headers, at, tolerance)
             if isinstance(event, DecodeError | Rollout) or not self._is_home(event.model):
                 continue
             if isinstance(event, Prediction):
@@ -106,18 +107,16 @@ class InputFold:
                 self.join.know(event)
         for _ in self.join.expire():
             pass
-        if not records:
-            return
-        self._rebuilt[records[-1].topic] = records[-1].offset + 1
-        self._unwritten += len(records)
+        if records:
+            self._rebuilt[records[-1].topic] = records[-1].offset + 1
+            self._unwritten += len(records)
         if self._unwritten >= REBUILT:
             self._write(self.join.freeze(), self._rebuilt)
             self._unwritten = 0
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold one batch; a finding or a forwarded record is urgent."""
-        waiting = len(self._outputs)
-        tally = Tally()
+        waiting, tally = len(self._outputs), Tally()
         ours = self._decode_ours(records, tally)
         self.join.prefetch([event for event, _, _ in ours if not isinstance(event, Rollout)])
         for event, timestamp, source in ours:
@@ -144,19 +143,21 @@ class InputFold:
     def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int, str]]:
         """Return the events that belong here, with Kafka timestamps and sources; refuse or forward the others."""
         found: list[tuple[Event, int, str]] = []
-        monitors, decode = self.monitors, self._decode
+        monitors, tolerance = self.monitors, self._rules.tolerance
         for record in records:
-            event, source = decode(record)
-            if isinstance(event, DecodeError):
-                self._refuse(record, event, tally)
-            elif event.model in monitors or self._is_home(event.model):
+            value, source = record.value, ""
+            try:
+                if record.headers:
+                    value, source = unwrap(value, record.headers)
+                event = decode_event(value, record.timestamp / 1000.0, tolerance)
+            except DecodeError as fault:
+                self._refuse(record, fault, tally)
+                continue
+            if event.model in monitors or self._is_home(event.model):
                 found.append((event, record.timestamp, source))
             else:
                 self._forward(record, event.model, source, tally)
         return found
-
-    def _decode(self, record: Record) -> tuple[Event | DecodeError, str]:
-        return read_event(record.value, record.headers, record.timestamp / 1000.0, self._rules.tolerance)
 
     def _hear(self, event: Event, source: str) -> None:
         """Note who sends a model's events; at its first one it has no monitor yet."""
@@ -166,7 +167,7 @@ class InputFold:
 
     def _predicted(self, event: Prediction, proven_at: float, tally: Tally) -> Sequence[Joined]:
         joined, monitor, clock = self.join.predict(event), self._monitor(event.model), self._clock
-        reason, _, served = joined[0][:3]
+        reason, served = joined[0].reason, joined[0].served
         if reason is not DUPLICATE and served is not None:
             if served.at > clock.at:
                 clock.move(served.at)
@@ -219,9 +220,10 @@ class InputFold:
             self._save(model)
         if model not in self.monitors:
             horizon_s = self._rules.label_horizon_s
-            health = new_health(horizon_s)
-            self.monitors[model] = Monitor(model, health=health, label_horizon_s=horizon_s)
-            self._clock.call(model, health.due_at)
+            made = self.monitors[model] = Monitor(
+                model, health=new_health(horizon_s), label_horizon_s=horizon_s
+            )
+            self._clock.call(model, made.health.due_at)
         return self.monitors[model]
 
     def _save(self, model: str) -> None:

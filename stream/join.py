@@ -11,24 +11,14 @@ the oldest are evicted, counted as such.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from stream.due import Due, Queue
 from stream.entries import Changes, Entries, Position, Store
-from stream.entry import (
-    COUNTED,
-    DECAYING,
-    DECIDED,
-    LATE,
-    OPEN,
-    UNKNOWN,
-    Codec,
-    Entry,
-    record,
-)
+from stream.entry import COUNTED, DECAYING, DECIDED, LATE, OPEN, UNKNOWN, Codec, Entry, record
 from stream.events import Label, Outcome, Prediction
 from stream.joined import Joined, Reason, Served
 from stream.known import Known, Waiting
@@ -98,7 +88,7 @@ class Join:
         self.pending += 1
         self._open.push(served.at, key)
         found = self._replay(entry, entry.known) if entry.known is not None and entry.known.waiting else ()
-        return found or (_joined(Joined, (_WAITING, served.model, served, None, _NAN, None)),)
+        return found or (Joined(_WAITING, served.model, served),)
 
     def remember(self, served: Served, bins: bytes) -> None:
         """Keep the bins of a waiting prediction's inputs with it; ask right after ``predict``."""
@@ -160,7 +150,7 @@ class Join:
                 return Joined(Reason.LATE, served.model, served, outcome, at)
             case.fate, case.outcome, case.outcome_at = DECIDED, outcome, at
             self.pending -= 1
-            return _joined(Joined, (_MATCHED, served.model, served, outcome, at, None))
+            return Joined(_MATCHED, served.model, served, outcome, at)
         if is_late or case.fate & LATE or outcome == case.outcome or at < case.outcome_at:
             return Joined(Reason.DUPLICATE_OUTCOME, served.model, served)
         previous, case.outcome, case.outcome_at = case.outcome, outcome, at
@@ -298,5 +288,4 @@ def _is_waiting(entry: Entry) -> bool:
     return bool(entry.known and entry.known.waiting) or any(case.is_open for case in entry.cases())
 
 
-_WAITING, _MATCHED, _NAN = Reason.WAITING, Reason.MATCHED, float("nan")
-_joined: Callable[[type[Joined], tuple[object, ...]], Joined] = tuple.__new__  # the two hot ones skip a frame
+_WAITING, _MATCHED = Reason.WAITING, Reason.MATCHED  # in Python 3.11 a member costs more through its class

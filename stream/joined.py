@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -57,7 +56,7 @@ class Served(Struct, frozen=True, gc=False):
     """Version, ``has_scores`` and slices as bytes, of which all who are alike share one object; may be empty."""
 
 
-class Joined(NamedTuple):
+class Joined(Struct, frozen=True, gc=False):
     """One step's result. ``served`` is ``None`` for an outcome whose prediction is unknown."""
 
     reason: Reason
