@@ -63,9 +63,8 @@ class InputFold:
                 expect(monitor.versions, monitor.label_horizon_s)
                 self._clock.call(key.decode(), monitor.health.due_at)
         except (state.MonitorStateError, msgspec.DecodeError) as fault:
-            raise state.MonitorStateError(
-                f"partition {self.number}, model {key.decode()!r}: {fault}"
-            ) from fault
+            where = f"partition {self.number}, model {key.decode()!r}"
+            raise state.MonitorStateError(f"{where}: {fault}") from fault
 
     def local(self) -> Mapping[str, int]:
         """Return the offsets that the join's own disk includes; empty when it has nothing."""
@@ -220,10 +219,9 @@ class InputFold:
             self._save(model)
         if model not in self.monitors:
             horizon_s = self._rules.label_horizon_s
-            made = self.monitors[model] = Monitor(
-                model, health=new_health(horizon_s), label_horizon_s=horizon_s
-            )
-            self._clock.call(model, made.health.due_at)
+            health = new_health(horizon_s)
+            self.monitors[model] = Monitor(model, health=health, label_horizon_s=horizon_s)
+            self._clock.call(model, health.due_at)
         return self.monitors[model]
 
     def _save(self, model: str) -> None:
