@@ -8,7 +8,8 @@ from math import ceil, floor, log10, sqrt
 from typing import Any, NamedTuple
 
 from alerts.incident import Incident
-from alerts.wording import cut
+from alerts.wording import DIGITS, cut
+from stream.digits import in_digits
 from stream.events import Finding
 
 Z = 1.96
@@ -88,9 +89,9 @@ def drawing(incident: Incident) -> dict[str, Any]:
         "onset_to": x.at(lead.onset_at if lead.onset_before is None else lead.onset_before),
         "before": tuple(map(y.at, before)),
         "after": tuple(map(y.at, after)),
-        "value_before": f"{lead.before:.4g}",
-        "value_after": f"{lead.after:.4g}",
-        "rows": [(y.at(value), f"{value:.4g}") for value in _round_values(y)],
+        "value_before": in_digits(lead.before, DIGITS),
+        "value_after": in_digits(lead.after, DIGITS),
+        "rows": [(y.at(value), in_digits(value, DIGITS)) for value in _round_values(y)],
         "columns": [(x.at(at), text) for at, text in _round_times(x)],
         "day": _days(x),
         "marks": [*_marks(incident, x)],

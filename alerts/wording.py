@@ -16,6 +16,7 @@ import msgspec
 from alerts.grouping import FLAPS
 from alerts.incident import Action, Incident
 from alerts.links import NOWHERE, Links
+from stream.digits import in_digits
 from stream.events import Finding
 
 TEXT = 300
@@ -25,6 +26,8 @@ EXAMPLES = 20
 CAUSES = 10
 FINDINGS = 50
 WORST = 10
+DIGITS = 4
+"""Of a figure that count: pages are where people compare two of them."""
 
 SAID = {
     "@score": "the score",
@@ -107,7 +110,7 @@ def summary(incident: Incident) -> str:
     """Return one sentence for a phone's screen: what broke, and how much of it when it is more than one model."""
     lead = incident.lead
     verb = "got worse" if lead.direction == "worse" else "changed"
-    change = f"{lead.metric} {verb}, {lead.before:.4g} to {lead.after:.4g}"
+    change = f"{lead.metric} {verb}, {in_digits(lead.before, DIGITS)} to {in_digits(lead.after, DIGITS)}"
     said = lead.summary or f"{lead.model} {lead.version} [{lead.slice}]: {change}"
     count = len(incident.children)
     if count < 2 and not incident.cause:
@@ -128,7 +131,7 @@ def worst(incident: Incident) -> list[str]:
     ranked = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
     return [
         f"{cut(model, 100)} {cut(child.version, 40)} [{cut(child.slice, 80)}]: "
-        f"{child.metric} {child.before:.4g} to {child.after:.4g}"
+        f"{child.metric} {in_digits(child.before, DIGITS)} to {in_digits(child.after, DIGITS)}"
         for model, child in ranked
     ]
 
@@ -151,7 +154,7 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Owner", incident.owner),
         ("Model", f"{lead.model} {lead.version}"),
         ("Slice", lead.slice),
-        ("Change", f"{lead.metric} {lead.before:.4g} to {lead.after:.4g}"),
+        ("Change", f"{lead.metric} {in_digits(lead.before, DIGITS)} to {in_digits(lead.after, DIGITS)}"),
         ("Since", when(lead.onset_at)),
         ("Outcomes since" if lead.feature is None else "Values since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from stream.app import rules_of
+from stream.digits import in_digits
 from stream.figures.windows import ROLLOUT
 from stream.joined import Reason
 from stream.references import write_references
@@ -19,6 +20,15 @@ from stream.replay.run import Replay, row
 from stream.replay.source import FOREVER
 from stream.rules import Rules
 from stream.settings import load
+
+
+class Unnamed(click.Command):
+    """A subcommand that is what its group does without one: the usage shows the group's name."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the usage as it is typed."""
+        assert ctx.parent is not None
+        formatter.write_usage(ctx.parent.command_path, " ".join(self.collect_usage_pieces(ctx)))
 
 
 class Replaying(click.Group):
@@ -34,7 +44,7 @@ def replay() -> None:
     """Judge event files as the worker would, without Kafka and without sending anything."""
 
 
-@replay.command("run")
+@replay.command("run", cls=Unnamed)
 @source
 @click.option("--config", type=EXISTING, help="Settings file; the environment comes first.")
 @click.option(
@@ -135,7 +145,7 @@ def _say_text(said: dict[str, Any]) -> None:
 def _in_words(figures: dict[str, Any]) -> str:
     """Say the figures of the whole; those of single classes are in the JSON."""
     found = [
-        f"{name} {one['value']:.4g} ({one['lower']:.4g} to {one['upper']:.4g})"
+        f"{name} {in_digits(one['value'], 4)} ({in_digits(one['lower'], 4)} to {in_digits(one['upper'], 4)})"
         for name, one in figures.items()
         if "[" not in name
     ]

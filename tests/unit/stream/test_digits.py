@@ -19,3 +19,8 @@ from stream.digits import in_digits
 )
 def test_three_digits_count_and_large_figures_have_no_exponent(value, words):
     assert in_digits(value) == words
+
+
+@pytest.mark.parametrize(("value", "words"), [(0.123456, "0.1235"), (9_999.4, "9,999"), (12_345.6, "12,346")])
+def test_a_page_shows_one_digit_more(value, words):
+    assert in_digits(value, 4) == words
