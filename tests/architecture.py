@@ -17,6 +17,7 @@ OPEN_TO_ALERTS = (
     "stream.events",
     "stream.wire",
     "stream.refusal",
+    "stream.digits",
     "stream.dead_letter",
     "stream.settings",
     "stream.topics",
