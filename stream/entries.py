@@ -1,6 +1,6 @@
 """Core. The join's entries: those in memory, over those in the store.
 
-What changed stays in memory until the store holds it; of the rest only some do, the longest unchanged leave first.
+What changed stays in memory until the store holds it; of the rest only some do, those that came first leave first.
 In memory an entry is the bytes that the store would hold, but for the batch that asks for it (decision 16).
 """
 
@@ -89,7 +89,7 @@ Change = tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]
 
 
 class Entries:
-    """``memory`` holds the bytes of what changed, and ``kept`` unchanged entries more; ``count`` is that of all.
+    """``memory`` holds the bytes of what changed, and up to ``kept`` entries in all; ``count`` is that of all.
 
     An entry is an object from when it is asked for until it is sealed, at the end of a batch: what lies in memory
     for hours is one bytes object, in place of a dozen that a processor's cache would have to fetch one by one.
@@ -106,7 +106,7 @@ class Entries:
         self._live: dict[bytes, Entry] = {}
         self._touched: list[Entry] = []
         self._changed: dict[bytes, Change] = {}
-        self._undumped: dict[bytes, Change] = {}
+        self._undumped: Iterator[tuple[bytes, Change]] = iter(())
         self._unwritten: list[tuple[int, Collection[bytes]]] = []
         """Epochs that the store does not hold yet, and the keys that changed in them."""
         self._frozen = Changes(0, [], [], [], b"")
@@ -161,18 +161,22 @@ class Entries:
     def touch(self, entry: Entry) -> None:
         """Mark an entry as changed; call before it is."""
         if not entry.is_touched:
-            change = self._changed.get(entry.key)
-            entry.index = index_of(entry) if change is None else change[1]
+            entry.index = self._index_of(entry)
             entry.is_touched = True
             self._touched.append(entry)
+
+    def _index_of(self, entry: Entry) -> tuple[bytes, ...]:
+        """Return the records of the last freeze of an entry that is not touched."""
+        change = self._changed.get(entry.key)
+        return index_of(entry) if change is None else change[1]
 
     def remove(self, key: bytes, index: tuple[bytes, ...] = ()) -> None:
         """Drop an entry; a second time does nothing. One that is only on disk has these index records there."""
         if key in self.memory:
             entry = self.find(key)
             assert entry is not None
-            self.touch(entry)  # which says what it has on disk
-            entry.is_touched, index = False, entry.index
+            index = entry.index if entry.is_touched else self._index_of(entry)
+            entry.is_touched = False
             del self.memory[key], self._live[key]
             self._changed.pop(key, None)
         elif key in self._gone:
@@ -200,16 +204,16 @@ class Entries:
         gone = [(key, index) for key, (since, index) in self._gone.items() if since == epoch]
         records_gone = [one for _, index in gone for one in index]
         self._frozen = Changes(epoch, [(key, None) for key, _ in gone], [], records_gone, position)
-        self._undumped, self._changed = self._changed, {}
-        self._unwritten.append((epoch, self._undumped.keys()))
+        self._undumped = iter(self._changed.items())
+        self._unwritten.append((epoch, self._changed.keys()))
+        self._changed = {}
         self.epoch += 1
         return self._frozen
 
     def dump(self) -> Iterator[None]:
-        """List what the last freeze set apart, a piece with each step."""
-        changes, self._undumped = iter(self._undumped.items()), {}
+        """List what the last freeze set apart, a piece with each step; whoever is asked last ends it."""
         frozen = self._frozen
-        while piece := [*islice(changes, PIECE)]:
+        while piece := [*islice(self._undumped, PIECE)]:
             for key, (value, before, after) in piece:
                 frozen.entries.append((key, value))
                 if after != before:
@@ -225,11 +229,7 @@ class Entries:
         self._absent.clear()
         excess = len(self.memory) - self._kept
         if excess > 0:
-            held: list[Collection[bytes]] = [
-                self._live,
-                self._changed,
-                *(keys for _, keys in self._unwritten),
-            ]
-            clean = (key for key in self.memory if not any(key in keys for keys in held))
+            held = {*self._live, *self._changed}.union(*(keys for _, keys in self._unwritten))
+            clean = (key for key in self.memory if key not in held)
             for key in [*islice(clean, excess)]:
                 del self.memory[key]

@@ -25,11 +25,11 @@ OPEN, UNKNOWN, DECAYING = b"p", b"o", b"z"
 SCORED = 10
 """Classes whose scores are kept; of a prediction with more none are."""
 SHARED = 20_000
-"""How many shared strings, slices and shapes a partition keeps before it starts anew."""
+"""How many shared strings, prefixes of keys and recurring parts a partition keeps before it starts anew."""
 
 
 class Entry(Struct, gc=False, eq=False):
-    """See the module; ``clock``: the predictions' clock when this one came; ``index``: its records on disk.
+    """See the module; ``clock``: the predictions' clock when it came; ``index``: its records at the last freeze.
 
     ``index`` is known once it is touched, which is before it is changed.
     """
@@ -118,7 +118,7 @@ class Row(Struct, array_like=True, gc=False):
     older: tuple[Row, ...] = ()
 
 
-class Form(NamedTuple):
+class Recurring(NamedTuple):
     """What recurs of predictions, as objects that all who are alike share; ``shape`` is all of it as bytes."""
 
     version: str
@@ -128,13 +128,13 @@ class Form(NamedTuple):
 
 
 class Codec:
-    """Turns events and entries into bytes and back; equal strings, slices and shapes become one object."""
+    """Turns events and entries into bytes and back; equal strings and parts that recur become one object."""
 
     def __init__(self) -> None:
         self._prefixes: dict[str, bytes] = {}
         self._strings: dict[str, str] = {}
-        self._forms: dict[tuple[object, ...], Form] = {}
-        self._shaped: dict[bytes, Form] = {}
+        self._recurring: dict[tuple[object, ...], Recurring] = {}
+        self._shaped: dict[bytes, Recurring] = {}
 
     def key(self, model: str, prediction_id: str) -> bytes:
         """Return the key of an id: ``length of the model:model id`` in UTF-8; no two ids share one."""
@@ -157,8 +157,13 @@ class Codec:
     def serve(self, prediction: Prediction) -> Served:
         """Return what the join and the monitors need of a prediction; its slices in the order of their names."""
         slices, scores, has_scores = prediction.slices, prediction.scores, prediction.scores is not None
-        wanted = (prediction.version, has_scores, *slices, *slices.values())
-        version, names, _, shape = self._forms.get(wanted) or self._form(prediction)
+        wanted = (
+            prediction.version,
+            has_scores,
+            *slices,
+            *slices.values(),
+        )  # the place where all slices are text
+        version, names, _, shape = self._recurring.get(wanted) or self._recurs(prediction)
         return Served(
             prediction.prediction_id,
             self._strings.get(prediction.model) or self._shared(prediction.model),
@@ -172,8 +177,8 @@ class Codec:
             shape,
         )
 
-    def _form(self, prediction: Prediction) -> Form:
-        """Return the form; numbers have places of their own by type: True == 1, but they are different slices."""
+    def _recurs(self, prediction: Prediction) -> Recurring:
+        """Return what recurs; numbers have places of their own by type: True == 1, but not the same slice."""
         slices, has_scores = prediction.slices, prediction.scores is not None
         kinds = (*map(type, slices.values()),)
         wanted = (
@@ -183,15 +188,15 @@ class Codec:
             *slices.values(),
             *(kinds if {*kinds} - {str} else ()),
         )
-        found = self._forms.get(wanted)
+        found = self._recurring.get(wanted)
         if found is None:
             shape = _encode((prediction.version, has_scores, slice_names(slices)))
-            found = _bounded(self._forms)[wanted] = self._shaped.get(shape) or self._shape(shape)
+            found = _bounded(self._recurring)[wanted] = self._shaped.get(shape) or self._shape(shape)
         return found
 
-    def _shape(self, shape: bytes) -> Form:
+    def _shape(self, shape: bytes) -> Recurring:
         version, has_scores, slices = _read_shape(shape)
-        found = _bounded(self._shaped)[shape] = Form(self._shared(version), tuple(slices), has_scores, shape)
+        found = _bounded(self._shaped)[shape] = Recurring(self._shared(version), slices, has_scores, shape)
         return found
 
     def _shared(self, text: str) -> str:
@@ -208,22 +213,13 @@ class Codec:
         """
         served, known, older = entry.served, entry.known, entry.older
         if served is None or older:
-            return _encode(self._row(entry, known, tuple(self._row(case, None, ()) for case in older)))
-        said = (served.shape, served.bins) if served.bins else served.shape
+            return _encode((*_fields(entry), known, tuple(map(_fields, older))))
         if known is not None or entry.fate:
-            fate = (entry.fate, entry.outcome, entry.outcome_at, known, ())
-            return _encode((said, served.at, served.prediction, entry.clock, served.scores, *fate))
+            return _encode((*_fields(entry), known, ()))
+        said = (served.shape, served.bins) if served.bins else served.shape
         if served.scores is not None:
             return _encode((said, served.at, served.prediction, entry.clock, served.scores))
         return _encode((said, served.at, served.prediction, entry.clock))
-
-    def _row(self, entry: Entry, known: Known | None, older: tuple[Row, ...]) -> Row:
-        served = entry.served
-        fate = (entry.fate, entry.outcome, entry.outcome_at, known, older)
-        if served is None:
-            return Row(None, 0.0, None, entry.clock, None, *fate)
-        said = (served.shape, served.bins) if served.bins else served.shape
-        return Row(said, served.at, served.prediction, entry.clock, served.scores, *fate)
 
     def load(self, key: bytes, value: bytes, names: tuple[str, str] | None = None) -> Entry:
         """Return the entry that ``dump`` wrote; ``names`` are those of the key, if known.
@@ -250,6 +246,15 @@ class Codec:
                 name, model, version, row.at, row.label, has_scores, slices, bins, row.scores, shape
             )
         return Entry(key, served, row.clock, row.fate, row.outcome, row.outcome_at, row.known)
+
+
+def _fields(entry: Entry) -> tuple[Any, ...]:
+    """Return a prediction's part of a ``Row``."""
+    served, fate = entry.served, (entry.fate, entry.outcome, entry.outcome_at)
+    if served is None:
+        return (None, 0.0, None, entry.clock, None, *fate)
+    said = (served.shape, served.bins) if served.bins else served.shape
+    return (said, served.at, served.prediction, entry.clock, served.scores, *fate)
 
 
 def _bounded(cache: dict[Any, Any]) -> dict[Any, Any]:

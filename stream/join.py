@@ -172,6 +172,7 @@ class Join:
             for entry in self._entries_of(due):
                 yield from self._give_up_outcomes(entry)
         while due := self._decaying.take(min(known, predicted), 2 * horizon_s, CHUNK):
+            self._entries.seal()
             for at, key in due:
                 self._forget(at, key)
         if self._entries.count > self._budget:

@@ -141,15 +141,15 @@ class Version(Struct, array_like=True, gc=False):
 
         Over budget a slice is in its name's "other"; with too many of those, in one for all names.
         """
-        known, form = self.routes.known, served.shape or served.slices
-        found = known.get(form)
+        known, combination = self.routes.known, served.shape or served.slices
+        found = known.get(combination)
         if found is None:
             if len(known) >= ROUTES:
                 known.clear()
             names = dict.fromkeys(
                 self._within(name, judgement.slice_budget, versions) for name in served.slices
             )
-            found = known[form] = tuple(self._series(name, judgement) for name in names)
+            found = known[combination] = tuple(self._series(name, judgement) for name in names)
         return found
 
     def _within(self, name: str, slice_budget: int, versions: Mapping[str, Version]) -> str:

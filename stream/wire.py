@@ -57,9 +57,8 @@ class _At(Struct):
 
 def _read(kind: type, value: Any) -> Any:
     if kind is Instant:
-        if (
-            type(value) is float and -MILLISECONDS_FROM < value < MILLISECONDS_FROM
-        ):  # mostly, and a call costs
+        # mostly, and a call costs
+        if type(value) is float and -MILLISECONDS_FROM < value < MILLISECONDS_FROM:
             return Instant(value)
         return read_instant(value)
     raise NotImplementedError(f"no way to read {kind}")

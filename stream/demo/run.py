@@ -15,8 +15,12 @@ from typing import Any, TypeVar
 
 import click
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 STREAMS = ("company", "elec2")
+
+
+class Interrupted(Exception):
+    """Who watches wants it to end."""
 
 
 @click.command()
@@ -50,7 +54,7 @@ def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, time
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         report = asyncio.run(_until_told_to_end(show.play()))
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except (KeyboardInterrupt, Interrupted):
         click.echo("stopped; no process is left behind", err=True)
         sys.exit(130)
     except (Failed, EmbeddedKafkaError, ClusterError) as fault:
@@ -61,17 +65,30 @@ def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, time
     sys.exit(1 if report["differences"] else 0)
 
 
-async def _until_told_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await ``work``; SIGINT and SIGTERM cancel it between two turns of the loop.
+async def _until_told_to_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await ``work``; the first SIGINT or SIGTERM cancels it between two turns of the loop, later ones do nothing.
 
     A handler of ``signal`` may run between any two bytecodes, where asyncio's own callbacks (``sock_connect``)
     have just found their future unfinished.
+
+    Raises:
+        Interrupted: a signal came.
     """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
+    loop, task, told = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+
+    def end() -> None:
+        if task is not None and not told.is_set():
+            told.set()
+            task.cancel()
+
     for ending in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(ending, task.cancel)
-    return await work
+        loop.add_signal_handler(ending, end)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if told.is_set():
+            raise Interrupted from None
+        raise
 
 
 @dataclass(frozen=True)

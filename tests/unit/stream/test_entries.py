@@ -132,3 +132,53 @@ def test_a_freeze_lists_what_was_frozen_not_what_came_after(store, codec):
     assert len(store.entries) == 1
     put(entries, store)
     assert (store.entries, store.records) == ({}, [])
+
+
+def test_what_changed_and_went_between_two_freezes_is_deleted(store, codec):
+    entries = Entries(store, codec, 9, 0)
+    opened(entries, codec)
+    put(entries, store)
+    entry = entries.find(KEY)
+    entries.touch(entry)
+    entry.fate = 4
+    entries.seal()
+    entries.remove(KEY)
+    put(entries, store)
+    assert (entries.count, store.entries, store.records) == (0, {}, [])
+
+
+def test_what_changed_in_a_later_freeze_stays_when_an_earlier_one_is_written(store, codec):
+    entries = Entries(store, codec, 0, 0)
+    opened(entries, codec)
+    first = entries.freeze(POSITION)
+    entry = entries.find(KEY)
+    entries.touch(entry)
+    entry.fate = 4
+    entries.freeze(POSITION)
+    store.write(first, {})
+    entries.written(first.epoch)
+    assert entries.find(KEY).fate == 4
+
+
+def test_what_comes_back_as_it_was_after_its_removal_was_frozen_has_its_record(store, codec):
+    entries = Entries(store, codec, 9, 0)
+    opened(entries, codec)
+    put(entries, store)
+    entries.remove(KEY)
+    first = entries.freeze(POSITION)
+    opened(entries, codec)
+    store.write(first, {})
+    entries.written(first.epoch)
+    put(entries, store)
+    assert store.records == [record(OPEN, 1.0, KEY)]
+
+
+def test_a_dump_that_was_begun_is_ended_by_the_next_freeze(store, codec, monkeypatch):
+    monkeypatch.setattr("stream.entries.PIECE", 1)
+    entries = Entries(store, codec, 9, 0)
+    for number in range(3):
+        entries.add(b"1:mp%d" % number).served = served(codec)
+    first = entries.freeze(POSITION)
+    next(entries.dump())
+    entries.freeze(POSITION)
+    assert len(first.entries) == len(first.records) == 3

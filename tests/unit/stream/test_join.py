@@ -281,3 +281,12 @@ def test_an_entry_that_a_correction_kept_is_not_forgotten_at_its_old_time():
     steps(join, a_prediction(at=210, prediction_id="p2"), an_outcome(at=210, prediction_id="p2"))
     assert len(join) == 2
     assert steps(join, an_outcome(at=1), a_prediction(at=220, prediction_id="p3")) == ["duplicate_outcome"]
+
+
+def test_a_batch_leaves_no_objects_behind():
+    join = a_join()
+    join.predict(a_prediction())
+    assert len(join._entries._live) == 1
+    assert [*join.expire()] == []
+    assert not join._entries._live
+    assert len(join) == 1

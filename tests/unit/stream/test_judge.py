@@ -13,6 +13,7 @@ from stream.judge.level import MOST, Level, memory
 from stream.monitor import Monitor
 from stream.onset import nats
 from stream.references import read_references, write_references
+from stream.series import new_series
 from stream.settings import SettingsError
 from stream.version import Judgement
 
@@ -117,6 +118,19 @@ def test_harm_does_not_become_the_reference():
     guard, alarms = fed([*healthy, *hurt])
     assert any(alarms)
     assert guard.known == 250
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_series_guard_learns_what_a_guard_does_that_takes_each_loss_itself(task):
+    rng, series = np.random.default_rng(5), new_series(task, 0.002)
+    alone = Guard(series.guard.cut)
+    for i, loss in enumerate(rng.gamma(1.0, 1.0, 12_000)):
+        loss = float(loss > 2.3) if task == "classification" else float(loss)
+        series.learn(float(i), loss, str(i), 200, 1e6, 0.2, is_mature=True)
+        alone.take(loss, 1e6, 0.2)
+    assert alone.harm is not None
+    assert not alone.learning
+    assert msgspec.msgpack.encode(series.guard) == msgspec.msgpack.encode(alone)
 
 
 def test_cut_of_a_regression_is_a_quantile_of_its_first_errors():
