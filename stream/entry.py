@@ -91,11 +91,13 @@ def _flipped(packed: bytes) -> bytes:
 def index_of(entry: Entry) -> tuple[bytes, ...]:
     """Return the index records that an entry must have on disk: a function of the entry alone."""
     known, served = entry.known, entry.served
-    if not entry.older and (known is None or not known.waiting):
+    waiting = known.waiting if known is not None else ()
+    if not entry.older and not waiting:
         if served is not None and entry.fate != DECIDED and not entry.fate & COUNTED:
             return (OPEN + instant(served.at) + entry.key,)
         return (DECAYING + instant(entry.newest_at) + entry.key,)
-    waiting = known.waiting if known is not None else ()
+    if served is None and not entry.older and len(waiting) == 1:
+        return (UNKNOWN + instant(waiting[0].at) + entry.key,)
     cases = (
         record(OPEN, case.served.at, entry.key) for case in entry.cases() if case.served and case.is_open
     )

@@ -107,8 +107,9 @@ class Join:
         return min(self.predicted_until, self.known_until) > case.served.at + 2 * self._horizon_s
 
     def _replay(self, entry: Entry, known: Known) -> tuple[Joined, ...]:
-        met = [one for one in known.waiting if self._concerns(one.at, one.clock, entry)]
-        known.waiting = tuple(one for one in known.waiting if one not in met)
+        waiting = known.waiting
+        met = [one for one in waiting if self._concerns(one.at, one.clock, entry)]
+        known.waiting = () if len(met) == len(waiting) else tuple(one for one in waiting if one not in met)
         return tuple(self._decide(entry, one.outcome, one.at, one.clock) for one in met)
 
     def know(self, outcome: Outcome) -> tuple[Joined, ...]:
