@@ -130,7 +130,9 @@ class Series(Struct, array_like=True, gc=False):
         if is_mature:
             if harm is None or guard.learning or loss > guard.cut:
                 proved = guard.take(loss, arl, increase)
-                harm = guard.harm
+                if harm is None and guard.harm is not None:
+                    harm = guard.harm
+                    self.detector.restart()  # it is not fed any more
             else:  # what ``take`` would do, without a call for nearly every loss
                 harm.zeros += 1
         self.outcomes += 1
@@ -143,8 +145,6 @@ class Series(Struct, array_like=True, gc=False):
         if loss * SCALE > scale:
             self.examples = (*self.examples[1 - EXAMPLES :], example)
         if harm is not None:
-            if self.detector.seen:
-                self.detector.restart()
             return proved and guard.is_due(arl)
         change = self.detector.update(loss / scale if loss < scale else 1.0)
         if change is None or not is_mature or self.outcomes < warmup:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-PATIENCE_S = 1.0
-"""How long a sibling is waited for that brings nothing."""
+PATIENCE_S = 15.0
+"""How long a sibling is waited for that brings nothing. A busy worker asks some inputs at a time,
+and a round of all takes it seconds: with less patience than that nothing is read in step just when it matters."""
 
 Name = TypeVar("Name")
 

@@ -28,3 +28,8 @@ def test_inputs_at_the_same_time_are_both_read():
 def test_an_input_that_was_never_read_is_read_first():
     places = {"predictions": Place(float("-inf"), 0.0, True), "outcomes": Place(9.0, 0.0, True)}
     assert ahead(places, SIBLINGS, 0.1) == {"outcomes"}
+
+
+def test_a_sibling_whose_turn_takes_seconds_is_waited_for():
+    places = {"predictions": Place(1.0, 0.0, has_more=True), "outcomes": Place(2.0, 4.9, has_more=True)}
+    assert ahead(places, SIBLINGS, 5.0) == {"outcomes"}
