@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from alerts.grouping import FLAPS
-from alerts.incident import Action, Incident
+from alerts.incident import Action, Child, Incident
 from alerts.links import NOWHERE, Links
 from stream.digits import in_digits
 from stream.events import Finding
@@ -110,13 +110,17 @@ def summary(incident: Incident) -> str:
     """Return one sentence for a phone's screen: what broke, and how much of it when it is more than one model."""
     lead = incident.lead
     verb = "got worse" if lead.direction == "worse" else "changed"
-    change = f"{lead.metric} {verb}, {in_digits(lead.before, DIGITS)} to {in_digits(lead.after, DIGITS)}"
+    change = f"{lead.metric} {verb}, {_levels(lead)}"
     said = lead.summary or f"{lead.model} {lead.version} [{lead.slice}]: {change}"
     count = len(incident.children)
     if count < 2 and not incident.cause:
         return cut(said, SUMMARY)
     below = f" that depend on {cut(incident.cause)}" if incident.cause else ""
     return cut(f"{count} models{below} {verb}. {cut(said, TEXT)} Worst: {worst(incident)[0]}", SUMMARY)
+
+
+def _levels(one: Finding | Child) -> str:
+    return f"{in_digits(one.before, DIGITS)} to {in_digits(one.after, DIGITS)}"
 
 
 def subject(lead: Finding) -> str:
@@ -131,7 +135,7 @@ def worst(incident: Incident) -> list[str]:
     ranked = sorted(incident.children.items(), key=lambda child: (-child[1].harm, child[0]))
     return [
         f"{cut(model, 100)} {cut(child.version, 40)} [{cut(child.slice, 80)}]: "
-        f"{child.metric} {in_digits(child.before, DIGITS)} to {in_digits(child.after, DIGITS)}"
+        f"{child.metric} {_levels(child)}"
         for model, child in ranked
     ]
 
@@ -154,7 +158,7 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Owner", incident.owner),
         ("Model", f"{lead.model} {lead.version}"),
         ("Slice", lead.slice),
-        ("Change", f"{lead.metric} {in_digits(lead.before, DIGITS)} to {in_digits(lead.after, DIGITS)}"),
+        ("Change", f"{lead.metric} {_levels(lead)}"),
         ("Since", when(lead.onset_at)),
         ("Outcomes since" if lead.feature is None else "Values since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),

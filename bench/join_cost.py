@@ -22,11 +22,12 @@ from pathlib import Path
 from stream.events import Instant, Outcome, Prediction
 from stream.join import Join
 from stream.pending import MemoryStore, RocksStore, open_cache
+from stream.settings import WorkerSettings
 
 BATCH, CHECKPOINT = 1_000, 50_000
 HORIZON_S = 1e6
 COUNTRIES, TIERS, DEVICES = ("se", "de", "fr", "it"), ("free", "paid"), ("ios", "android", "web")
-KEPT = 40_000
+KEPT = WorkerSettings().memory_entries
 Figures = dict[str, float]
 
 

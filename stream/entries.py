@@ -120,14 +120,11 @@ class Entries:
         """
         entry = self._live.get(key)
         if entry is None:
+            if key not in self.memory and key not in self._absent:
+                self.fetch([key])
             value = self.memory.get(key)
             if value is None:
-                if self.count <= len(self.memory) or key in self._absent:
-                    return None
-                self.fetch([key])
-                value = self.memory.get(key)
-                if value is None:
-                    return None
+                return None
             entry = self._live[key] = self._codec.load(key, value, names)
         return entry
 

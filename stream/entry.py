@@ -159,13 +159,8 @@ class Codec:
     def serve(self, prediction: Prediction) -> Served:
         """Return what the join and the monitors need of a prediction; its slices in the order of their names."""
         slices, scores, has_scores = prediction.slices, prediction.scores, prediction.scores is not None
-        wanted = (
-            prediction.version,
-            has_scores,
-            *slices,
-            *slices.values(),
-        )  # the place where all slices are text
-        version, names, _, shape = self._recurring.get(wanted) or self._recurs(prediction)
+        wanted = (prediction.version, has_scores, *slices, *slices.values())
+        version, names, _, shape = self._recurring.get(wanted) or self._recurs(prediction, wanted)
         return Served(
             prediction.prediction_id,
             self._strings.get(prediction.model) or self._shared(prediction.model),
@@ -179,17 +174,12 @@ class Codec:
             shape,
         )
 
-    def _recurs(self, prediction: Prediction) -> Recurring:
+    def _recurs(self, prediction: Prediction, wanted: tuple[object, ...]) -> Recurring:
         """Return what recurs; numbers have places of their own by type: True == 1, but not the same slice."""
         slices, has_scores = prediction.slices, prediction.scores is not None
         kinds = (*map(type, slices.values()),)
-        wanted = (
-            prediction.version,
-            has_scores,
-            *slices,
-            *slices.values(),
-            *(kinds if {*kinds} - {str} else ()),
-        )
+        if {*kinds} - {str}:
+            wanted += kinds
         found = self._recurring.get(wanted)
         if found is None:
             shape = _encode((prediction.version, has_scores, slice_names(slices)))
@@ -213,15 +203,10 @@ class Codec:
         Raises:
             OverflowError: a label is a whole number beyond 64 bits; the wire makes such ones floats.
         """
-        served, known, older = entry.served, entry.known, entry.older
-        if served is None or older:
-            return _encode((*_fields(entry), known, tuple(map(_fields, older))))
-        if known is not None or entry.fate:
-            return _encode((*_fields(entry), known, ()))
-        said = (served.shape, served.bins) if served.bins else served.shape
-        if served.scores is not None:
-            return _encode((said, served.at, served.prediction, entry.clock, served.scores))
-        return _encode((said, served.at, served.prediction, entry.clock))
+        row = _fields(entry)
+        if entry.known is None and not entry.older and not entry.fate:
+            return _encode(row[:5] if row[4] is not None else row[:4])
+        return _encode((*row, entry.known, tuple(map(_fields, entry.older))))
 
     def load(self, key: bytes, value: bytes, names: tuple[str, str] | None = None) -> Entry:
         """Return the entry that ``dump`` wrote; ``names`` are those of the key, if known.
@@ -241,8 +226,7 @@ class Codec:
         if said is not None and row.label is not None:
             if not isinstance(said, bytes):
                 said, bins = said
-            form = self._shaped.get(said) or self._shape(said)
-            version, slices, has_scores, shape = form
+            version, slices, has_scores, shape = self._shaped.get(said) or self._shape(said)
             model, name = names
             served = Served(
                 name, model, version, row.at, row.label, has_scores, slices, bins, row.scores, shape

@@ -21,7 +21,7 @@ from stream.rules import Rules
 from stream.series import Series
 from stream.tally import Onlooker, Tally
 from stream.version import close_cohorts, expect
-from stream.wire import decode_event, encode, partition_for, read_event, unwrap
+from stream.wire import encode, partition_for, read_event
 
 CLOCKS = b"tidewatch.clocks"
 WAITING, DUPLICATE = Reason.WAITING, Reason.DUPLICATE_PREDICTION
@@ -144,15 +144,10 @@ class InputFold:
         found: list[tuple[Event, int, str]] = []
         monitors, tolerance = self.monitors, self._rules.tolerance
         for record in records:
-            value, source = record.value, ""
-            try:  # as ``read_event``, for two calls less
-                if record.headers:
-                    value, source = unwrap(value, record.headers)
-                event = decode_event(value, record.timestamp / 1000.0, tolerance)
-            except DecodeError as fault:
-                self._refuse(record, fault, tally)
-                continue
-            if event.model in monitors or self._is_home(event.model):
+            event, source = read_event(record.value, record.headers, record.timestamp / 1000.0, tolerance)
+            if isinstance(event, DecodeError):
+                self._refuse(record, event, tally)
+            elif event.model in monitors or self._is_home(event.model):
                 found.append((event, record.timestamp, source))
             else:
                 self._forward(record, event.model, source, tally)

@@ -125,27 +125,20 @@ class Series(Struct, array_like=True, gc=False):
         length of ``arl`` losses for a relative rise of ``increase``. Nothing is judged nor learned as a reference
         while the labels are no fair sample.
         """
-        guard, proved = self.guard, False
-        harm = guard.harm
-        if is_mature:
-            if harm is None or guard.learning or loss > guard.cut:
-                proved = guard.take(loss, arl, increase)
-                if harm is None and guard.harm is not None:
-                    harm = guard.harm
-                    self.detector.restart()  # it is not fed any more
-            else:  # what ``take`` would do, without a call for nearly every loss
-                harm.zeros += 1
+        proved = is_mature and self.guard.take(loss, arl, increase)
         self.outcomes += 1
         self.loss_total += loss
         self.history.add(at, loss)
         scale = self.scale
         if not scale:
             self._calibrate(loss, warmup)
-            return proved and guard.is_due(arl)
+            return proved and self.guard.is_due(arl)
         if loss * SCALE > scale:
             self.examples = (*self.examples[1 - EXAMPLES :], example)
-        if harm is not None:
-            return proved and guard.is_due(arl)
+        if self.guard.harm is not None:
+            if self.detector.seen:
+                self.detector.restart()
+            return proved and self.guard.is_due(arl)
         change = self.detector.update(loss / scale if loss < scale else 1.0)
         if change is None or not is_mature or self.outcomes < warmup:
             return False

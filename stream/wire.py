@@ -16,7 +16,7 @@ from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
 from stream.events import Errors, Event, Finding, Instant, Outcome, Prediction, Rollout, Told
-from stream.instant import MILLISECONDS_FROM, read_instant
+from stream.instant import read_instant
 from stream.refusal import DecodeError, Refusal, faults
 
 MAX_BYTES = 256 * 1024
@@ -57,9 +57,6 @@ class _At(Struct):
 
 def _read(kind: type, value: Any) -> Any:
     if kind is Instant:
-        # mostly, and a call costs
-        if type(value) is float and -MILLISECONDS_FROM < value < MILLISECONDS_FROM:
-            return Instant(value)
         return read_instant(value)
     raise NotImplementedError(f"no way to read {kind}")
 
@@ -88,7 +85,7 @@ def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) 
     Raises:
         DecodeError: the bytes are not an event; says the reason, the field, the value and what is wanted.
     """
-    raw = value if value is not None and len(value) <= MAX_BYTES else _sized(value)
+    raw = _sized(value)
     try:
         event: Event = _decode_event(raw)
         if type(event) is Prediction:

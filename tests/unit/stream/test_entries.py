@@ -1,3 +1,5 @@
+"""What the join has in memory between batches, and what a checkpoint is given of it."""
+
 import pytest
 from msgspec.structs import replace
 
@@ -32,12 +34,22 @@ def opened(entries, codec, at=1.0):
     return entry
 
 
-def put(entries, store):
-    changes = entries.freeze(POSITION)
+def touched(entries):
+    entry = entries.find(KEY)
+    entries.touch(entry)
+    return entry
+
+
+def write(entries, store, changes):
     for _ in entries.dump():
         pass
     store.write(changes, {})
     entries.written(changes.epoch)
+
+
+def put(entries, store):
+    changes = entries.freeze(POSITION)
+    write(entries, store, changes)
     return changes
 
 
@@ -66,9 +78,7 @@ def test_records_are_told_from_freeze_to_freeze_not_from_batch_to_batch(store, c
     first = put(entries, store)
     assert (first.records, first.gone) == ([record(OPEN, 1.0, KEY)], [])
     for fate in (4, 1):  # given up, then decided: two batches, in both of which it waits for nothing
-        entry = entries.find(KEY)
-        entries.touch(entry)
-        entry.fate = fate
+        touched(entries).fate = fate
         entries.seal()
     second = put(entries, store)
     assert (second.records, second.gone) == ([record(DECAYING, 1.0, KEY)], [record(OPEN, 1.0, KEY)])
@@ -104,14 +114,10 @@ def test_what_changed_since_a_freeze_stays_in_memory_though_nothing_is_kept(stor
     entries = Entries(store, codec, 0, 0)
     opened(entries, codec)
     changes = entries.freeze(POSITION)
-    entry = entries.find(KEY)
-    entries.touch(entry)
+    entry = touched(entries)
     entry.served = replace(entry.served, bins=b"\1")
     entries.seal()
-    for _ in entries.dump():
-        pass
-    store.write(changes, {})
-    entries.written(changes.epoch)
+    write(entries, store, changes)
     assert [*entries.memory] == [KEY]
     assert entries.find(KEY).served.bins == b"\1"
     put(entries, store)
@@ -127,8 +133,7 @@ def test_a_freeze_lists_what_was_frozen_not_what_came_after(store, codec):
     for _ in entries.dump():
         pass
     assert [key for key, value in changes.entries if value is not None] == [KEY]
-    store.write(changes, {})
-    entries.written(changes.epoch)
+    write(entries, store, changes)
     assert len(store.entries) == 1
     put(entries, store)
     assert (store.entries, store.records) == ({}, [])
@@ -138,9 +143,7 @@ def test_what_changed_and_went_between_two_freezes_is_deleted(store, codec):
     entries = Entries(store, codec, 9, 0)
     opened(entries, codec)
     put(entries, store)
-    entry = entries.find(KEY)
-    entries.touch(entry)
-    entry.fate = 4
+    touched(entries).fate = 4
     entries.seal()
     entries.remove(KEY)
     put(entries, store)
@@ -151,12 +154,9 @@ def test_what_changed_in_a_later_freeze_stays_when_an_earlier_one_is_written(sto
     entries = Entries(store, codec, 0, 0)
     opened(entries, codec)
     first = entries.freeze(POSITION)
-    entry = entries.find(KEY)
-    entries.touch(entry)
-    entry.fate = 4
+    touched(entries).fate = 4
     entries.freeze(POSITION)
-    store.write(first, {})
-    entries.written(first.epoch)
+    write(entries, store, first)
     assert entries.find(KEY).fate == 4
 
 
@@ -167,8 +167,7 @@ def test_what_comes_back_as_it_was_after_its_removal_was_frozen_has_its_record(s
     entries.remove(KEY)
     first = entries.freeze(POSITION)
     opened(entries, codec)
-    store.write(first, {})
-    entries.written(first.epoch)
+    write(entries, store, first)
     put(entries, store)
     assert store.records == [record(OPEN, 1.0, KEY)]
 
