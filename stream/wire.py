@@ -112,7 +112,9 @@ def read_event(
         data, source = unwrap(value, headers) if headers else (value, "")
         return decode_event(data, received_at, tolerance), source
     except DecodeError as fault:
-        return fault, ""
+        # where it was raised holds the fold's frames, and they hold it
+        fault.__context__ = None
+        return fault.with_traceback(None), ""
 
 
 def headers_in_file(line: bytes) -> Sequence[tuple[str, bytes]]:

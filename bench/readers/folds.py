@@ -51,7 +51,7 @@ class Feed:
 
     def __init__(self, models: int, flush_every: int) -> None:
         settings = load()
-        self.app, factory = _worker(settings)  # the application owns the folder of the join's disk store
+        self.app, factory = worker_folds(settings)  # the application owns the folder of the join's disk store
         self.topics = settings.topics
         self.folds = [factory(number, lambda: None) for number in range(settings.topics.partitions)]
         self.keys = model_names(models)
@@ -89,7 +89,7 @@ class Feed:
                 pass
 
 
-def _worker(settings: Settings) -> tuple[engine.EngineApp, PartitionFactory]:
+def worker_folds(settings: Settings) -> tuple[engine.EngineApp, PartitionFactory]:
     """Return the application, not started, and the factory of folds that it gives to its engine."""
     plans: list[engine.Plan] = []
 

@@ -29,7 +29,7 @@ from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
 from stream.engine.scrape import Rendered
 from stream.engine.telemetry import EngineTelemetry
-from stream.garbage import collect_seldom
+from stream.garbage import ALL_S, collect_all, collect_seldom, out_of_sight
 from stream.settings import KafkaSettings
 
 LOG = structlog.get_logger()
@@ -157,7 +157,8 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
             try:
                 for part in batch.parts():
                     await keeper.precedence.rest()
-                    keeper.apply(part)
+                    with out_of_sight():
+                        keeper.apply(part)
                     await asyncio.sleep(0)  # a queue that is not empty never yields
             except Exception as fault:
                 # Faust would acknowledge the batch and go on; a hole in the state is worse than a stop.
@@ -197,7 +198,13 @@ def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
             await asyncio.sleep(PACE_S)
             epoch = _look(app, telemetry, epoch)
 
+    async def collect_now_and_then() -> None:
+        while not app.should_stop:
+            await app.sleep(ALL_S)
+            collect_all()
+
     app.task(measure_stalls)
+    app.task(collect_now_and_then)
     app.task(watch_pace)
 
 

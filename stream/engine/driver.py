@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import faust
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage, Message
@@ -21,7 +21,9 @@ from mode.utils.futures import notify
 
 from stream.engine.alignment import Place, ahead
 from stream.engine.batch import Batch
+from stream.engine.fetched import slim
 from stream.engine.keeper import Keeper
+from stream.engine.partition import Record
 
 FETCH_WAIT_MS = 20
 GROUP_S = 5.0
@@ -50,6 +52,11 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         # a broker answers one fetch at a time: while it holds one for topics without news, the others wait
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def _fetch_records(self, consumer: Any, *what: Any, **how: Any) -> Any:
+        if consumer._fetcher is not None:
+            slim(consumer._fetcher)
+        return await super()._fetch_records(consumer, *what, **how)
 
     def reach(self, tp: TP) -> tuple[int, int]:
         """Return from which offset is read next, and below which there is something; 0 while not known.
@@ -156,10 +163,21 @@ class Consumer(stock.Consumer):
             if offset is not None and tp in self.assignment():
                 await self._seek(tp, offset)
 
-    def _batch_message(self, tp: TP, batch: Sequence[ConsumerRecord], epoch: int) -> ConsumerMessage:
-        message = self._to_message(tp, batch[-1])
-        message.value = Batch(batch, epoch)  # type: ignore[assignment]
-        return message
+    def _batch_message(self, tp: TP, batch: Sequence[Record], epoch: int) -> ConsumerMessage:
+        last = batch[-1]
+        return ConsumerMessage(
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=last.offset,
+            timestamp=last.timestamp / 1000.0,
+            timestamp_type=0,
+            headers=None,
+            key=None,
+            value=cast(Any, Batch(batch, epoch)),
+            checksum=None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
 
     async def perform_seek(self) -> None:
         """Restore the state of what was assigned, and read on from there: flow resumes right after this."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from stream.engine.probe import Probe, Step
 from stream.engine.restore import Restore
 from stream.engine.slices import Slices
 from stream.engine.telemetry import EngineTelemetry
+from stream.garbage import collect_all
 
 LOG = structlog.get_logger()
 DUTY = 0.2
@@ -217,8 +217,7 @@ class Keeper:
                     await self._take(number, Restore(consumer, inputs))
         await self.close_parked()
         self._telemetry.partitions.set(len(numbers))
-        gc.collect()
-        gc.freeze()  # the garbage collector need not look through what was restored again
+        collect_all()
         self.fenced_at = None
         LOG.info("assigned", partitions=numbers)
         return {tp: held.offsets[tp.topic] for tp, held in self._assigned(assigned)}
