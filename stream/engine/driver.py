@@ -30,6 +30,16 @@ GROUP_S = 5.0
 """Between two looks whether this process is still in its group."""
 
 
+class Rewound(Exception):
+    """An input went on below what was read of it: what comes would be taken for known, and passed over."""
+
+    def __init__(self, tp: TP, offset: int, read_until: int) -> None:
+        super().__init__(
+            f"{tp.topic}-{tp.partition} goes on at offset {offset}, but was read up to {read_until}: the topic"
+            " was made again, or has lost its end; want a topic of another name (docs/operations.md)"
+        )
+
+
 class BatchSchema(faust.Schema):  # type: ignore[type-arg]
     """Hands the fetched batch to the agent as it is; decoding belongs to the fold."""
 
@@ -97,6 +107,8 @@ class Consumer(stock.Consumer):
         super().__init__(*args, **kwargs)
         self._places: dict[TP, Place] = {}
         self._delivered: dict[TP, int] = {}
+        self._read_from: dict[TP, int] = {}
+        """Below which offset nothing may come: where it was sought, or what the last fetch brought ends."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -129,6 +141,10 @@ class Consumer(stock.Consumer):
                 await self._read_again(records)
                 return
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
+                if batch[0].offset < self._read_from.get(tp, 0):
+                    await self.crash(Rewound(tp, batch[0].offset, self._read_from[tp]))
+                    return
+                self._read_from[tp] = batch[-1].offset + 1
                 self._places[tp] = Place(batch[-1].timestamp, time.monotonic(), has_more=True)
                 yield tp, self._batch_message(tp, batch, epoch)
 
@@ -162,6 +178,7 @@ class Consumer(stock.Consumer):
             offset = self._keeper.next_offset(tp)
             if offset is not None and tp in self.assignment():
                 await self._seek(tp, offset)
+                self._read_from[tp] = offset
 
     def _batch_message(self, tp: TP, batch: Sequence[Record], epoch: int) -> ConsumerMessage:
         last = batch[-1]
@@ -186,7 +203,7 @@ class Consumer(stock.Consumer):
             await self._seek(tp, offset)
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
-        self._places, self._delivered = {}, {}
+        self._places, self._delivered, self._read_from = {}, {}, dict(offsets)
         self._keeper.resume()
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:

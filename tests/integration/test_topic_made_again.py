@@ -1,0 +1,66 @@
+"""A topic that is made again under its name under a running worker: its records would be taken for known ones."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from stream import topics
+from stream.demo.processes import Child, free_port
+from stream.events import Prediction
+from stream.wire import encode
+from tests.conftest import Kafka
+
+EVENTS = 20
+
+
+async def send(kafka: Kafka, numbers: range) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka.brokers) as producer:
+        for number in numbers:
+            event = Prediction(
+                prediction_id=str(number), model="m", version="v", at=time.time(), prediction="y"
+            )
+            topic = kafka.settings().topics.predictions
+            await producer.send_and_wait(topic, encode(event), key=event.model.encode())
+
+
+async def make_again(kafka: Kafka, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.brokers)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
+        while True:
+            if topic not in await admin.list_topics():
+                break
+            await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
+    assert not (await topics.create(kafka.settings())).faults
+
+
+async def ended(kafka: Kafka, folder: Path) -> tuple[int, str]:
+    """Return the exit code of a worker whose predictions were made again, and its log."""
+    assert not (await topics.create(kafka.settings())).faults
+    own = {"port": free_port(), "data_dir": folder / "data"}
+    child = Child("worker", kafka.environment(worker=own), folder, own["port"])
+    try:
+        await child.ready()
+        await send(kafka, range(EVENTS))
+        while not await child.figure("tidewatch_events_total") >= EVENTS:
+            child.check()
+            await asyncio.sleep(0.1)
+        await make_again(kafka, kafka.settings().topics.predictions)
+        await send(kafka, range(EVENTS, EVENTS + 1))
+        code = await asyncio.to_thread(child.process.wait, 60)
+        return code, child.log.read_text()
+    finally:
+        child.stop()
+
+
+def test_a_worker_ends_and_says_which_topic_was_made_again(kafka: Kafka, tmp_path: Path) -> None:
+    code, log = asyncio.run(asyncio.wait_for(ended(kafka, tmp_path), 150))
+    assert code == 1
+    assert f"goes on at offset 0, but was read up to {EVENTS}: the topic was made again" in log
+    assert kafka.settings().topics.predictions in log
