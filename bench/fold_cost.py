@@ -2,10 +2,12 @@
 
     python -m bench.fold_cost [--models 200] [--records 800000] [--every 20000] [--known]
 
-No Kafka: the worker's own folds, in memory of this process and with their join on disk, are fed in pieces of 500
-records, and each has a checkpoint after ``--every`` records of its own. ``--known``: all models have references,
-as in ``make bench``. The last line is one JSON object. Compare only runs of the same minutes: the machine's other
-users move these figures by half.
+No Kafka: the worker's own folds, in memory of this process and with their join on disk, are fed in pieces of
+500 records, and each has a checkpoint after ``--every`` records of its own; nan where there was none.
+``--known``: all models have references, as in ``make bench``. A line for each fifth of W; the last line is
+one JSON object, the mean of the last two fifths. ``garbage_us`` is the collector's part of the others.
+Records are named tuples here, which the collector follows, those of a worker are not. Compare only runs of
+the same minutes: others on the machine move these figures by half and more.
 """
 
 from __future__ import annotations
@@ -13,19 +15,20 @@ from __future__ import annotations
 import argparse
 import gc
 import heapq
-import json
 import os
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from bench import reference
+from bench.cluster import as_json
 from bench.readers.folds import Arrived, worker_folds
 from bench.workload import Mix, draw, model_names, outcomes, predictions
 from stream.engine.partition import Partition
@@ -75,25 +78,27 @@ class Cost:
         self.spent = dict.fromkeys(PARTS, 0.0)
         self.records = self.states = self.bytes = 0
         self._garbage_at = 0.0
+        self._is_ours = False
         gc.callbacks.append(self._collecting)
 
     def _collecting(self, phase: str, _: object) -> None:
         if phase == "start":
             self._garbage_at = time.perf_counter()
-        else:
+        elif self._is_ours:
             self.spent["garbage"] += time.perf_counter() - self._garbage_at
 
     def apply(self, fold: Partition, records: list[Arrived]) -> None:
         """Fold a piece."""
-        began = time.perf_counter()
+        self._is_ours, began = True, time.perf_counter()
         with out_of_sight():
             fold.apply(records)
         self.spent["apply"] += time.perf_counter() - began
+        self._is_ours = False
         self.records += len(records)
 
     def checkpoint(self, fold: Partition) -> None:
         """Have a checkpoint made, and throw it away."""
-        began = time.perf_counter()
+        self._is_ours, began = True, time.perf_counter()
         for _, value in fold.freeze({}).state:
             self.states += 1
             self.bytes += len(value or b"")
@@ -102,11 +107,14 @@ class Cost:
             pass
         self.spent["state"] += stored - began
         self.spent["committed"] += time.perf_counter() - stored
+        self._is_ours = False
 
     def take(self) -> dict[str, float]:
         """Return microseconds a record by part, and states and their bytes a record; begin anew."""
         records = max(self.records, 1)
         found = {f"{part}_us": 1e6 * spent / records for part, spent in self.spent.items()}
+        if not self.states:
+            found |= {"state_us": nan, "committed_us": nan}
         found["all_us"] = sum(found[f"{part}_us"] for part in ("apply", "state", "committed"))
         found |= {"states": self.states / records, "state_bytes": self.bytes / records}
         self.spent = dict.fromkeys(PARTS, 0.0)
@@ -154,7 +162,7 @@ def measure(models: int, count: int, every: int) -> None:
     ranges.append(cost.take())
     late = ranges[-2:]
     found = {name: sum(one[name] for one in late) / len(late) for name in late[0]}
-    sys.stdout.write(json.dumps({name: round(value, 3) for name, value in found.items()}) + "\n")
+    sys.stdout.write(as_json(found) + "\n")
 
 
 def _told(found: dict[str, float]) -> str:

@@ -201,7 +201,8 @@ def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
     async def collect_now_and_then() -> None:
         while not app.should_stop:
             await app.sleep(ALL_S)
-            collect_all()
+            if not app.should_stop:
+                collect_all()
 
     app.task(measure_stalls)
     app.task(collect_now_and_then)

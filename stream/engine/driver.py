@@ -30,8 +30,8 @@ GROUP_S = 5.0
 """Between two looks whether this process is still in its group."""
 
 
-class Rewound(Exception):
-    """An input went on below what was read of it: what comes would be taken for known, and passed over."""
+class MadeAgain(Exception):
+    """An input goes on below what was read of it: what comes would be taken for known, and passed over."""
 
     def __init__(self, tp: TP, offset: int, read_until: int) -> None:
         super().__init__(
@@ -64,7 +64,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         return consumer
 
     async def _fetch_records(self, consumer: Any, *what: Any, **how: Any) -> Any:
-        if consumer._fetcher is not None:
+        if self.consumer.flow_active and consumer._fetcher is not None:
             slim(consumer._fetcher)
         return await super()._fetch_records(consumer, *what, **how)
 
@@ -74,13 +74,29 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         Commit markers of transactions take offsets too, so what follows the newest record is not the end. An open
         transaction hides what comes after its first record.
         """
-        subscription = None if self._consumer is None else self._consumer._subscription.subscription
-        assignment = None if subscription is None else subscription.assignment
+        assignment = self.generation()
         if assignment is None or tp not in assignment.tps:
             return 0, 0
         state = assignment.state_value(tp)
         stable = state.lso
         return state._position or 0, (state.highwater if stable is None or stable < 0 else stable) or 0
+
+    def generation(self) -> Any:
+        """Return aiokafka's assignment, a new object at each rebalance; ``None`` before the first."""
+        subscription = None if self._consumer is None else self._consumer._subscription.subscription
+        return None if subscription is None else subscription.assignment
+
+    async def seek_to(self, offsets: Mapping[TP, int]) -> Any:
+        """Read on from these offsets, and return the assignment that was sought on.
+
+        It is done in this thread: a fetch goes through what a seek throws away.
+        """
+        return await self.call_thread(self._seek_to, offsets)
+
+    async def _seek_to(self, offsets: Mapping[TP, int]) -> Any:
+        for tp, offset in offsets.items():
+            self._ensure_consumer().seek(tp, offset)
+        return self.generation()
 
     async def check_group(self) -> None:
         """Raise the ``KafkaError`` that keeps this process out of its group."""
@@ -107,8 +123,10 @@ class Consumer(stock.Consumer):
         super().__init__(*args, **kwargs)
         self._places: dict[TP, Place] = {}
         self._delivered: dict[TP, int] = {}
+        self._sought_on: Any = None
+        """The assignment on which ``perform_seek`` sought; on a newer one a fetch may begin anywhere."""
         self._read_from: dict[TP, int] = {}
-        """Below which offset nothing may come: where it was sought, or what the last fetch brought ends."""
+        """The lowest offset that may come next: where it was sought, or after what was delivered last."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -141,12 +159,16 @@ class Consumer(stock.Consumer):
                 await self._read_again(records)
                 return
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
-                if batch[0].offset < self._read_from.get(tp, 0):
-                    await self.crash(Rewound(tp, batch[0].offset, self._read_from[tp]))
+                if self._goes_back(tp, batch[0].offset):
+                    await self.crash(MadeAgain(tp, batch[0].offset, self._read_from[tp]))
                     return
                 self._read_from[tp] = batch[-1].offset + 1
                 self._places[tp] = Place(batch[-1].timestamp, time.monotonic(), has_more=True)
                 yield tp, self._batch_message(tp, batch, epoch)
+
+    def _goes_back(self, tp: TP, offset: int) -> bool:
+        is_sought = cast(ConsumerThread, self._thread).generation() is self._sought_on
+        return is_sought and offset < self._read_from.get(tp, 0)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109
         """Fetch, but not from what is ahead of its siblings."""
@@ -177,7 +199,7 @@ class Consumer(stock.Consumer):
         for tp in places:
             offset = self._keeper.next_offset(tp)
             if offset is not None and tp in self.assignment():
-                await self._seek(tp, offset)
+                await cast(ConsumerThread, self._thread).seek_to({tp: offset})
                 self._read_from[tp] = offset
 
     def _batch_message(self, tp: TP, batch: Sequence[Record], epoch: int) -> ConsumerMessage:
@@ -199,11 +221,11 @@ class Consumer(stock.Consumer):
     async def perform_seek(self) -> None:
         """Restore the state of what was assigned, and read on from there: flow resumes right after this."""
         offsets = await self._keeper.restore(self.assignment())
+        sought_on = await cast(ConsumerThread, self._thread).seek_to(offsets)
         for tp, offset in offsets.items():
-            await self._seek(tp, offset)
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
-        self._places, self._delivered, self._read_from = {}, {}, dict(offsets)
+        self._places, self._delivered, self._read_from, self._sought_on = {}, {}, dict(offsets), sought_on
         self._keeper.resume()
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:

@@ -1,7 +1,7 @@
 """Edge. A fetched record with nothing but what a fold asks for.
 
 aiokafka makes a dataclass of eleven fields of each record, in Python: that took as long as decoding the record's
-JSON. And tens of thousands of them wait between fetch and fold, where the garbage collector looked through them.
+JSON. And thousands of them wait between fetch and fold, where the garbage collector looked through them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stream.engine.partition import Header
 
 
 class Fetched(Struct, frozen=True, gc=False):
-    """A ``Record``."""
+    """A ``Record`` of the engine."""
 
     topic: str
     partition: int
@@ -29,9 +29,9 @@ class Fetched(Struct, frozen=True, gc=False):
 def slim(fetcher: Any) -> None:
     """Have aiokafka's fetcher make ``Fetched`` of what it holds.
 
-    What comes later, while it is waited for, is of aiokafka's own kind: few, since nothing was there then.
+    What comes while it is waited for is of aiokafka's own kind, which a fold takes too: it has less to do then.
     """
-    for held in fetcher._records.values():
+    for held in list(fetcher._records.values()):
         unpacking = getattr(held, "_partition_records", None)  # an error has none
         if unpacking is not None:
             unpacking._consumer_record = _fetched

@@ -18,7 +18,7 @@ from stream.engine.liveness import Lag
 from stream.engine.partition import Partition, PartitionFactory
 from stream.engine.precedence import Precedence
 from stream.engine.probe import Probe, Step
-from stream.engine.restore import Restore
+from stream.engine.restore import Restore, refuse_fewer
 from stream.engine.slices import Slices
 from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import collect_all
@@ -208,6 +208,7 @@ class Keeper:
         """
         inputs = self._custody.inputs
         numbers = sorted({tp.partition for tp in assigned if tp.topic in inputs})
+        refuse_fewer(inputs, numbers, assigned)
         self.restoring = True
         self.epoch += 1
         self._park()

@@ -9,7 +9,7 @@ Header = tuple[str, bytes]
 
 
 class Record(Protocol):
-    """One Kafka record as aiokafka hands it over; ``timestamp`` is epoch milliseconds."""
+    """One Kafka record; ``timestamp`` is epoch milliseconds."""
 
     @property
     def topic(self) -> str:

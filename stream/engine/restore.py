@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -56,6 +56,24 @@ class Restore:
         async for batch in read_range(self._consumer, tp, start, end):
             fold.rebuild(batch)
             await slices.pause()
+
+
+class InputGone(Exception):
+    """An input topic is not there any more."""
+
+
+def refuse_fewer(inputs: Sequence[str], numbers: Sequence[int], assigned: Collection[TopicPartition]) -> None:
+    """Refuse partitions that come without one of their inputs: nothing would be read of it until a rebalance.
+
+    Raises:
+        InputGone: names the topics.
+    """
+    gone = [topic for topic in inputs if any(TopicPartition(topic, one) not in assigned for one in numbers)]
+    if gone:
+        raise InputGone(
+            f"{', '.join(gone)}: the group was given the other inputs without it: Kafka did not have it then;"
+            " if it was made again under its name, see docs/operations.md"
+        )
 
 
 def refuse_shorter(offsets: Mapping[str, int], ends: Mapping[TopicPartition, int]) -> None:
