@@ -110,7 +110,9 @@ class Join:
         waiting = known.waiting
         met = [one for one in waiting if self._concerns(one.at, one.clock, entry)]
         known.waiting = () if len(met) == len(waiting) else tuple(one for one in waiting if one not in met)
-        return tuple(self._decide(entry, one.outcome, one.at, one.clock) for one in met)
+        return tuple(
+            replace(self._decide(entry, one.outcome, one.at, one.clock), has_waited=True) for one in met
+        )
 
     def know(self, outcome: Outcome) -> tuple[Joined, ...]:
         """Take an outcome; ``WAITING`` when its prediction has not come yet."""

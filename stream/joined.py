@@ -65,3 +65,5 @@ class Joined(Struct, frozen=True, gc=False):
     outcome: Label | None = None
     outcome_at: float = float("nan")
     previous: Label | None = None
+    has_waited: bool = False
+    """Whether the outcome was read before its prediction."""
