@@ -121,10 +121,15 @@ def suite(chosen: Sequence[Storm], seed: int, events: int, per_s: float) -> list
                     tell(verdicts[-1])
                 verdicts.append(
                     rounds.shown(
-                        cluster, records, shape, storm, seed + zlib.crc32(storm.name.encode()), per_s
+                        cluster,
+                        records,
+                        shape,
+                        storm,
+                        seed + zlib.crc32(storm.name.encode()),
+                        per_s,
+                        calm[storm.load],
                     )
                 )
-                verdicts[-1].compare(calm[storm.load])
                 tell(verdicts[-1])
     return verdicts
 
@@ -145,7 +150,7 @@ def tell(verdict: Verdict) -> None:
     )
     for what in verdict.not_shown:
         print(f"       NOT SHOWN, in {verdict.tries} tries: {what}")
-    for line in verdict.miscounted[:12]:
+    for line in (*verdict.miscounted[:12], *(f"lost: {one}" for one in verdict.lost_findings[:12])):
         print(f"       {line}", flush=True)
 
 

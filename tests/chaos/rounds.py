@@ -34,6 +34,8 @@ class Verdict(FaultPoints):
     miscounted: list[str] = field(default_factory=list)
     findings: Findings = field(default_factory=Counter)
     lost: int = 0
+    lost_findings: list[str] = field(default_factory=list)
+    """Their ids and states."""
     extra: int = 0
     duplicated: int = 0
     input_repeated: int = 0
@@ -84,26 +86,39 @@ class Verdict(FaultPoints):
 
     def compare(self, calm: Verdict) -> None:
         """Compare findings and figures with those of the undisturbed run of the same events."""
-        self.lost = len(calm.findings.keys() - self.findings.keys())
+        self.lost_findings = sorted(" ".join(one) for one in calm.findings.keys() - self.findings.keys())
+        self.lost = len(self.lost_findings)
         self.extra = len(self.findings.keys() - calm.findings.keys())
         self.miscounted += figures.unlike(self.rows, calm.rows)
 
 
 def shown(
-    cluster: Cluster, records: Sequence[Sent], shape: Shape, storm: Storm, seed: int, per_s: float
+    cluster: Cluster,
+    records: Sequence[Sent],
+    shape: Shape,
+    storm: Storm,
+    seed: int,
+    per_s: float,
+    calm: Verdict,
 ) -> Verdict:
     """Run a round, and once more when it was right and did not show what it is for."""
-    verdict = run(cluster, records, shape, storm, seed, per_s)
+    verdict = run(cluster, records, shape, storm, seed, per_s, calm)
     if verdict.is_right and verdict.not_shown:
-        verdict = run(cluster, records, shape, storm, seed + 1, per_s)
+        verdict = run(cluster, records, shape, storm, seed + 1, per_s, calm)
         verdict.tries = 2
     return verdict
 
 
 def run(
-    cluster: Cluster, records: Sequence[Sent], shape: Shape, storm: Storm, seed: int, per_s: float
+    cluster: Cluster,
+    records: Sequence[Sent],
+    shape: Shape,
+    storm: Storm,
+    seed: int,
+    per_s: float,
+    calm: Verdict | None = None,
 ) -> Verdict:
-    """Run one round on topics of its own and return what it showed."""
+    """Run one round on topics of its own and return what it showed, compared with ``calm`` if there is one."""
     prefix = f"chaos-{uuid4().hex[:8]}."
     replication = len(cluster.nodes)
     variables = service.environment(cluster.brokers, prefix, shape.partitions, replication)
@@ -121,6 +136,8 @@ def run(
             sender = Sender(cluster.brokers, prefix, records, per_s)
             _weather(sender, ground, storm, log, verdict)
             _judge(verdict, cluster, prefix, records, shape, log, variables)
+            if calm is not None:
+                verdict.compare(calm)
         finally:
             fleet.end()
         verdict.exits = [f"{worker.name} {code}" for worker in fleet.workers for code in worker.exits]
