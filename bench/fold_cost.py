@@ -72,7 +72,7 @@ def pieces(models: int, count: int, topics: tuple[str, str], partitions: int) ->
 
 
 class Cost:
-    """Seconds by part, and what checkpoints wrote, since the last ``lines``."""
+    """Seconds by part, and what checkpoints wrote, since the last ``take``."""
 
     def __init__(self) -> None:
         self.spent = dict.fromkeys(PARTS, 0.0)

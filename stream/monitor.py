@@ -200,9 +200,7 @@ class Monitor(Struct, array_like=True, gc=False):
             version.reckon(at, route, judgement)
         if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":
             self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
-        # an outcome that was read before its prediction says nothing of whether predictions still come
-        is_fair = joined.has_waited or joined.outcome_at - route[0].newest_at <= version.patience_s
-        is_mature = version.is_mature and is_fair
+        is_mature = version.is_fair(joined)
         if served.bins:
             where = with_class(served.slices, version.task, joined.outcome)
             version.rows.add(at, min(loss, widest(route) or loss), where, served.bins)

@@ -14,7 +14,7 @@ from stream.aspects import Aspects
 from stream.confidence import Confidence
 from stream.events import ALL, Task
 from stream.figures.sums import WIDTHS, Sums
-from stream.joined import Served
+from stream.joined import Joined, Served
 from stream.judge import budget
 from stream.judge.budget import WEEK_S
 from stream.judge.guard import Guard
@@ -128,6 +128,14 @@ class Version(Struct, array_like=True, gc=False):
         for aspect in self.aspects.all():
             aspect.guard.aim(self.arl)
             aspect.guard.is_seasoned = is_seasoned
+
+    def is_fair(self, joined: Joined) -> bool:
+        """Return whether a label is one of a fair sample.
+
+        An outcome that was read before its prediction says nothing of whether predictions still come.
+        """
+        is_in_time = joined.has_waited or joined.outcome_at - self.series[ALL].newest_at <= self.patience_s
+        return self.is_mature and is_in_time
 
     def is_harmed(self, since: float = -inf) -> bool:
         """Return whether a finding of a loss is open that says something of the time ``since``."""

@@ -134,14 +134,17 @@ class Consumer(stock.Consumer):
     @Service.task
     async def _watch_group(self) -> None:
         """Stop the worker when it can't be in its group any more; aiokafka tells that only those who read."""
-        thread = cast(ConsumerThread, self._thread)
         while not self.should_stop:
             await self.sleep(GROUP_S)
             try:
-                await thread.check_group()
+                await self._fetching.check_group()
             except KafkaError as fault:
                 await self.crash(fault)
                 return
+
+    @property
+    def _fetching(self) -> ConsumerThread:
+        return cast(ConsumerThread, self._thread)
 
     @property
     def _keeper(self) -> Keeper:
@@ -167,7 +170,7 @@ class Consumer(stock.Consumer):
                 yield tp, self._batch_message(tp, batch, epoch)
 
     def _goes_back(self, tp: TP, offset: int) -> bool:
-        is_sought = cast(ConsumerThread, self._thread).generation() is self._sought_on
+        is_sought = self._fetching.generation() is self._sought_on
         return is_sought and offset < self._read_from.get(tp, 0)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109
@@ -183,12 +186,12 @@ class Consumer(stock.Consumer):
 
     def _place(self, tp: TP) -> Place:
         place = self._places.setdefault(tp, Place(float("-inf"), time.monotonic(), has_more=False))
-        position, end = cast(ConsumerThread, self._thread).reach(tp)
+        position, end = self._fetching.reach(tp)
         return place._replace(has_more=position < end)
 
     def end(self, tp: TP) -> int | None:
         """Return below which offset records wait, or were folded, as the last fetch told; ``None``: not known."""
-        position, end = cast(ConsumerThread, self._thread).reach(tp)
+        position, end = self._fetching.reach(tp)
         return end if position < end else self._delivered.get(tp)
 
     async def _read_again(self, places: Iterable[TP]) -> None:
@@ -199,7 +202,7 @@ class Consumer(stock.Consumer):
         for tp in places:
             offset = self._keeper.next_offset(tp)
             if offset is not None and tp in self.assignment():
-                await cast(ConsumerThread, self._thread).seek_to({tp: offset})
+                await self._seek(tp, offset)  # at once: a restore that came in between would be undone
                 self._read_from[tp] = offset
 
     def _batch_message(self, tp: TP, batch: Sequence[Record], epoch: int) -> ConsumerMessage:
@@ -221,7 +224,7 @@ class Consumer(stock.Consumer):
     async def perform_seek(self) -> None:
         """Restore the state of what was assigned, and read on from there: flow resumes right after this."""
         offsets = await self._keeper.restore(self.assignment())
-        sought_on = await cast(ConsumerThread, self._thread).seek_to(offsets)
+        sought_on = await self._fetching.seek_to(offsets)
         for tp, offset in offsets.items():
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset

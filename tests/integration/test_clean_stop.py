@@ -1,17 +1,13 @@
 """A worker that is asked to end writes what it has folded first, however far the next checkpoint is."""
 
 import asyncio
-import time
 from pathlib import Path
-
-from aiokafka import AIOKafkaProducer
 
 from stream import topics
 from stream.demo.processes import Child, free_port
-from stream.events import Prediction
 from stream.inspect import rows
-from stream.wire import encode
 from tests.conftest import Kafka
+from tests.integration.one_model import fold
 
 INTERVAL_S = 600.0
 EVENTS = 57
@@ -33,20 +29,6 @@ async def first_written(kafka: Kafka) -> None:
     while True:
         if await written(kafka):
             return
-        await asyncio.sleep(0.1)
-
-
-async def fold(kafka: Kafka, child: Child, numbers: range) -> None:
-    """Send predictions of one model; return when the worker has folded as many as there are then."""
-    async with AIOKafkaProducer(bootstrap_servers=kafka.brokers) as producer:
-        for number in numbers:
-            event = Prediction(
-                prediction_id=str(number), model="m", version="v", at=time.time(), prediction="y"
-            )
-            topic = kafka.settings().topics.predictions
-            await producer.send_and_wait(topic, encode(event), key=event.model.encode())
-    while not await child.figure("tidewatch_events_total") >= numbers.stop:  # nan while nothing is served
-        child.check()
         await asyncio.sleep(0.1)
 
 

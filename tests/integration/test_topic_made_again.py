@@ -1,29 +1,17 @@
 """A topic that is made again under its name under a running worker: its records would be taken for known ones."""
 
 import asyncio
-import time
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from stream import topics
 from stream.demo.processes import Child, free_port
-from stream.events import Prediction
-from stream.wire import encode, partition_for
+from stream.wire import partition_for
 from tests.conftest import Kafka
+from tests.integration.one_model import MODEL, fold, send
 
 EVENTS = 20
-
-
-async def send(kafka: Kafka, numbers: range) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=kafka.brokers) as producer:
-        for number in numbers:
-            event = Prediction(
-                prediction_id=str(number), model="m", version="v", at=time.time(), prediction="y"
-            )
-            topic = kafka.settings().topics.predictions
-            await producer.send_and_wait(topic, encode(event), key=event.model.encode())
 
 
 async def make_again(kafka: Kafka, topic: str) -> None:
@@ -47,10 +35,7 @@ async def ended(kafka: Kafka, folder: Path) -> tuple[int, str]:
     child = Child("worker", kafka.environment(worker=own), folder, own["port"])
     try:
         await child.ready()
-        await send(kafka, range(EVENTS))
-        while not await child.figure("tidewatch_events_total") >= EVENTS:
-            child.check()
-            await asyncio.sleep(0.1)
+        await fold(kafka, child, range(EVENTS))
         await make_again(kafka, kafka.settings().topics.predictions)
         await send(kafka, range(EVENTS, EVENTS + 1))
         code = await asyncio.to_thread(child.process.wait, 90)
@@ -62,7 +47,7 @@ async def ended(kafka: Kafka, folder: Path) -> tuple[int, str]:
 def test_a_worker_ends_and_says_which_topic_was_made_again(kafka: Kafka, tmp_path: Path) -> None:
     code, log = asyncio.run(asyncio.wait_for(ended(kafka, tmp_path), 150))
     topic = kafka.settings().topics.predictions
-    place = f"{topic}-{partition_for('m', 2)}"
+    place = f"{topic}-{partition_for(MODEL, 2)}"
     went_back = f"{place} goes on at offset 0, but was read up to {EVENTS}: the topic was made again"
     was_gone = f"{topic}: the group was given the other inputs without it"  # it happened to look in between
     assert code == 1
