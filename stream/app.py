@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from prometheus_client import CollectorRegistry
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from stream.engine.app import EngineApp, Plan
     from stream.engine.partition import PartitionFactory
     from stream.fold import InputFold
+    from stream.model_figures import ModelFigures
+    from stream.ranked import Ranked
     from stream.rules import Rules
 
 
@@ -40,10 +42,9 @@ def build(settings: Settings) -> EngineApp:
     """Return the worker's Faust application."""
     from stream.engine import app as engine
     from stream.fold import InputFold
-    from stream.model_figures import ModelFigures
     from stream.stores import Stores
     from stream.telemetry import PartitionFigures, Telemetry
-    from stream.watch import FoldWatch, model_chunks, partition_rows
+    from stream.watch import FoldWatch, partition_rows
 
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
@@ -56,28 +57,39 @@ def build(settings: Settings) -> EngineApp:
     def folds() -> Mapping[int, InputFold]:
         return cast("Mapping[int, InputFold]", made.keeper.folds())
 
-    figures = ModelFigures(model_chunks(folds), settings.worker.series_budget)
     registry.register(PartitionFigures(partition_rows(folds)))
-    of_models = _of_models(folds, settings.worker.series_budget)
-    of_models.register(figures)
-    plan = _plan(settings, factory, registry)
-    made = engine.build(replace(plan, figures=of_models, before_figures=figures.refresh))
+    figures = _of_models(folds, settings.worker.series_budget)
+    of_models = CollectorRegistry()
+    for one in figures:
+        of_models.register(one)
+
+    async def refresh() -> None:
+        for one in figures:
+            await one.refresh()
+
+    made = engine.build(
+        replace(_plan(settings, factory, registry), figures=of_models, before_figures=refresh)
+    )
     return made
 
 
-def _of_models(folds: Callable[[], Mapping[int, InputFold]], series_budget: int) -> CollectorRegistry:
-    """Return the registry of what is made for a scrape of models, but for the figures of series."""
+def _of_models(
+    folds: Callable[[], Mapping[int, InputFold]], series_budget: int
+) -> Sequence[ModelFigures | Ranked[Any]]:
+    """Return what is made of models for a scrape, in the order in which it is shown."""
     from stream.estimate_figures import EstimateFigures
     from stream.feature_figures import FeatureFigures
     from stream.maturity_figures import MaturityFigures
-    from stream.model_figures import WHOLE
-    from stream.watch import estimate_rows, feature_rows, maturity_rows
+    from stream.model_figures import WHOLE, ModelFigures
+    from stream.watch import estimate_rows, feature_rows, maturity_rows, model_chunks
 
-    registry, budget = CollectorRegistry(), max(series_budget // WHOLE, 1)
-    registry.register(FeatureFigures(feature_rows(folds), series_budget))
-    registry.register(MaturityFigures(maturity_rows(folds), budget))
-    registry.register(EstimateFigures(estimate_rows(folds), budget))
-    return registry
+    budget = max(series_budget // WHOLE, 1)
+    return (
+        FeatureFigures(feature_rows(folds), series_budget),
+        MaturityFigures(maturity_rows(folds), budget),
+        EstimateFigures(estimate_rows(folds), budget),
+        ModelFigures(model_chunks(folds), series_budget),
+    )
 
 
 def _plan(settings: Settings, factory: PartitionFactory, registry: CollectorRegistry) -> Plan:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from heapq import nlargest
+from collections.abc import Sequence
 from math import isnan
 from typing import Final, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from stream.confidence import Confidence
+from stream.ranked import Ranked
 
 NAMES: Final = ["model", "version"]
 BOUNDS: Final = (
@@ -28,27 +27,26 @@ class EstimateRow(NamedTuple):
     confidence: Confidence
 
 
-class EstimateFigures(Collector):
-    """Shows the ``budget`` versions whose estimates were held most often; what is not defined is not shown."""
+class EstimateFigures(Ranked[EstimateRow]):
+    """Shows the versions whose estimates were held most often; what is not defined is not shown."""
 
-    def __init__(self, rows: Callable[[], Iterable[EstimateRow]], budget: int) -> None:
-        self._rows = rows
-        self._budget = budget
+    def rank(self, row: EstimateRow) -> float:
+        """Return what puts those held most often first."""
+        return -row.confidence.held.batches
 
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance."""
-        return ()
+    def is_known(self, row: EstimateRow) -> bool:
+        """Return whether the version has scores."""
+        return bool(row.confidence.classes)
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families."""
+    def metrics(self, rows: Sequence[EstimateRow], dropped: int) -> Sequence[Metric]:
+        """Return the families."""
         newest = [_gauge(f"estimated_accuracy{name}_ratio", text) for name, text in BOUNDS]
         then = _gauge("held_estimate_ratio", "Accuracy estimated of the newest predictions that have labels.")
         realised = _gauge("held_accuracy_ratio", "Accuracy that labels gave those predictions.")
         error = _gauge("held_error_ratio", "Mean size of realised less estimated accuracy.")
         batches = _counter("held_estimates", "Estimates that were held against labels.")
         covered = _counter("held_estimates_covered", "Of these, those whose bounds held what was realised.")
-        known = (row for row in self._rows() if row.confidence.classes)
-        for row in nlargest(self._budget, known, key=lambda row: row.confidence.held.batches):
+        for row in rows:
             names, made, held = [row.model, row.version], row.confidence.newest(), row.confidence.held
             if not isnan(made.value):
                 for family, value in zip(newest, made[: len(newest)], strict=True):
@@ -59,7 +57,7 @@ class EstimateFigures(Collector):
                 then.add_metric(names, held.newest.estimate.value)
                 realised.add_metric(names, held.newest.realised)
                 error.add_metric(names, held.mean_absolute_error)
-        yield from (*newest, then, realised, error, batches, covered)
+        return *newest, then, realised, error, batches, covered
 
 
 def _gauge(name: str, text: str) -> GaugeMetricFamily:

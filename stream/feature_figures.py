@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+
+from stream.ranked import Ranked
 
 
 class FeatureRow(NamedTuple):
@@ -19,31 +20,18 @@ class FeatureRow(NamedTuple):
     """Of the newest whole window (at least a day) against the reference."""
 
 
-class FeatureFigures(Collector):
-    """How far inputs lie from their reference. ``rows`` yields the farthest first; ``budget`` cuts the others."""
+class FeatureFigures(Ranked[FeatureRow]):
+    """How far inputs lie from their reference, the farthest first."""
 
-    def __init__(self, rows: Callable[[], Iterable[FeatureRow]], budget: int) -> None:
-        self._rows = rows
-        self._budget = budget
+    def rank(self, row: FeatureRow) -> tuple[float, FeatureRow]:
+        """Return what puts the farthest first."""
+        return -row.psi, row
 
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the family, and how many inputs the budget cut."""
-        psi = GaugeMetricFamily(
-            "tidewatch_feature_psi",
-            "Population stability index of the newest window against the reference; 0 is no change.",
-            labels=["model", "version", "feature"],
-        )
-        dropped = 0
-        for number, row in enumerate(self._rows()):
-            if number < self._budget:
-                psi.add_metric([row.model, row.version, row.feature], row.psi)
-            else:
-                dropped += 1
-        yield psi
-        yield GaugeMetricFamily(
-            "tidewatch_features_dropped", "Features left out of this scrape by the budget.", value=dropped
-        )
+    def metrics(self, rows: Sequence[FeatureRow], dropped: int) -> Sequence[Metric]:
+        """Return the family, and how many inputs the budget cut."""
+        text = "Population stability index of the newest window against the reference; 0 is no change."
+        psi = GaugeMetricFamily("tidewatch_feature_psi", text, labels=["model", "version", "feature"])
+        for row in rows:
+            psi.add_metric([row.model, row.version, row.feature], row.psi)
+        text = "Features left out of this scrape by the budget."
+        return psi, GaugeMetricFamily("tidewatch_features_dropped", text, value=dropped)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from heapq import nlargest
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from stream.maturity import Maturity
+from stream.ranked import Ranked
 
 
 class MaturityRow(NamedTuple):
@@ -20,28 +19,27 @@ class MaturityRow(NamedTuple):
     now: float
 
 
-class MaturityFigures(Collector):
-    """Shows the ``budget`` models that have most labels; those of which no final share is known have no figure."""
+class MaturityFigures(Ranked[MaturityRow]):
+    """Shows the models that have most labels; those of which no final share is known have no figure."""
 
-    def __init__(self, rows: Callable[[], Iterable[MaturityRow]], budget: int) -> None:
-        self._rows = rows
-        self._budget = budget
+    def rank(self, row: MaturityRow) -> float:
+        """Return what puts most labels first."""
+        return -row.maturity.ripe_labelled
 
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance."""
-        return ()
+    def is_known(self, row: MaturityRow) -> bool:
+        """Return whether the final share of labels is known."""
+        return bool(row.maturity.ripe_labelled)
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families."""
+    def metrics(self, rows: Sequence[MaturityRow], dropped: int) -> Sequence[Metric]:
+        """Return the families."""
         final = _gauge("labelled_final_ratio", "Share of predictions that have their outcome in the end.")
         loss = _gauge("mature_loss", "Mean loss of what is labelled as far as it will be.")
-        known = (row for row in self._rows() if row.maturity.ripe_labelled)
-        for row in nlargest(self._budget, known, key=lambda row: row.maturity.ripe_labelled):
+        for row in rows:
             count, total = row.maturity.mature(row.now)
             final.add_metric([row.model], row.maturity.final())
             if count:
                 loss.add_metric([row.model], total / count)
-        yield from (final, loss)
+        return final, loss
 
 
 def _gauge(name: str, text: str) -> GaugeMetricFamily:

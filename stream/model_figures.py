@@ -16,12 +16,11 @@ from prometheus_client.registry import Collector
 from stream.engine.slices import Slices
 from stream.events import ALL
 from stream.figures.sums import Sums
+from stream.ranked import REST
 from stream.series import Series
 from stream.window_figures import Windowed, WindowFamilies, of_series, of_whole
 
 NAMES = ["model", "version", "slice"]
-REST = 2.0
-"""A scrape can wait, events can't: the figures are made in a third of the process's time."""
 ROWS = 4
 """Rows made between two looks at the clock."""
 WHOLE = 10

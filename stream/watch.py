@@ -11,6 +11,7 @@ from stream.feature_figures import FeatureRow
 from stream.fold import InputFold
 from stream.maturity_figures import MaturityRow
 from stream.model_figures import Chunk
+from stream.monitor import Monitor
 from stream.tally import Tally
 from stream.telemetry import EVENT_TYPES, PartitionRow, Telemetry
 
@@ -53,26 +54,21 @@ def model_chunks(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
     """Return a view of all series of the folds, a version at a time."""
 
     def chunks() -> Iterator[Chunk]:
-        for fold in [*folds().values()]:
-            for model, monitor in [*fold.monitors.items()]:
-                for name, version in [*monitor.versions.items()]:
-                    yield Chunk(model, name, [*version.series.items()], version.sums)
+        for _, model, monitor in _monitors(folds()):
+            for name, version in [*monitor.versions.items()]:
+                yield Chunk(model, name, [*version.series.items()], version.sums)
 
     return chunks
 
 
 def feature_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[FeatureRow]]:
-    """Return a view of all watched inputs of the folds, the farthest from its reference first."""
+    """Return a view of all watched inputs of the folds."""
 
     def rows() -> Iterator[FeatureRow]:
-        inputs = [
-            FeatureRow(model, name, *one)
-            for fold in folds().values()
-            for model, monitor in fold.monitors.items()
-            for name, version in monitor.versions.items()
-            for one in version.reference.indices()
-        ]
-        yield from sorted(inputs, key=lambda row: (-row.psi, row))
+        for _, model, monitor in _monitors(folds()):
+            for name, version in [*monitor.versions.items()]:
+                for one in [*version.reference.indices()]:
+                    yield FeatureRow(model, name, *one)
 
     return rows
 
@@ -81,10 +77,9 @@ def estimate_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], 
     """Return a view of the folds' versions and what is counted of their scores."""
 
     def rows() -> Iterator[EstimateRow]:
-        for fold in folds().values():
-            for model, monitor in fold.monitors.items():
-                for name, version in monitor.versions.items():
-                    yield EstimateRow(model, name, version.confidence)
+        for _, model, monitor in _monitors(folds()):
+            for name, version in [*monitor.versions.items()]:
+                yield EstimateRow(model, name, version.confidence)
 
     return rows
 
@@ -93,11 +88,17 @@ def maturity_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], 
     """Return a view of the folds' models and how far they are labelled."""
 
     def rows() -> Iterator[MaturityRow]:
-        for fold in folds().values():
-            for model, monitor in fold.monitors.items():
-                yield MaturityRow(model, monitor.health.maturity, fold.join.watermark)
+        for fold, model, monitor in _monitors(folds()):
+            yield MaturityRow(model, monitor.health.maturity, fold.join.watermark)
 
     return rows
+
+
+def _monitors(folds: Mapping[int, InputFold]) -> Iterator[tuple[InputFold, str, Monitor]]:
+    """Yield the folds' models; events may be folded between two of them."""
+    for fold in [*folds.values()]:
+        for model, monitor in [*fold.monitors.items()]:
+            yield fold, model, monitor
 
 
 def partition_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[PartitionRow]]:

@@ -1,3 +1,4 @@
+import asyncio
 import re
 import shutil
 import subprocess
@@ -71,9 +72,13 @@ def worker():
     figures = ModelFigures(lambda: (), 10)
     figures.shown = families.metrics(dropped=0)
     registry.register(figures)
-    registry.register(FeatureFigures(lambda: [FeatureRow("eta", "v1", "age", 0.2)], 10))
-    registry.register(MaturityFigures(lambda: [MaturityRow("eta", played()[0], 240 * 3_600.0)], 10))
-    registry.register(EstimateFigures(lambda: [EstimateRow("eta", "v1", estimated(40))], 10))
+    for ranked in (
+        FeatureFigures(lambda: [FeatureRow("eta", "v1", "age", 0.2)], 10),
+        MaturityFigures(lambda: [MaturityRow("eta", played()[0], 240 * 3_600.0)], 10),
+        EstimateFigures(lambda: [EstimateRow("eta", "v1", estimated(40))], 10),
+    ):
+        asyncio.run(ranked.refresh())
+        registry.register(ranked)
     registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1, 1, 1, 1, 1)]))
     return registry
 

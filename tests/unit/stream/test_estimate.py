@@ -1,5 +1,6 @@
 """Accuracy before labels: what is expected of a bin, how sure that is, and what labels say of it later."""
 
+import asyncio
 from math import isnan, sqrt
 
 import numpy as np
@@ -261,8 +262,9 @@ def test_scrape_shows_the_versions_whose_estimates_were_held_most_often():
     rows.append(EstimateRow("m", "without scores", Confidence(HORIZON_S)))
 
     def shown(budget, name, version):
-        registry = CollectorRegistry()
-        registry.register(EstimateFigures(lambda: iter(rows), budget))
+        figures, registry = EstimateFigures(lambda: iter(rows), budget), CollectorRegistry()
+        registry.register(figures)
+        asyncio.run(figures.refresh())
         return registry.get_sample_value(f"tidewatch_model_{name}", {"model": "m", "version": version})
 
     made, held = busy.newest(), busy.held

@@ -1,5 +1,7 @@
 """Cohorts of predictions: how much of them is labelled, and what may be said of it yet."""
 
+import asyncio
+
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
@@ -78,6 +80,13 @@ def test_a_long_horizon_has_wider_cohorts():
     assert width(30 * 86_400.0) == 10 * HOUR_S
 
 
+def scraped(figures):
+    registry = CollectorRegistry()
+    registry.register(figures)
+    asyncio.run(figures.refresh())
+    return registry
+
+
 def test_scrape_shows_the_models_with_most_labels_that_are_known_in_the_end():
     busy, end = played()
     small, _ = played(an_hour=6)
@@ -86,8 +95,7 @@ def test_scrape_shows_the_models_with_most_labels_that_are_known_in_the_end():
         MaturityRow("small", small, end),
         MaturityRow("busy", busy, end),
     ]
-    registry = CollectorRegistry()
-    registry.register(MaturityFigures(lambda: iter(rows), 1))
+    registry, everyone = (scraped(MaturityFigures(lambda: iter(rows), budget)) for budget in (1, 10))
     shown = {name: registry.get_sample_value(f"tidewatch_model_{name}", {"model": "busy"}) for name in NAMES}
     labels, loss = busy.mature(end)
     assert shown == {
@@ -95,7 +103,5 @@ def test_scrape_shows_the_models_with_most_labels_that_are_known_in_the_end():
         "mature_loss": loss / labels,
     }
     assert registry.get_sample_value("tidewatch_model_mature_loss", {"model": "small"}) is None
-    everyone = CollectorRegistry()
-    everyone.register(MaturityFigures(lambda: iter(rows), 10))
     assert everyone.get_sample_value("tidewatch_model_mature_loss", {"model": "small"}) > 0
     assert everyone.get_sample_value("tidewatch_model_mature_loss", {"model": "new"}) is None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from stream.engine import scrape
-from stream.engine.scrape import Rendered, rendered
+from stream.engine.scrape import FRESH_S, Rendered, rendered
 
 
 def test_text_is_made_once_for_all_who_ask_at_the_same_time() -> None:
@@ -27,8 +27,26 @@ def test_text_is_made_once_for_all_who_ask_at_the_same_time() -> None:
     assert all(b"made 1.0" in text for text in texts)
 
 
-def test_text_is_made_anew_once_it_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scrape, "FRESH_S", 0.0)
+class Clock:
+    """Both of a module's clocks, moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+    time = monotonic
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(scrape, "time", made)
+    return made
+
+
+def test_text_is_made_anew_once_it_is_stale(clock: Clock) -> None:
     registry = CollectorRegistry()
     made = Gauge("made", "How often.", registry=registry)
 
@@ -36,12 +54,16 @@ def test_text_is_made_anew_once_it_is_stale(monkeypatch: pytest.MonkeyPatch) -> 
         made.inc()
 
     async def ask() -> list[bytes]:
-        page = Rendered(registry, before)
-        return [await page.text(), await page.text()]
+        page, texts = Rendered(registry, before), []
+        for seconds in (0.0, FRESH_S - 1.0, 1.0):
+            clock.at += seconds
+            texts.append(await page.text())
+        return texts
 
-    first, second = asyncio.run(ask())
+    first, second, third = asyncio.run(ask())
     assert b"made 1.0" in first
-    assert b"made 2.0" in second
+    assert second == first
+    assert b"made 2.0" in third
 
 
 def test_failure_before_is_told_and_the_next_one_may_succeed() -> None:
@@ -58,3 +80,64 @@ def test_failure_before_is_told_and_the_next_one_may_succeed() -> None:
         return await page.text()
 
     assert asyncio.run(ask()) == asyncio.run(rendered(CollectorRegistry()))
+
+
+def test_who_asks_is_told_how_old_the_figures_are_and_not_kept_waiting(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrape, "WAIT_S", 0.01)
+    registry = CollectorRegistry()
+    made = Gauge("made", "How often.", registry=registry)
+
+    async def ask() -> list[bytes]:
+        go_on = asyncio.Event()
+
+        async def before() -> None:
+            await go_on.wait()
+            made.inc()
+
+        page = Rendered(registry, before)
+        first = await page.text()
+        monkeypatch.setattr(scrape, "WAIT_S", 60.0)
+        clock.at += 30.0
+        go_on.set()
+        second = await page.text()
+        monkeypatch.setattr(scrape, "WAIT_S", 0.01)
+        clock.at += 1_000.0
+        go_on.clear()
+        return [first, second, await page.text()]
+
+    first, second, third = asyncio.run(ask())
+    assert first == b""
+    assert b"made 1.0" in second
+    assert b"tidewatch_figures_made_timestamp_seconds 1000.0" in second
+    assert third == second
+
+
+def test_what_takes_long_is_not_made_all_the_time(clock: Clock) -> None:
+    registry = CollectorRegistry()
+    made = Gauge("made", "How often.", registry=registry)
+
+    async def before() -> None:
+        made.inc()
+        clock.at += 30.0
+
+    async def ask() -> list[bytes]:
+        page, texts = Rendered(registry, before), []
+        for seconds in (0.0, 29.0, 1.0):
+            clock.at += seconds
+            texts.append(await page.text())
+        return texts
+
+    first, second, third = asyncio.run(ask())
+    assert first == second
+    assert b"made 2.0" in third
+
+
+def test_families_are_in_the_order_of_the_registry_however_many_samples_they_have() -> None:
+    registry = CollectorRegistry()
+    for name in "abc":
+        gauge = Gauge(name, "Numbers.", ["number"], registry=registry)
+        for number in range(scrape.PART - 1):
+            gauge.labels(number).set(number)
+    assert asyncio.run(rendered(registry)) == generate_latest(registry)

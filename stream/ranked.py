@@ -1,0 +1,63 @@
+"""Shell. Figures of the first of many rows in some order, for a scrape; events go on while they are made."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from heapq import nsmallest
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from stream.engine.slices import Slices
+
+REST = 2.0
+"""A scrape can wait, events can't: figures are made in a third of the process's time."""
+PART = 500
+"""Rows that are looked at in one go."""
+
+Row = TypeVar("Row")
+
+
+class Ranked(Collector, Generic[Row]):
+    """Shows at most ``budget`` rows: what the last ``refresh`` found; without one, empty families.
+
+    ``rows`` returns all; what they are of may change between two of its steps.
+    """
+
+    def __init__(self, rows: Callable[[], Iterable[Row]], budget: int) -> None:
+        self._rows = rows
+        self._budget = budget
+        self.shown = self.metrics((), 0)
+
+    @abstractmethod
+    def rank(self, row: Row) -> Any:
+        """Return what rows are ordered by, the first to be shown have the least."""
+
+    def is_known(self, row: Row) -> bool:
+        """Return whether there is anything to show of a row."""
+        return True
+
+    @abstractmethod
+    def metrics(self, rows: Sequence[Row], dropped: int) -> Sequence[Metric]:
+        """Return the families of these rows, when so many others are not shown."""
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance: the families exist only while there are models."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what the last ``refresh`` found."""
+        return self.shown
+
+    async def refresh(self) -> None:
+        """Look through all rows anew, and give the event loop back every few milliseconds."""
+        slices, best, seen, rows = Slices(REST), list[Row](), 0, iter(self._rows())
+        while part := [*islice(rows, PART)]:
+            known = [row for row in part if self.is_known(row)]
+            seen += len(known)
+            best = nsmallest(self._budget, [*best, *known], self.rank)
+            await slices.pause()
+        self.shown = self.metrics(best, seen - len(best))
