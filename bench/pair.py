@@ -69,12 +69,12 @@ async def _use(session: Session, total: int, cores: Sequence[int]) -> Use:
         before, until = _clocks(session, workers), int(UNTIL * total)
         if began.records >= until:
             raise ValueError(
-                f"{began.records:,} records were folded before all had a share: want more --events"
+                f"{began.records:,} records were durable before all had a share: want more --events"
             )
         ended = (await follow(session.cluster, workers[0].group, until, workers))[-1]
         spent = [after - one for after, one in zip(_clocks(session, workers), before, strict=True)]
     seconds = ended.at - began.at
-    return Use((ended.records - began.records) / seconds, *(one / seconds for one in spent))
+    return Use((ended.folded - began.folded) / seconds, *(one / seconds for one in spent))
 
 
 @contextmanager

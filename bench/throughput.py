@@ -16,7 +16,7 @@ from bench.workload import Mix
 
 WARM, END = 0.35, 0.85
 """Before, labels of some versions may not be old enough to be judged; after, checkpoints wait for timers."""
-HOW_WORKER = f"worker, everything on: slope of its committed offsets from {WARM:.0%} to {END:.0%} of W"
+HOW_WORKER = f"worker, everything on: slope of what it folded from {WARM:.0%} to {END:.0%} of W"
 NAMES = ("worker", "worker_cpu", "bare", "bare_cpu", "msgspec", "stock", "stock_cpu", "flat")
 
 

@@ -1,8 +1,9 @@
-"""Shell. A worker process as the benchmark sees it: started, watched through its group's offsets, measured."""
+"""Shell. A worker process as the benchmark sees it: started, watched through its group's offsets and asked."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -29,6 +30,8 @@ class Sample(NamedTuple):
     cpu_s: float
     outcomes: int
     """How many of the records were outcomes: a backlog of small records may drain sooner."""
+    folded: float
+    """Those that are not durable yet included, since the workers started; nan when one did not say."""
 
 
 class Worker:
@@ -61,6 +64,11 @@ class Worker:
     async def ready(self, within_s: float = 120.0) -> None:
         """Return when it owns partitions."""
         await self.child.ready(within_s)
+
+    def folded(self) -> float:
+        """Return how many records it has folded since it started; nan when it does not say."""
+        page = self.child.get("/healthz")
+        return float("nan") if page is None else float(json.loads(page).get("folded", "nan"))
 
     def stop(self) -> None:
         """End it in good order."""
@@ -99,8 +107,8 @@ async def follow(
 ) -> list[Sample]:
     """Return every change of the group's committed offsets from now on until they sum up to ``until``.
 
-    A worker commits after its checkpoint is acknowledged, so what is counted is folded and durable. The worker
-    itself is not asked anything.
+    A worker commits after its checkpoint is acknowledged, so what ``records`` counts is folded and durable. At
+    each change the workers are asked what they have folded.
 
     Raises:
         TimeoutError: it did not get there in time.
@@ -117,7 +125,7 @@ async def follow(
             await asyncio.sleep(POLL_S)
             last = await committed(admin, group)
             if last != seen:
-                samples.append(_sample(last, workers))
+                samples.append(await _sample(last, workers))
                 seen = last
             for worker in workers:
                 worker.child.check()
@@ -126,9 +134,11 @@ async def follow(
     return samples
 
 
-def _sample(done: Mapping[str, int], workers: Sequence[Worker]) -> Sample:
+async def _sample(done: Mapping[str, int], workers: Sequence[Worker]) -> Sample:
+    at, cpu = time.monotonic(), sum(cpu_s(one.pid) for one in workers)
     outcomes = sum(count for topic, count in done.items() if topic.endswith(".outcomes"))
-    return Sample(time.monotonic(), sum(done.values()), sum(cpu_s(one.pid) for one in workers), outcomes)
+    folded = sum([await asyncio.to_thread(one.folded) for one in workers])
+    return Sample(at, sum(done.values()), cpu, outcomes, folded)
 
 
 async def progress(cluster: Cluster, group: str) -> int:
@@ -151,10 +161,11 @@ async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[str, int]:
 
 
 def rate(samples: Sequence[Sample], start: float, end: float) -> float:
-    """Return records a second between two counts of records, progress between checkpoints taken as even.
+    """Return records folded a second between two counts of them, by workers that have folded all of these.
 
-    Before the first checkpoint there is start-up, and the last one of a drained backlog waits for a timer, not
-    for work: neither counts when there are others. Fewer than two checkpoints inside: nan.
+    What is folded is known at each checkpoint, and taken as even in between. Before the first one there is
+    start-up; after the last fold of a drained backlog checkpoints wait for a timer, not for work: neither counts.
+    Fewer than two checkpoints left: nan.
     """
     return _slope([one.at for one in samples], samples, start, end)
 
@@ -165,13 +176,14 @@ def cpu_rate(samples: Sequence[Sample], start: float, end: float) -> float:
 
 
 def _slope(clock: Sequence[float], samples: Sequence[Sample], start: float, end: float) -> float:
-    keep = len(samples) - 1 if len(samples) > 2 else len(samples)
-    records, at = [one.records for one in samples[:keep]], clock[:keep]
-    if keep < 2:
+    last = max((one.folded for one in samples if one.folded == one.folded), default=0.0)
+    busy = [(one.folded, at) for one, at in zip(samples, clock, strict=True) if one.folded < last]
+    if len(busy) < 2:
         return float("nan")
-    first, last = max(start, records[0]), min(end, records[-1])
-    seconds = float(np.interp(last, records, at) - np.interp(first, records, at))
-    return (last - first) / seconds if seconds > 0 else float("nan")
+    records, at = zip(*busy, strict=True)
+    first, until = max(start, records[0]), min(end, records[-1])
+    seconds = float(np.interp(until, records, at) - np.interp(first, records, at))
+    return (until - first) / seconds if seconds > 0 else float("nan")
 
 
 def outcome_share(samples: Sequence[Sample], start: float, end: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from heapq import nsmallest
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from prometheus_client.core import Metric
@@ -16,7 +15,7 @@ from stream.engine.slices import Slices
 REST = 2.0
 """A scrape can wait, events can't: figures are made in a third of the process's time."""
 PART = 500
-"""Rows that are looked at in one go."""
+"""New rows that are put in order at one go."""
 
 Row = TypeVar("Row")
 
@@ -24,11 +23,11 @@ Row = TypeVar("Row")
 class Ranked(Collector, Generic[Row]):
     """Shows at most ``budget`` rows: what the last ``refresh`` found; without one, empty families.
 
-    ``rows`` returns all; what they are of may change between two of its steps.
+    ``groups`` returns all, a few at a time, or none: what they are of may change between two of its steps.
     """
 
-    def __init__(self, rows: Callable[[], Iterable[Row]], budget: int) -> None:
-        self._rows = rows
+    def __init__(self, groups: Callable[[], Iterable[Iterable[Row]]], budget: int) -> None:
+        self._groups = groups
         self._budget = budget
         self.shown = self.metrics((), 0)
 
@@ -54,10 +53,16 @@ class Ranked(Collector, Generic[Row]):
 
     async def refresh(self) -> None:
         """Look through all rows anew, and give the event loop back every few milliseconds."""
-        slices, best, seen, rows = Slices(REST), list[Row](), 0, iter(self._rows())
-        while part := [*islice(rows, PART)]:
-            known = [row for row in part if self.is_known(row)]
+        slices, best, new, seen = Slices(REST), list[Row](), list[Row](), 0
+        for group in self._groups():
+            known = [row for row in group if self.is_known(row)]
             seen += len(known)
-            best = nsmallest(self._budget, [*best, *known], self.rank)
+            if len(best) == self._budget:
+                last = self.rank(best[-1])
+                known = [row for row in known if self.rank(row) < last]
+            new += known
+            if len(new) >= PART:
+                best, new = nsmallest(self._budget, [*best, *new], self.rank), []
             await slices.pause()
+        best = nsmallest(self._budget, [*best, *new], self.rank)
         self.shown = self.metrics(best, seen - len(best))

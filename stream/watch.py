@@ -61,35 +61,33 @@ def model_chunks(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
     return chunks
 
 
-def feature_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[FeatureRow]]:
-    """Return a view of all watched inputs of the folds."""
+def feature_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[list[FeatureRow]]]:
+    """Return a view of all watched inputs of the folds, a version at a time."""
 
-    def rows() -> Iterator[FeatureRow]:
+    def rows() -> Iterator[list[FeatureRow]]:
         for _, model, monitor in _monitors(folds()):
             for name, version in [*monitor.versions.items()]:
-                for one in [*version.reference.indices()]:
-                    yield FeatureRow(model, name, *one)
+                yield [FeatureRow(model, name, *one) for one in version.reference.indices()]
 
     return rows
 
 
-def estimate_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[EstimateRow]]:
-    """Return a view of the folds' versions and what is counted of their scores."""
+def estimate_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[list[EstimateRow]]]:
+    """Return a view of the folds' versions and what is counted of their scores, a model at a time."""
 
-    def rows() -> Iterator[EstimateRow]:
+    def rows() -> Iterator[list[EstimateRow]]:
         for _, model, monitor in _monitors(folds()):
-            for name, version in [*monitor.versions.items()]:
-                yield EstimateRow(model, name, version.confidence)
+            yield [EstimateRow(model, name, version.confidence) for name, version in monitor.versions.items()]
 
     return rows
 
 
-def maturity_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[MaturityRow]]:
-    """Return a view of the folds' models and how far they are labelled."""
+def maturity_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[list[MaturityRow]]]:
+    """Return a view of the folds' models and how far they are labelled, one at a time."""
 
-    def rows() -> Iterator[MaturityRow]:
+    def rows() -> Iterator[list[MaturityRow]]:
         for fold, model, monitor in _monitors(folds()):
-            yield MaturityRow(model, monitor.health.maturity, fold.join.watermark)
+            yield [MaturityRow(model, monitor.health.maturity, fold.join.watermark)]
 
     return rows
 

@@ -104,6 +104,12 @@ def _keeping() -> Iterable[Panel]:
         "s",
         [Query("max by (job) (tidewatch_restore_duration_seconds)", "{{job}}")],
     )
+    yield graph(
+        "Age of model figures",
+        "How old the oldest figures of models are that a process shows; events come before them.",
+        "s",
+        [Query("max by (job) (time() - (tidewatch_figures_made_timestamp_seconds > 0))", "{{job}}")],
+    )
 
 
 def _paging() -> Iterable[Panel]:

@@ -102,8 +102,13 @@ def build(plan: Plan) -> EngineApp:
     _feed(app, plan.inputs)
     _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
     _measure(app, telemetry)
-    serve(app, plan.registry, Rendered(plan.figures, plan.before_figures))
+    serve(app, plan.registry, _figures(app, plan, telemetry))
     return app
+
+
+def _figures(app: EngineApp, plan: Plan, telemetry: EngineTelemetry) -> Rendered:
+    made = telemetry.figures_made_at.set
+    return Rendered(plan.figures, plan.before_figures, epoch=lambda: app.keeper.epoch, made=made)
 
 
 def _options(plan: Plan) -> dict[str, Any]:

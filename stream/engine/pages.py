@@ -43,7 +43,8 @@ def folded_by(keeper: Keeper) -> list[int]:
 def health_of(app: EngineApp) -> dict[str, Any]:
     """Return what ``/healthz`` says."""
     waiting, is_stalled = app.look_alive()
-    said: dict[str, Any] = {"stalled": is_stalled, "waiting": waiting, "pace": app.pace.verdict}
+    said: dict[str, Any] = {"stalled": is_stalled, "waiting": waiting, "folded": app.keeper.folded}
+    said["pace"] = app.pace.verdict
     if app.pace.verdict is Verdict.FALLS_BEHIND:
         said["advice"] = advice(len(app.keeper.folds()))
     return said

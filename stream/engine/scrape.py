@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
@@ -15,13 +15,11 @@ from stream.engine.slices import Slices
 FRESH_S = 5.0
 """Between two makings; longer when one takes longer."""
 WAIT_S = 2.0
-"""What a scrape waits for figures of models: lag and health are told in time, however many models there are."""
+"""What a scrape waits for costly figures: lag is told in time, however much there is to look through."""
 REST = 2.0
-"""Of the time that it takes to write a family, how long the interpreter is left to others after it."""
-
-
+"""Of the time that it takes to write a part, how long the interpreter is left to others after it."""
 PART = 500
-"""Samples that are written at one go: some milliseconds."""
+"""Samples that are written at one go, when families are small: a family is not divided."""
 
 
 class Collected(Collector):
@@ -36,47 +34,62 @@ class Collected(Collector):
 
 
 class Rendered:
-    """A registry's text, made anew when it is asked for and old; who asks waits at most ``WAIT_S`` for that.
+    """The text of a registry that is costly to collect, made anew when it is asked for and old.
 
     Thousands of samples take some tenths of a second of the interpreter, and many seconds of a process that folds
-    all the time: until they are made the text before is what there is, with the instant at which it was made.
-    ``before`` brings what the registry shows up to date.
+    all the time. Who asks waits at most ``wait_s`` for them: until they are made the text before is what there is.
+    ``before`` brings what the registry shows up to date. A text is forgotten when ``epoch`` changes: what it is
+    of may belong to another process. ``made`` is told the epoch second at which the newest text was begun.
     """
 
-    def __init__(self, registry: CollectorRegistry, before: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        before: Callable[[], Awaitable[None]],
+        *,
+        epoch: Callable[[], int] = lambda: 0,
+        made: Callable[[float], None] = lambda at: None,
+        wait_s: float = WAIT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._registry = registry
         self._before = before
+        self._epoch, self._made, self._wait_s, self._clock = epoch, made, wait_s, clock
         self._making: asyncio.Task[None] | None = None
-        self._text = b""
+        self._failed: Exception | None = None
+        self._text, self._text_epoch = b"", epoch()
         self._stale_at = float("-inf")
 
     async def text(self) -> bytes:
-        """Return the newest text; empty before the first one."""
-        if self._making is None and time.monotonic() >= self._stale_at:
+        """Return the newest text; empty while there is none.
+
+        Raises whatever kept it from being made; one who asks is told.
+        """
+        if self._text_epoch != self._epoch():
+            self._text, self._stale_at = b"", float("-inf")
+        if self._making is None and self._clock() >= self._stale_at:
             self._making = asyncio.create_task(self._make())
-        if (making := self._making) is not None:
-            done, _ = await asyncio.wait({making}, timeout=WAIT_S)
-            if done:
-                making.result()
+        if self._making is not None:
+            await asyncio.wait({self._making}, timeout=self._wait_s)
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
         return self._text
 
     async def _make(self) -> None:
-        began, made_at = time.monotonic(), time.time()
+        began, began_at, epoch = self._clock(), time.time(), self._epoch()
         try:
             await self._before()
             text = await rendered(self._registry)
-            self._text = text and text + _made(made_at)
-            ended = time.monotonic()
-            self._stale_at = ended + max(FRESH_S, ended - began)
+            if epoch == self._epoch():
+                self._text, self._text_epoch = text, epoch
+                ended = self._clock()
+                self._stale_at = ended + max(FRESH_S, ended - began)
+                self._made(began_at)
+        except Exception as fault:  # who asked may not wait for it any more
+            self._failed = fault
         finally:
             self._making = None
-
-
-def _made(at: float) -> bytes:
-    text = "When the figures of models were made; older than seconds only while events wait."
-    registry = CollectorRegistry()
-    Gauge("tidewatch_figures_made_timestamp_seconds", text, registry=registry).set(at)
-    return generate_latest(registry)
 
 
 async def rendered(registry: CollectorRegistry) -> bytes:

@@ -24,6 +24,10 @@ class EngineTelemetry:
         self.falls_behind = self._gauge(
             "falls_behind", "1 while records come in faster than they are folded, for a minute or more."
         )
+        self.figures_made_at = self._gauge(
+            "figures_made_timestamp_seconds",
+            "When the making of the costly figures that are shown began; 0 while there are none.",
+        )
         self.loop_stall = self._histogram(
             "loop_stall_seconds", "How late a sleeper of 10 ms on the event loop woke up.", STALLS
         )

@@ -73,9 +73,9 @@ def worker():
     figures.shown = families.metrics(dropped=0)
     registry.register(figures)
     for ranked in (
-        FeatureFigures(lambda: [FeatureRow("eta", "v1", "age", 0.2)], 10),
-        MaturityFigures(lambda: [MaturityRow("eta", played()[0], 240 * 3_600.0)], 10),
-        EstimateFigures(lambda: [EstimateRow("eta", "v1", estimated(40))], 10),
+        FeatureFigures(lambda: [[FeatureRow("eta", "v1", "age", 0.2)]], 10),
+        MaturityFigures(lambda: [[MaturityRow("eta", played()[0], 240 * 3_600.0)]], 10),
+        EstimateFigures(lambda: [[EstimateRow("eta", "v1", estimated(40))]], 10),
     ):
         asyncio.run(ranked.refresh())
         registry.register(ranked)

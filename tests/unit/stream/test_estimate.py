@@ -262,7 +262,7 @@ def test_scrape_shows_the_versions_whose_estimates_were_held_most_often():
     rows.append(EstimateRow("m", "without scores", Confidence(HORIZON_S)))
 
     def shown(budget, name, version):
-        figures, registry = EstimateFigures(lambda: iter(rows), budget), CollectorRegistry()
+        figures, registry = EstimateFigures(lambda: iter([rows]), budget), CollectorRegistry()
         registry.register(figures)
         asyncio.run(figures.refresh())
         return registry.get_sample_value(f"tidewatch_model_{name}", {"model": "m", "version": version})

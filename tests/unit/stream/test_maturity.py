@@ -95,7 +95,7 @@ def test_scrape_shows_the_models_with_most_labels_that_are_known_in_the_end():
         MaturityRow("small", small, end),
         MaturityRow("busy", busy, end),
     ]
-    registry, everyone = (scraped(MaturityFigures(lambda: iter(rows), budget)) for budget in (1, 10))
+    registry, everyone = (scraped(MaturityFigures(lambda: iter([rows]), budget)) for budget in (1, 10))
     shown = {name: registry.get_sample_value(f"tidewatch_model_{name}", {"model": "busy"}) for name in NAMES}
     labels, loss = busy.mature(end)
     assert shown == {

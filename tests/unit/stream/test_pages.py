@@ -40,11 +40,13 @@ def test_lag_is_what_lies_between_the_state_and_the_end_of_each_input():
 
 
 def test_health_says_what_waits_and_what_helps_a_worker_that_falls_behind():
+    keeper = keeper_of({0: {}, 1: {}})
+    keeper.folded = 70
     app = SimpleNamespace(
         look_alive=lambda: (9, True),
         pace=SimpleNamespace(verdict=Verdict.KEEPS_UP),
-        keeper=keeper_of({0: {}, 1: {}}),
+        keeper=keeper,
     )
-    assert health_of(app) == {"stalled": True, "waiting": 9, "pace": "keeps_up"}
+    assert health_of(app) == {"stalled": True, "waiting": 9, "folded": 70, "pace": "keeps_up"}
     app.pace.verdict = Verdict.FALLS_BEHIND
     assert "add workers: this one has 2 partitions" in health_of(app)["advice"]
