@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 from prometheus_client import CollectorRegistry
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from stream.engine.app import EngineApp, Plan
     from stream.engine.partition import PartitionFactory
     from stream.fold import InputFold
-    from stream.model_figures import ModelFigures
-    from stream.ranked import Ranked
+    from stream.ranked import Shown
     from stream.rules import Rules
 
 
@@ -73,9 +72,7 @@ def build(settings: Settings) -> EngineApp:
     return made
 
 
-def _of_models(
-    folds: Callable[[], Mapping[int, InputFold]], series_budget: int
-) -> Sequence[ModelFigures | Ranked[Any]]:
+def _of_models(folds: Callable[[], Mapping[int, InputFold]], series_budget: int) -> Sequence[Shown]:
     """Return what is made of models for a scrape, in the order in which it is shown."""
     from stream.estimate_figures import EstimateFigures
     from stream.feature_figures import FeatureFigures

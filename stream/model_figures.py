@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from stream.engine.slices import Slices
 from stream.events import ALL
 from stream.figures.sums import Sums
-from stream.ranked import REST
+from stream.ranked import REST, Shown
 from stream.series import Series
 from stream.window_figures import Windowed, WindowFamilies, of_series, of_whole
 
@@ -93,7 +92,7 @@ class Families:
         return [*self._windows.metrics(), *counts]
 
 
-class ModelFigures(Collector):
+class ModelFigures(Shown):
     """Shows at most ``budget`` series: those with an open finding, then whole versions, then by predictions.
 
     The first whole versions, one for ``WHOLE`` of the budget, also show what only whole versions have.
@@ -105,14 +104,6 @@ class ModelFigures(Collector):
         self._chunks = chunks
         self._budget = budget
         self.shown = Families().metrics(dropped=0)
-
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance: the families exist only while there are models."""
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        """Return what the last ``refresh`` found; without one, empty families."""
-        return self.shown
 
     async def refresh(self) -> None:
         """Look through all series anew, and give the event loop back every few milliseconds."""

@@ -20,7 +20,25 @@ PART = 500
 Row = TypeVar("Row")
 
 
-class Ranked(Collector, Generic[Row]):
+class Shown(Collector):
+    """Metrics that are costly to make: ``collect`` returns what the last ``refresh`` found."""
+
+    shown: Sequence[Metric]
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance: the families exist only while there are models."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what the last ``refresh`` found; without one, empty families."""
+        return self.shown
+
+    @abstractmethod
+    async def refresh(self) -> None:
+        """Make them anew, and give the event loop back every few milliseconds."""
+
+
+class Ranked(Shown, Generic[Row]):
     """Shows at most ``budget`` rows: what the last ``refresh`` found; without one, empty families.
 
     ``groups`` returns all, a few at a time, or none: what they are of may change between two of its steps.
@@ -42,14 +60,6 @@ class Ranked(Collector, Generic[Row]):
     @abstractmethod
     def metrics(self, rows: Sequence[Row], dropped: int) -> Sequence[Metric]:
         """Return the families of these rows, when so many others are not shown."""
-
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance: the families exist only while there are models."""
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        """Return what the last ``refresh`` found."""
-        return self.shown
 
     async def refresh(self) -> None:
         """Look through all rows anew, and give the event loop back every few milliseconds."""
