@@ -41,6 +41,8 @@ class Detector(Struct, array_like=True, gc=False):
     """Until schema 6: what is in ``begun``."""
     begun: bytes = b""
     """The losses (``stream.doubles``), while they are few."""
+    has_risen: bool = False
+    """Whether the newest change was a rise that nobody took note of."""
 
     def __post_init__(self) -> None:
         """Take over what an older schema wrote."""
@@ -59,7 +61,11 @@ class Detector(Struct, array_like=True, gc=False):
             adwin = self._begin()
         else:
             adwin.update(loss)
-        return self._cut(adwin) if adwin.drift_detected else None
+        if not adwin.drift_detected:
+            return None
+        change = self._cut(adwin)
+        self.has_risen = change is not None and change.after > change.before
+        return change
 
     def _begin(self) -> ADWIN:
         self.adwin = ADWIN(delta=self.delta, clock=CLOCK)
@@ -76,4 +82,4 @@ class Detector(Struct, array_like=True, gc=False):
 
     def restart(self) -> None:
         """Forget everything."""
-        self.adwin, self.seen, self.total, self.begun = None, 0, 0.0, b""
+        self.adwin, self.seen, self.total, self.begun, self.has_risen = None, 0, 0.0, b"", False

@@ -123,7 +123,7 @@ class Series(Struct, array_like=True, gc=False):
         ``example`` is the prediction's id, kept while it is one of the newest that went wrong. ADWIN alone
         judges from ``warmup`` losses on until there is a reference; from then on the harm detector, at a run
         length of ``arl`` losses for a relative rise of ``increase``. Nothing is judged nor learned as a reference
-        while the labels are no fair sample.
+        while the labels are no fair sample; what ADWIN saw rise in that time is judged at the next fair one.
         """
         proved = is_mature and self.guard.take(loss, arl, increase)
         self.outcomes += 1
@@ -139,10 +139,12 @@ class Series(Struct, array_like=True, gc=False):
             if self.detector.seen:
                 self.detector.restart()
             return proved and self.guard.is_due(arl)
-        change = self.detector.update(loss / scale if loss < scale else 1.0)
-        if change is None or not is_mature or self.outcomes < warmup:
+        detector = self.detector
+        detector.update(loss / scale if loss < scale else 1.0)
+        if not (detector.has_risen and is_mature and self.outcomes >= warmup):
             return False
-        return change.after > change.before
+        detector.has_risen = False
+        return True
 
     def _calibrate(self, loss: float, warmup: int) -> None:
         self.first_total += loss

@@ -133,6 +133,35 @@ def test_series_guard_learns_what_a_guard_does_that_takes_each_loss_itself(task)
     assert msgspec.msgpack.encode(series.guard) == msgspec.msgpack.encode(alone)
 
 
+def learned(losses, is_mature, warmup=200):
+    """Return at which losses a series without a reference wants to be judged."""
+    series = new_series("classification", 0.002)
+    return [
+        number
+        for number, loss in enumerate(losses)
+        if series.learn(float(number), loss, "p", warmup, 1e6, 0.2, is_mature(number))
+    ]
+
+
+WORSE_AT = 100
+RISE = [0.0] * WORSE_AT + [1.0] * 140
+
+
+def test_a_rise_that_no_fair_label_showed_is_judged_at_the_first_fair_one():
+    at_once = learned(RISE, lambda _: True, warmup=10)
+    fair_at = at_once[0] + 10
+    assert learned(RISE, lambda number: number >= fair_at, warmup=10) == [fair_at]
+
+
+def test_a_rise_before_there_are_enough_losses_is_judged_once_there_are():
+    assert learned(RISE, lambda _: True) == [199]
+
+
+def test_a_rise_that_was_over_before_a_fair_label_is_not_judged():
+    over = [*RISE, *[0.0] * 200]
+    assert not learned(over, lambda number: number >= len(over) - 10)
+
+
 def test_cut_of_a_regression_is_a_quantile_of_its_first_errors():
     rng = np.random.default_rng(3)
     guard = Guard()
