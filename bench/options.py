@@ -31,7 +31,7 @@ def read(arguments: Sequence[str], names: Sequence[str]) -> Options:
     parser.add_argument("--repeats", type=int, default=5, help="interleaved repetitions")
     parser.add_argument("--events", type=int, default=800_000, help="records of workload W")
     parser.add_argument("--fleet", type=int, default=20_000, help="models of the large fleet")
-    parser.add_argument("--fleet-events", type=int, default=2_000_000, help="records of the large fleet")
+    parser.add_argument("--fleet-events", type=int, default=4_000_000, help="records of the large fleet")
     parser.add_argument("--pending", type=int, default=10_000_000, help="predictions without outcome")
     parser.add_argument("--chunk", type=int, default=400_000, help="records of one step of pending_ratio")
     parser.add_argument("--outcomes-per-series", type=int, default=40, help="for bytes_per_series")

@@ -16,6 +16,8 @@ from bench.workload import Mix
 
 WARM, END = 0.35, 0.85
 """Before, labels of some versions may not be old enough to be judged; after, checkpoints wait for timers."""
+EVERY_S = 2.0
+"""Between two questions of what is folded: checkpoints of many models come a minute apart."""
 HOW_WORKER = f"worker, everything on: slope of what it folded from {WARM:.0%} to {END:.0%} of W"
 NAMES = ("worker", "worker_cpu", "bare", "bare_cpu", "msgspec", "stock", "stock_cpu", "flat")
 
@@ -85,12 +87,12 @@ async def fold(
     environment = await session.site(inputs, is_known=is_known)
     async with session.worker(environment, extra) as worker:
         await worker.ready()
-        samples = await follow(session.cluster, worker.group, total, [worker])
+        samples = await follow(session.cluster, worker.group, total, [worker], every_s=EVERY_S)
     first, last = warm * total, END * total
     third, fourth = first + (last - first) / 3, last - (last - first) / 3
     whole = rate(samples, first, last)
     if math.isnan(whole):
-        raise ValueError(f"{total:,} records are folded within two checkpoints: want more --events")
+        raise ValueError(f"{total:,} records are folded within two looks at the worker: want more --events")
     return Speed(
         whole,
         cpu_rate(samples, first, last),

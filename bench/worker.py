@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -103,12 +104,17 @@ def resident_bytes(pid: int) -> int:
 
 
 async def follow(
-    cluster: Cluster, group: str, until: int, workers: Sequence[Worker], within_s: float = 3_600.0
+    cluster: Cluster,
+    group: str,
+    until: int,
+    workers: Sequence[Worker],
+    within_s: float = 3_600.0,
+    every_s: float = inf,
 ) -> list[Sample]:
     """Return every change of the group's committed offsets from now on until they sum up to ``until``.
 
     A worker commits after its checkpoint is acknowledged, so what ``records`` counts is folded and durable. At
-    each change the workers are asked what they have folded.
+    each change the workers are asked what they have folded, and ``every_s`` in between.
 
     Raises:
         TimeoutError: it did not get there in time.
@@ -116,7 +122,8 @@ async def follow(
     admin = AIOKafkaAdminClient(bootstrap_servers=cluster.brokers)
     await admin.start()
     samples: list[Sample] = []
-    deadline = time.monotonic() + within_s
+    asked_at = time.monotonic()
+    deadline = asked_at + within_s
     seen = last = await committed(admin, group)
     try:
         while sum(last.values()) < until:
@@ -124,9 +131,9 @@ async def follow(
                 raise TimeoutError(f"{group}: {last} of {until:,} records in {within_s:.0f} s")
             await asyncio.sleep(POLL_S)
             last = await committed(admin, group)
-            if last != seen:
+            if last != seen or time.monotonic() >= asked_at + every_s:
                 samples.append(await _sample(last, workers))
-                seen = last
+                seen, asked_at = last, time.monotonic()
             for worker in workers:
                 worker.child.check()
     finally:
@@ -163,9 +170,9 @@ async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[str, int]:
 def rate(samples: Sequence[Sample], start: float, end: float) -> float:
     """Return records folded a second between two counts of them, by workers that have folded all of these.
 
-    What is folded is known at each checkpoint, and taken as even in between. Before the first one there is
-    start-up; after the last fold of a drained backlog checkpoints wait for a timer, not for work: neither counts.
-    Fewer than two checkpoints left: nan.
+    What is folded is known at each sample, and taken as even in between. Before the first one there is start-up;
+    after the last fold of a drained backlog checkpoints wait for a timer, not for work: neither counts. Fewer
+    than two samples left: nan.
     """
     return _slope([one.at for one in samples], samples, start, end)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -36,6 +36,13 @@ class Marker(msgspec.Struct, frozen=True):
 
     schema: int
     offsets: dict[str, int]
+
+
+class Written(NamedTuple):
+    """What a checkpoint wrote: state records, and their bytes."""
+
+    states: int
+    size: int
 
 
 @asynccontextmanager
@@ -143,8 +150,8 @@ class Checkpoint:
         """Restore every state record; return the input offsets, as ``read_checkpoint`` does."""
         return await read_checkpoint(consumer, self._tp, into)
 
-    async def write(self, flush: Flush, offsets: Mapping[str, int]) -> int:
-        """Write outputs, state and marker in one transaction; return the state's bytes once acknowledged.
+    async def write(self, flush: Flush, offsets: Mapping[str, int]) -> Written:
+        """Write outputs, state and marker in one transaction; return what was written once acknowledged.
 
         Raises:
             aiokafka.errors.ProducerFenced: the partition has another owner now.
@@ -152,11 +159,11 @@ class Checkpoint:
         async with self._producer.transaction():
             await self._probe(Step.BEGUN)
             pending = [await self._send_output(out) for out in flush.outputs]
-            size = 0
+            states = size = 0
             slices = Slices()
             for key, value in flush.state:
                 pending.append(await self._send_state(key, value))
-                size += len(value or b"")
+                states, size = states + 1, size + len(value or b"")
                 await slices.pause()
             marker = msgspec.json.encode(Marker(SCHEMA, dict(offsets)))
             pending.append(await self._send_state(MARKER, marker))
@@ -164,7 +171,7 @@ class Checkpoint:
             await asyncio.gather(*pending)
             await self._probe(Step.ACKNOWLEDGED)
         await self._probe(Step.COMMITTED)
-        return size
+        return Written(states, size)
 
     async def _send_output(self, out: Any) -> asyncio.Future[Any]:
         return await self._producer.send(  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from stream.engine.batch import Batch
+from stream.engine.cadence import Cadence
 from stream.engine.checkpoint import Checkpoint, reader
 from stream.engine.liveness import Lag
 from stream.engine.partition import Partition, PartitionFactory
@@ -24,14 +25,6 @@ from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import collect_all
 
 LOG = structlog.get_logger()
-DUTY = 0.2
-"""The share of a process's time that checkpoints may be under way: those of a large state come less often."""
-
-LONGEST_S = 30.0
-"""The longest pause between two checkpoints of a partition: a crash folds no more than this again."""
-
-MOST = 20_000
-"""Records of a partition that end the pause: what waits is memory, and a stall when it is written."""
 
 
 @dataclass(slots=True)
@@ -43,8 +36,7 @@ class Held:
     offsets: dict[str, int] = field(default_factory=dict)
     changed: bool = False
     urgent: bool = False
-    due_at: float = 0.0
-    unwritten: int = 0
+    cadence: Cadence = field(default_factory=Cadence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +91,7 @@ class Keeper:
             self._urge(held)
         held.offsets[topic] = records[-1].offset + 1
         held.changed = True
-        held.unwritten += len(records)
+        held.cadence.folded(len(records))
         self.folded += len(records)
 
     def next_offset(self, tp: Any) -> int | None:
@@ -127,9 +119,7 @@ class Keeper:
         """Write the partitions that are urgent or whose interval is over; return the offsets durable now."""
         self.urgent.clear()
         now = time.monotonic()
-        return await self._checkpoint(
-            lambda held: held.urgent or now >= held.due_at or held.unwritten >= MOST
-        )
+        return await self._checkpoint(lambda held: held.urgent or held.cadence.is_due(now))
 
     async def _checkpoint(self, wanted: Callable[[Held], bool]) -> Mapping[Any, int]:
         """Write the wanted ones in turn; what became urgent meanwhile goes before the next one."""
@@ -157,12 +147,12 @@ class Keeper:
         """Write one partition; nothing is durable when it has another owner by now."""
         began = time.monotonic()
         held.changed = held.urgent = False
-        held.unwritten = 0
+        held.cadence.begun()
         offsets = dict(held.offsets)
         try:
             flush = held.fold.freeze(offsets)
             await self._custody.probe(Step.FROZEN)
-            size = await held.checkpoint.write(flush, offsets)
+            written = await held.checkpoint.write(flush, offsets)
             await self._settle(held)
         except ProducerFenced:
             LOG.warning(
@@ -178,10 +168,10 @@ class Keeper:
         if self._held.get(number) is not held:  # parked while it was written
             held.fold.suspend()
         await self._custody.probe(Step.STORED)
-        took_s = time.monotonic() - began
-        pause_s = min(LONGEST_S, took_s * len(self._held) / DUTY)
-        held.due_at = time.monotonic() + max(self._custody.interval_s, pause_s)
-        self._telemetry.checkpointed(number, took_s, size)
+        now = time.monotonic()
+        took_s = now - began
+        held.cadence.written(now, took_s, written.states, len(self._held), self._custody.interval_s)
+        self._telemetry.checkpointed(number, took_s, written.size)
         return {TopicPartition(topic, number): at for topic, at in offsets.items()}
 
     @staticmethod

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from prometheus_client import CollectorRegistry
 
 from stream.engine.batch import PART, Batch
-from stream.engine.checkpoint import CheckpointError, offsets_of
+from stream.engine.checkpoint import CheckpointError, Written, offsets_of
 from stream.engine.keeper import Custody, Held, Keeper
 from stream.engine.partition import Flush
 from stream.engine.probe import nothing
@@ -41,7 +41,7 @@ class Slow:
         self.writing.set()
         await self.go_on.wait()
         self.told.append("acknowledged")
-        return 0
+        return Written(0, 0)
 
 
 class Checkpoint:

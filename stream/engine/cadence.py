@@ -1,0 +1,46 @@
+"""Core. When the next checkpoint of a partition is due: after a pause, or when much waits for it.
+
+A checkpoint writes each state that changed, whole. So what an event costs of it is a state's bytes over how many
+events that state saw since the last one; a crash folds those again.
+"""
+
+from __future__ import annotations
+
+DUTY = 0.2
+"""The share of a process's time that checkpoints may be under way: those of a large state come less often."""
+LONGEST_S = 60.0
+"""The longest pause between two checkpoints of a partition: a crash folds no more than this again."""
+RECORDS_A_STATE = 40
+"""Records for each state of a partition that end the pause."""
+FEWEST, MOST = 20_000, 100_000
+"""Records that end it at least and at most: what waits is memory, and a stall when it is written."""
+
+
+class Cadence:
+    """The checkpoints of one partition; instants are monotonic seconds."""
+
+    __slots__ = ("_states", "_waiting", "due_at")
+
+    def __init__(self) -> None:
+        self.due_at = 0.0
+        self._waiting = self._states = 0
+
+    def folded(self, records: int) -> None:
+        """Count records that the next checkpoint will include."""
+        self._waiting += records
+
+    def is_due(self, now: float) -> bool:
+        """Return whether the pause is over, by the clock or by what waits."""
+        return now >= self.due_at or self._waiting >= min(max(FEWEST, RECORDS_A_STATE * self._states), MOST)
+
+    def begun(self) -> None:
+        """Count anew: what was folded until now is in the checkpoint that begins."""
+        self._waiting = 0
+
+    def written(self, now: float, took_s: float, states: int, partitions: int, interval_s: float) -> None:
+        """Begin a pause after a checkpoint of so many states that took so long, one of so many partitions'.
+
+        ``interval_s`` is the shortest pause.
+        """
+        self._states = max(self._states, states)
+        self.due_at = now + max(interval_s, min(LONGEST_S, took_s * partitions / DUTY))
