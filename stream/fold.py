@@ -110,7 +110,7 @@ class InputFold:
             self._rebuilt[records[-1].topic] = records[-1].offset + 1
             self._unwritten += len(records)
         if self._unwritten >= REBUILT:
-            self._write(self.join.freeze(), self._rebuilt)
+            self._write(self.join.freeze(), self._store.offsets() | self._rebuilt)
             self._unwritten = 0
 
     def apply(self, records: Sequence[Record]) -> bool:

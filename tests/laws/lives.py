@@ -1,4 +1,4 @@
-"""A fold's life: its records, its checkpoints, and disks that are lost at some of them."""
+"""A fold's life: its records, its checkpoints, and at some of them a lost disk, or a kill."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Logged:
 
 @st.composite
 def lives(draw):
-    """Return both topics, and the steps of a life: a record of one of them, a checkpoint, or one and a loss.
+    """Return both topics, and the steps of a life: a record of one, a checkpoint, or one and a loss or a kill.
 
     An id is used for one prediction, sent again at most: see the exception in decision 4.
     """
@@ -56,7 +56,7 @@ def lives(draw):
     first_at, clock = {}, BEGAN_AT
     for kind in draw(st.lists(KINDS, min_size=6, max_size=16)):
         if kind == "checkpoint":
-            history.append(draw(st.sampled_from(["checkpoint", "loss"])))
+            history.append(draw(st.sampled_from(["checkpoint", "loss", "kill"])))
             continue
         name = draw(st.sampled_from("aab"))
         now += draw(STEPS)
@@ -92,10 +92,8 @@ class Life:
         self.log = log
         self.at = dict.fromkeys(log, 0)
         self.told, self.outputs, self.kept = Counter(), [], {}
-        self.fold = self.new_fold()
-
-    def new_fold(self):
-        return InputFold(0, RULES, self, MemoryStore())
+        self.store = MemoryStore()
+        self.fold = InputFold(0, RULES, self, self.store)
 
     def folded(self, tally):
         self.told.update(tally.joined)
@@ -109,37 +107,54 @@ class Life:
         flush = self.fold.freeze(self.at)
         self.outputs += flush.outputs
         self.kept.update(flush.state)
-        self.settle()
 
     def lose(self):
-        """Lose process and disk, and go on as ``stream.engine.restore`` does."""
-        self.fold = self.new_fold()
+        """Lose process and disk."""
+        self.settle()
+        self.store = MemoryStore()
+        self.rebuild(self.begin())
+
+    def kill(self):
+        """Be killed before the disk has the checkpoint, and again with half of the predictions read for that."""
+        start = self.begin()["predictions"]
+        self.fold.rebuild(self.log["predictions"][start : (start + self.at["predictions"] + 1) // 2])
+        self.rebuild(self.begin())
+
+    def begin(self):
+        """Begin again with what is kept; return from where the log is read, as ``stream.engine.restore`` does."""
+        self.fold = InputFold(0, RULES, self, self.store)
         for key, value in self.kept.items():
             self.fold.restore(key, value)
-        since = self.fold.rebuild_since()
-        for topic, records in self.log.items():
-            known = records[: self.at[topic]]
-            young = (one.offset for one in known if since is not None and one.timestamp >= since * 1000)
-            self.fold.rebuild(known[next(young, len(known)) :])
-        self.settle()
+        if local := self.fold.local():
+            return {topic: local.get(topic, 0) for topic in self.log}
+        return {topic: self.young(topic, self.fold.rebuild_since()) for topic in self.log}
+
+    def young(self, topic, since):
+        known = self.log[topic][: self.at[topic]]
+        young = (one.offset for one in known if since is not None and one.timestamp >= since * 1000)
+        return next(young, len(known))
+
+    def rebuild(self, starts):
+        for topic, start in starts.items():
+            self.fold.rebuild(self.log[topic][start : self.at[topic]])
 
     def settle(self):
         for _ in self.fold.committed():
             pass
 
     def run(self, history):
-        """Return counts, figures and outputs; ``history`` names topics, ``checkpoint`` and ``loss``."""
+        """Return counts, figures and outputs; ``history`` names topics, ``checkpoint``, ``loss`` and ``kill``."""
+        after = {"checkpoint": self.settle, "loss": self.lose, "kill": self.kill}
         for what in history:
             if what in self.log:
                 self.take(what)
             else:
                 self.checkpoint()
-            if what == "loss":
-                self.lose()
+                after[what]()
         models = {model: state.dump(monitor) for model, monitor in self.fold.monitors.items()}
         return self.told, self.fold.join.pending, models, self.outputs
 
 
 def undisturbed(history):
-    """Return the same history without losses."""
-    return ["checkpoint" if what == "loss" else what for what in history]
+    """Return the same history without losses and kills."""
+    return ["checkpoint" if what in {"loss", "kill"} else what for what in history]

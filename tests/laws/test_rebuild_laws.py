@@ -1,7 +1,9 @@
-"""A fold that lost its disk goes on like one that did not: the log of four horizons tells all of the join."""
+"""A fold that lost its disk, or was killed, goes on like one that did not: the log tells all of the join."""
 
+import pytest
 from hypothesis import example, given, settings
 
+import stream.fold
 from tests.laws.lives import AHEAD_S, BEGAN_AT, HORIZON_S, Life, lives, logged, undisturbed
 
 
@@ -34,12 +36,25 @@ MET_BEFORE = life_of(
     ("loss",),
     ("predictions", "end", 9),  # the outcome would be given up if it were waiting
 )
+WAITS_ON_DISK = life_of(
+    ("outcomes", "a", 0),
+    ("checkpoint",),
+    ("predictions", "other", 0),
+    ("kill",),  # the second rebuild must not take the outcome from the log as well
+    ("predictions", "a", 0),
+)
+
+
+@pytest.fixture(autouse=True)
+def _each_record_goes_to_disk(monkeypatch):
+    monkeypatch.setattr(stream.fold, "REBUILT", 1)
 
 
 @settings(max_examples=300)
 @given(lives())
 @example(REPEATED_LATE)
 @example(MET_BEFORE)
-def test_a_lost_disk_changes_no_count_no_figure_and_no_output(life):
+@example(WAITS_ON_DISK)
+def test_a_lost_disk_or_a_kill_changes_no_count_no_figure_and_no_output(life):
     log, history = life
     assert Life(log).run(history) == Life(log).run(undisturbed(history))
