@@ -15,6 +15,7 @@ FINDINGS_RETENTION_S = 90 * 86_400.0
 """Findings are few, and the history that incidents are explained with."""
 RECORD_BYTES = 1_048_588
 """Kafka's own default of ``max.message.bytes``."""
+AHEAD, CLOCK = "message.timestamp.after.max.ms", "message.timestamp.type"
 COMPACTED = {
     "cleanup.policy": "compact",
     "min.cleanable.dirty.ratio": "0.1",  # a restore reads the whole topic: keep it short
@@ -25,6 +26,8 @@ COMPACTED = {
 WHY_KEPT = (
     f"{REBUILT_HORIZONS} x worker.label_horizon_s + worker.future_tolerance_s: a lost disk is read again"
 )
+
+WHY_AHEAD = "else one producer whose clock is ahead makes all later outcomes of its partition late"
 
 
 class Shape(NamedTuple):
@@ -70,11 +73,10 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(LETTER_BYTES)}
     findings_s = max(FINDINGS_RETENTION_S, topics.retention_s)
     needed_s = rebuilt_s(settings)
+    ahead = {AHEAD: str(round(settings.worker.future_tolerance_s * 1000))}
+    inputs = durable | _deleted(topics.retention_s) | ahead
     return (
-        *(
-            Shape(name, many, copies, "delete", durable | _deleted(topics.retention_s), needed_s)
-            for name in topics.inputs()
-        ),
+        *(Shape(name, many, copies, "delete", inputs, needed_s) for name in topics.inputs()),
         Shape(topics.checkpoints, many, copies, "compact", compacted),
         Shape(topics.findings, 1, copies, "delete", durable | _deleted(findings_s), counts="one"),
         Shape(topics.incidents, 1, copies, "compact", compacted, counts="one"),
@@ -116,6 +118,7 @@ def faults(
         found += _count_faults(shape, described, _count_to_mend_to(settings, cluster), mender)
         found += _policy_faults(shape, described, mender)
         found += _retention_faults(shape, described, mender)
+        found += _clock_faults(shape, described, mender)
         found += _size_faults(shape, described, mender)
     return found
 
@@ -201,6 +204,22 @@ def _retention_faults(shape: Shape, described: Described, mender: _Mender) -> li
         mend = mender.configure(shape.name, "retention.bytes=-1")
         found.append(Fault(shape.name, what, mend, "warning"))
     return found
+
+
+def _clock_faults(shape: Shape, described: Described, mender: _Mender) -> list[Fault]:
+    """Warn of a topic that takes any time from a producer; with ``LogAppendTime`` it takes the broker's own."""
+    wanted, found = shape.configuration.get(AHEAD), described.configuration.get(AHEAD)
+    if wanted is None or described.configuration.get(CLOCK) == "LogAppendTime":
+        return []
+    if found is None:
+        what = f"{AHEAD}: not known to this Kafka (it is since 3.6); want {wanted}, {WHY_AHEAD}"
+        mend = f"update Kafka, or {mender.configure(shape.name, f'{CLOCK}=LogAppendTime')}"
+    elif int(found) > int(wanted):
+        what = f"{AHEAD} {found}: want at most {wanted} (worker.future_tolerance_s), {WHY_AHEAD}"
+        mend = mender.configure(shape.name, f"{AHEAD}={wanted}")
+    else:
+        return []
+    return [Fault(shape.name, what, mend, "warning")]
 
 
 def _size_faults(shape: Shape, described: Described, mender: _Mender) -> list[Fault]:

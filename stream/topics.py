@@ -14,7 +14,7 @@ import click
 
 from stream.engine.connection import client_options
 from stream.settings import Settings, load
-from stream.shapes import Described, Fault, Shape, faults, settings_faults, shapes, stopping
+from stream.shapes import AHEAD, CLOCK, Described, Fault, Shape, faults, settings_faults, shapes, stopping
 
 if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
@@ -25,6 +25,12 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0
 """Between two tries to reach a cluster that does not answer yet."""
 _ALREADY_EXISTS = 36
 _INVALID_REPLICATION = 38
+_INVALID_CONFIGURATION = 40
+
+TOO_OLD = (
+    f"\n    Kafka before 3.6 does not know {AHEAD}: update it, or create the inputs"
+    f" without it by kafka-topics.sh, with {CLOCK}=LogAppendTime"
+)
 
 
 class ClusterError(Exception):
@@ -152,7 +158,9 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Collection[Shape]) -> tupl
     created = []
     for name, code, message in response.topic_errors:
         if code not in (0, _ALREADY_EXISTS):  # another process may create at the same time
-            mend = await _too_many_copies(admin, wanted) if code == _INVALID_REPLICATION else ""
+            mend = TOO_OLD if code == _INVALID_CONFIGURATION else ""
+            if code == _INVALID_REPLICATION:
+                mend = await _too_many_copies(admin, wanted)
             raise ClusterError(f"topic {name}: not created: {message or for_code(code).__name__}{mend}")
         if not code:
             created.append(name)

@@ -78,8 +78,8 @@ _encode = msgspec.json.Encoder(enc_hook=_write, order="deterministic").encode
 def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) -> Event:
     """Return the event that a record's value holds.
 
-    ``received_at`` is the record's Kafka timestamp in epoch seconds; a negative one means that Kafka gave
-    none, and then the event's time is not judged. Labels beyond 64-bit integers become floats. Fields that
+    ``received_at`` is the record's Kafka timestamp in epoch seconds; a negative one means that it has none, and
+    then nothing bounds the event's time: it is refused. Labels beyond 64-bit integers become floats. Fields that
     the contract does not name are passed over.
 
     Raises:
@@ -97,7 +97,7 @@ def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) 
             _narrow(event, "outcome", event.outcome)
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:
         raise faults(raw, EVENTS, _read, fault)[0] from None
-    if received_at >= 0 and not (
+    if received_at < 0 or not (
         received_at - tolerance.past_s <= event.at <= received_at + tolerance.future_s
     ):
         raise _absurd(raw, received_at, tolerance)
@@ -216,6 +216,9 @@ def _narrow(event: Struct, field: str, label: int) -> None:
 
 
 def _absurd(raw: bytes, received_at: float, tolerance: Tolerance) -> DecodeError:
+    if received_at < 0:
+        wanted = "the record's own Kafka timestamp, without which at can't be judged"
+        return DecodeError(Refusal.ABSURD_TIME, "timestamp", f"{received_at * 1000:.0f}", wanted)
     received = datetime.fromtimestamp(min(received_at, _LAST_SECOND), UTC).isoformat(timespec="milliseconds")
     wanted = (
         f"a time within {_span(tolerance.past_s)} before and"

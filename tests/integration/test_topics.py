@@ -2,12 +2,16 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import InvalidTimestampError
 
-from stream import topics
+from stream import shapes, topics
+from stream.shapes import AHEAD
 from stream.topics import ClusterError, check, create
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
@@ -20,6 +24,11 @@ async def make(brokers: str, name: str, partitions: int, configuration: dict[str
         await admin.create_topics([NewTopic(name, partitions, 1, None, configuration)])
     finally:
         await admin.close()
+
+
+async def send(brokers: str, topic: str, timestamp_ms: int) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=brokers) as producer:
+        await producer.send_and_wait(topic, b"{}", timestamp_ms=timestamp_ms)
 
 
 def test_create_makes_all_topics_and_then_check_finds_nothing(kafka):
@@ -73,6 +82,32 @@ def test_a_topic_kept_shorter_than_a_lost_disk_needs_is_an_error(kafka):
     (fault,) = asyncio.run(create(settings)).faults
     assert fault.severity == "error"
     assert fault.what.startswith("retention.ms 60000: want at least 1040400000")
+
+
+def test_a_record_a_year_ahead_is_refused_by_the_broker(kafka):
+    settings = kafka.settings(worker={"future_tolerance_s": 60})
+    asyncio.run(create(settings))
+    now_ms = round(time.time() * 1000)
+    asyncio.run(send(kafka.brokers, settings.topics.outcomes, now_ms))
+    for ahead_s in (600, 365 * 86_400):
+        with pytest.raises(InvalidTimestampError):
+            asyncio.run(send(kafka.brokers, settings.topics.outcomes, now_ms + ahead_s * 1000))
+
+
+def test_a_topic_made_without_that_bound_is_warned_of_and_its_mend_is_a_command(kafka):
+    settings = kafka.settings()
+    asyncio.run(make(kafka.brokers, settings.topics.outcomes, 2, {"retention.ms": "-1", AHEAD: "7200000"}))
+    (fault,) = asyncio.run(create(settings)).faults
+    assert (fault.topic, fault.severity) == (settings.topics.outcomes, "warning")
+    assert fault.mend.endswith(f"--entity-name {settings.topics.outcomes} --add-config {AHEAD}=3600000")
+
+
+def test_a_kafka_that_does_not_know_the_bound_is_named(kafka, monkeypatch):
+    monkeypatch.setattr(shapes, "AHEAD", "message.timestamp.unheard.of")
+    with pytest.raises(ClusterError, match="not created") as refused:
+        asyncio.run(create(kafka.settings()))
+    assert "message.timestamp.unheard.of" in str(refused.value)
+    assert "Kafka before 3.6 does not know message.timestamp.after.max.ms" in str(refused.value)
 
 
 def test_only_the_topics_that_are_asked_for_are_checked(kafka):

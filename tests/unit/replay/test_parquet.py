@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from stream.cli import main
 from stream.replay.parquet import events
+from stream.replay.source import FOREVER
 from stream.wire import decode_event
 from tests.unit.replay.test_replay import rows, told, write
 
@@ -39,7 +40,7 @@ def one(tmp_path: Path, **columns: pa.Array) -> dict[str, Any]:
     plain = {name: pa.array([value]) for name, value in ({"type": "prediction"} | FIELDS).items()}
     path = written(tmp_path / "one.parquet", plain | columns)
     (row,) = events(path, lambda _: None)
-    decode_event(row, -1.0, None)  # type: ignore[arg-type]
+    decode_event(row, 0.0, FOREVER)
     found: dict[str, Any] = json.loads(row)
     return found
 

@@ -82,6 +82,28 @@ def test_retention_by_size_is_a_warning():
     assert stopping([fault]) == []
 
 
+@pytest.mark.parametrize("ahead", ["3600001", "9223372036854775807"])
+def test_an_input_that_takes_times_beyond_the_tolerance_is_a_warning(ahead):
+    own = settings()
+    free = described(own, "outcomes", message_timestamp_after_max_ms=ahead)
+    (fault,) = faults(own, cluster(own, outcomes=free))
+    assert fault.what.startswith(f"message.timestamp.after.max.ms {ahead}: want at most 3600000")
+    assert fault.mend.endswith("--add-config message.timestamp.after.max.ms=3600000")
+    assert stopping([fault]) == []
+
+
+def test_an_older_kafka_is_told_what_it_does_not_know_and_the_brokers_own_time_mends_it():
+    own = settings()
+    names = own.topics.inputs()
+    old = {name: Described(4, 1, {"retention.ms": "-1"}) for name in names}
+    found = faults(own, old, names)
+    assert [fault.severity for fault in found] == ["warning"] * 3
+    assert "not known to this Kafka (it is since 3.6)" in found[0].what
+    assert found[0].mend.endswith("--add-config message.timestamp.type=LogAppendTime")
+    own_time = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
+    assert faults(own, {name: Described(4, 1, own_time) for name in names}, names) == []
+
+
 def test_fewer_copies_than_asked_is_a_warning():
     own = settings(topics={"partitions": 4, "replication": 3})
     one = described(own, "findings")._replace(replication=1)

@@ -295,8 +295,10 @@ def test_time_is_judged_against_the_kafka_timestamp_and_both_ends_are_allowed():
     assert later.at == NOW + 3_601
 
 
-def test_time_is_not_judged_when_kafka_gave_no_timestamp():
-    assert decode_event(line(OUTCOME, at=5), -0.001, TOLERANCE).at == 5
+def test_a_record_without_a_timestamp_is_refused_since_nothing_bounds_its_time():
+    with pytest.raises(DecodeError, match="timestamp -1: want the record's own Kafka timestamp") as refused:
+        decode_event(line(OUTCOME, at=5), -0.001, TOLERANCE)
+    assert refused.value.reason == "absurd_time"
 
 
 @pytest.mark.parametrize("label", [True, False, 0, 1, -7, 2.5, "", "yes", 2**63 - 1, -(2**63)])
