@@ -35,6 +35,13 @@ def _intake() -> Iterable[Panel]:
             Query(f"sum by (producer) (rate({misrouted}))", "misrouted by {{producer}}"),
         ],
     )
+    yield _sum(
+        "Lost to retention",
+        "Records that Kafka deleted before they were folded, since the processes' starts.",
+        "short",
+        "tidewatch_records_lost_total",
+        "topic",
+    )
     yield _rate("Join", "What became of predictions and outcomes.", "tidewatch_joined_total", "reason")
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.engine.checkpoint import Checkpoint, CheckpointError, read_range
 from stream.engine.partition import Partition
 from stream.engine.slices import Slices
+from stream.engine.telemetry import LOST
+
+LOG = structlog.get_logger()
 
 
 class Restore:
@@ -28,6 +32,7 @@ class Restore:
         tps = [TopicPartition(topic, number) for topic in self._inputs]
         refuse_shorter(offsets, await self._consumer.end_offsets(tps))
         earliest = await self._consumer.beginning_offsets(tps)
+        tell_lost(offsets, earliest)
         starts = await self._starts(fold, tps, offsets)
         for tp in tps:
             await self._rebuild(fold, tp, max(starts[tp], earliest[tp]), offsets.get(tp.topic, 0))
@@ -56,6 +61,22 @@ class Restore:
         async for batch in read_range(self._consumer, tp, start, end):
             fold.rebuild(batch)
             await slices.pause()
+
+
+def tell_lost(offsets: Mapping[str, int], earliest: Mapping[TopicPartition, int]) -> None:
+    """Log and count what Kafka deleted after the checkpoint and before it was read: no figure will have it."""
+    for tp, first in earliest.items():
+        lost = first - offsets.get(tp.topic, first)
+        if lost > 0:
+            LOST.labels(tp.topic).inc(lost)
+            LOG.error(
+                "records lost",
+                topic=tp.topic,
+                partition=tp.partition,
+                records=lost,
+                meaning="Kafka deleted them before they were folded; no figure has them",
+                mend="a retention.ms of the topic above the longest time that nobody reads it",
+            )
 
 
 class InputGone(Exception):

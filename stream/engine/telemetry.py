@@ -12,6 +12,10 @@ STALLS = (
     *(0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10),
 )
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+LOST = Counter(
+    "tidewatch_records_lost", "Records that Kafka deleted before they were folded.", ["topic"], registry=None
+)
+"""One a process: restores count it, and hold nothing themselves."""
 
 
 class EngineTelemetry:
@@ -19,6 +23,7 @@ class EngineTelemetry:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
+        registry.register(LOST)
         self._count_checkpoints()
         self._count_places()
         self.falls_behind = self._gauge(

@@ -1,10 +1,49 @@
-"""What a restore refuses."""
+"""What a restore refuses, and what it says is lost."""
+
+import asyncio
 
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from stream.engine.checkpoint import CheckpointError
-from stream.engine.restore import InputGone, refuse_fewer, refuse_shorter
+from stream.engine.restore import InputGone, Restore, refuse_fewer, refuse_shorter
+from stream.engine.telemetry import EngineTelemetry
+
+
+class Log:
+    """A consumer of topics that have kept the offsets from 5 to 9, and a checkpoint that has read to 3 of one."""
+
+    async def read(self, consumer, fold):
+        return {"behind": 3, "kept": 7}
+
+    async def beginning_offsets(self, tps):
+        return dict.fromkeys(tps, 5)
+
+    async def end_offsets(self, tps):
+        return dict.fromkeys(tps, 9)
+
+
+class New:
+    """A fold with nothing on its disk."""
+
+    def local(self):
+        return {}
+
+    def rebuild_since(self):
+        return None
+
+
+def test_records_that_were_deleted_before_they_were_folded_are_told_and_counted_by_topic():
+    registry = CollectorRegistry()
+    EngineTelemetry(registry)
+    with capture_logs() as told:
+        offsets = asyncio.run(Restore(Log(), ["behind", "kept", "new"]).into(1, New(), Log()))
+    assert offsets == {"behind": 5, "kept": 7, "new": 5}
+    assert [(one["topic"], one["partition"], one["records"]) for one in told] == [("behind", 1, 2)]
+    assert registry.get_sample_value("tidewatch_records_lost_total", {"topic": "behind"}) == 2
+    assert registry.get_sample_value("tidewatch_records_lost_total", {"topic": "new"}) is None
 
 
 def test_a_topic_that_ends_before_what_was_read_is_refused_by_name():

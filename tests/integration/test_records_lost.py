@@ -1,0 +1,55 @@
+"""A worker that was away while its input was deleted says how much it never saw."""
+
+import asyncio
+from pathlib import Path
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from stream import topics
+from stream.demo.processes import Child, free_port
+from stream.wire import partition_for
+from tests.conftest import Kafka
+from tests.integration.one_model import MODEL, fold, send
+
+FOLDED, SENT, DELETED = 20, 50, 43
+
+
+async def delete(kafka: Kafka, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.brokers)
+    await admin.start()
+    try:
+        place = TopicPartition(topic, partition_for(MODEL, 2))
+        await admin.delete_records({place: RecordsToDelete(before_offset=DELETED)})
+    finally:
+        await admin.close()
+
+
+async def away(kafka: Kafka, folder: Path) -> tuple[float, float, str]:
+    """Return what the worker that came back counts as lost, what it folded, and its log."""
+    assert not (await topics.create(kafka.settings())).faults
+    own = {"port": free_port(), "data_dir": folder / "data"}
+    first = Child("worker", kafka.environment(worker=own), folder, own["port"])
+    try:
+        await first.ready()
+        await fold(kafka, first, range(FOLDED))
+    finally:
+        first.stop()
+    await send(kafka, range(FOLDED, SENT))
+    await delete(kafka, kafka.settings().topics.predictions)
+    second = Child("worker", kafka.environment(worker=own), folder, own["port"])
+    try:
+        await second.ready()
+        while not await second.figure("tidewatch_events_total") >= SENT - DELETED:
+            second.check()
+            await asyncio.sleep(0.1)
+        lost = await second.figure("tidewatch_records_lost_total")
+        return lost, await second.figure("tidewatch_events_total"), second.log.read_text()
+    finally:
+        second.stop()
+
+
+def test_a_worker_that_comes_back_says_what_was_deleted_meanwhile(kafka: Kafka, tmp_path: Path) -> None:
+    lost, folded, log = asyncio.run(asyncio.wait_for(away(kafka, tmp_path), 150))
+    assert (lost, folded) == (DELETED - FOLDED, SENT - DELETED)
+    assert "records lost" in log
