@@ -179,10 +179,21 @@ class Aspect(Struct, array_like=True, gc=False):
             ill = earlier.lasted(self.count - 1, ill)
         guard.recovery = recovery(SHARES, extent, increase, ill)
         guard.calm()
-        guard.freeze()
         self.finding, self.episode, self.told_at = finding, finding.episode, self.large_at
         self.told_count, self.told_total, self.back = self.onset_count, self.onset_total, 0.0
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Learn nothing more, as ``Guard.freeze``."""
+        self.guard.freeze()
         self.aim()
+
+    def resume(self) -> None:
+        """Go on to learn, as ``Guard.resume``."""
+        if not self.guard.learning:
+            self.guard.resume()
+            self.began_total = self.total
+            self.aim()
 
     def close(self, loss: float, at: float, proven_at: float | None) -> Finding | None:
         """Follow the open finding by one loss more; return it closed when its harm is over."""
@@ -204,9 +215,8 @@ class Aspect(Struct, array_like=True, gc=False):
 
     def _end(self) -> None:
         self.guard.calm()
-        self.guard.resume()
-        self.began_total = self.total
         self.finding = None
+        self.resume()
         self.aim()
 
     def heir(self) -> Aspect | None:

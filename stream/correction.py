@@ -83,19 +83,18 @@ def _again(series: Series, at: float, was: float, now: float, joined: Joined) ->
     mean = rested.total / rested.losses
     if mean <= (series.shown(finding.before) + series.shown(finding.after)) / 2:
         return None
-    series.episode += 1
-    series.rested, series.back = None, 0.0
-    series.finding = _reopened(finding, series, mean, rested, joined.outcome_at)
+    series.rested = None
+    series.open(_reopened(finding, series, mean, rested, joined.outcome_at))
     return series.finding
 
 
 def _reopened(finding: Finding, series: Series, mean: float, rested: Rested, at: float) -> Finding:
-    where = (finding.model, finding.version, finding.slice, finding.metric)
+    where, episode = (finding.model, finding.version, finding.slice, finding.metric), series.episode + 1
     return replace(
         finding,
-        id=finding_id(*where, series.episode),
+        id=finding_id(*where, episode),
         state="open",
-        episode=series.episode,
+        episode=episode,
         after=series.shown(mean),
         after_count=rested.losses,
         after_lower=None,

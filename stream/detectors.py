@@ -16,6 +16,8 @@ from stream.doubles import numbers, packed, with_one
 
 CLOCK = 32
 """Losses between two looks for a cut; River's default."""
+FIRST = 2
+"""What ``risen`` is by the first loss by which a rise can be judged."""
 
 
 class Change(NamedTuple):
@@ -41,8 +43,8 @@ class Detector(Struct, array_like=True, gc=False):
     """Until schema 6: what is in ``begun``."""
     begun: bytes = b""
     """The losses (``stream.doubles``), while they are few."""
-    has_risen: bool = False
-    """Whether the newest change was a rise that nobody took note of."""
+    risen: int = 0
+    """Of a rise that is not told: one more than the losses by which it could have been judged; 0 without one."""
 
     def __post_init__(self) -> None:
         """Take over what an older schema wrote."""
@@ -64,8 +66,17 @@ class Detector(Struct, array_like=True, gc=False):
         if not adwin.drift_detected:
             return None
         change = self._cut(adwin)
-        self.has_risen = change is not None and change.after > change.before
+        self.risen = int(change is not None and change.after > change.before)
         return change
+
+    def is_due(self) -> bool:
+        """Return whether the newest loss is one by which to judge a rise: the first that can, or a ``CLOCK``th.
+
+        Ask for each that can. What is not worth a page yet may be later: a rise is dropped once it is told, a fall
+        is seen, or there is a reference.
+        """
+        self.risen += 1
+        return self.risen % CLOCK == FIRST
 
     def _begin(self) -> ADWIN:
         self.adwin = ADWIN(delta=self.delta, clock=CLOCK)
@@ -82,4 +93,4 @@ class Detector(Struct, array_like=True, gc=False):
 
     def restart(self) -> None:
         """Forget everything."""
-        self.adwin, self.seen, self.total, self.begun, self.has_risen = None, 0, 0.0, b"", False
+        self.adwin, self.seen, self.total, self.begun, self.risen = None, 0, 0.0, b"", 0

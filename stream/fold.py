@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from stream import state
 from stream.clock import Clock, Clocks
@@ -24,7 +25,7 @@ from stream.version import close_cohorts, expect
 from stream.wire import encode, partition_for, read_event
 
 CLOCKS = b"tidewatch.clocks"
-WAITING, DUPLICATE = Reason.WAITING, Reason.DUPLICATE_PREDICTION
+WAITING, MATCHED, DUPLICATE = Reason.WAITING, Reason.MATCHED, Reason.DUPLICATE_PREDICTION
 REBUILT = 50_000
 """Records that a rebuild holds in memory before it puts them on disk."""
 
@@ -169,6 +170,9 @@ class InputFold:
             self._tell(monitor.predicted(event, served, self._rules.judgement, proven_at, clock), tally)
             if wants_row and reason is WAITING:
                 self.join.remember(served, monitor.bins(event))
+            elif wants_row and reason is MATCHED:  # its outcome was read first
+                row = replace(served, bins=monitor.bins(event))
+                joined = (replace(joined[0], served=row), *joined[1:])
             if clock.at >= clock.due_at:
                 self._look(proven_at, tally)
         return joined

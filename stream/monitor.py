@@ -15,11 +15,9 @@ from msgspec.structs import replace
 
 from stream.aspect import Case
 from stream.aspect_change import change_told, is_page, note
-from stream.aspect_known import known_aspects
 from stream.attribution import harm_behind
 from stream.clock import UNTIMED, Clock
 from stream.closing import close
-from stream.confidence import Confidence
 from stream.correction import is_sound, revise, withdraw
 from stream.cycle import Rise
 from stream.diagnosis import is_still_there, is_unusual
@@ -27,15 +25,15 @@ from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around, change_of_errors, harm_finding
 from stream.health import Health
+from stream.inheritance import begun, catch_up
 from stream.joined import Joined, Reason, Served
 from stream.producers import Producers
-from stream.reference_known import known_reference
 from stream.room import FORGOTTEN, FORGOTTEN_VERSION, VERSIONS, forget_oldest_stage, make_room
 from stream.rows import row_of, with_class
 from stream.scan import onset_in
 from stream.series import Series, loss_of, task_of, widest
 from stream.tickets import look
-from stream.version import RECKONED, Judgement, Version, held_against
+from stream.version import RECKONED, Judgement, Version
 
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
@@ -120,6 +118,8 @@ class Monitor(Struct, array_like=True, gc=False):
             else:
                 version = version or self._begin(served, judgement)
                 counted, findings = self._note(version, served, joined, judgement, proven_at, clock)
+                if findings:
+                    version.heed_findings()
         self._count(counted)
         return counted, findings
 
@@ -161,18 +161,10 @@ class Monitor(Struct, array_like=True, gc=False):
 
     def _begin(self, served: Served, judgement: Judgement) -> Version:
         """Return a new version, with the references that it is held against; what has no room beside it goes."""
-        task, elder = task_of(served), next(reversed(self.versions.values()), None)
-        inherited = held_against(elder, self.model, task, judgement)
-        reference = (
-            known_reference(judgement.references, self.model) if elder is None else elder.reference.heir()
-        )
-        aspects = known_aspects(judgement.references, self.model, task, judgement.minimum_increase)
+        elder, horizon_s = next(reversed(self.versions.values()), None), self.label_horizon_s
+        made = begun(elder, self.model, task_of(served), judgement, horizon_s)
         for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
             self._count(FORGOTTEN_VERSION)
-        confidence = Confidence(self.label_horizon_s)
-        made = Version(task, inherited=inherited, reference=reference, confidence=confidence, aspects=aspects)
-        if elder is not None and elder.task == task:
-            made.aspects, made.learned_from = elder.aspects.heirs().over(aspects), elder.learned_from
         self.versions[served.version] = made
         return made
 
@@ -197,7 +189,9 @@ class Monitor(Struct, array_like=True, gc=False):
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
         if not route[0].outcomes % RECKONED:
-            version.reckon(at, route, judgement)
+            version.reckon(at, joined.outcome_at, len(route), judgement)
+        if version.ripens(joined.outcome_at):
+            catch_up(version, self.versions, judgement)
         if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":
             self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
         is_mature = version.is_fair(joined)

@@ -108,10 +108,10 @@ def usual_of(whole: Series) -> float:
 def _profile(name: str, series: Series, increase: float, usual: float) -> Iterator[Scanned]:
     """Yield the harms that may have begun at a bucket of the history, the newest first.
 
-    What is older than an earlier harm's end is no part of this one.
+    What is older than the end of an earlier harm, of this series or of the whole, is no part of this one.
     """
     buckets = [*series.history.buckets()]
-    ended_at = -inf if series.rested is None else series.rested.since
+    ended_at = series.well_from if series.rested is None else max(series.well_from, series.rested.since)
     all_losses, all_total = sum(one.losses for one in buckets), sum(one.total for one in buckets)
     known = series.guard.reference()
     worse = known.mean * (1.0 + increase) if known.losses else inf

@@ -109,6 +109,8 @@ class Series(Struct, array_like=True, gc=False):
     """Where its cells begin in the sums of its version; they are allotted when the series begins."""
     back: float = 0.0
     """How much loss since the open finding's onset corrections took back."""
+    well_from: float = float("-inf")
+    """Event time from which on the newest harm of the whole that was told is over."""
 
     @property
     def metric(self) -> Metric:
@@ -141,10 +143,7 @@ class Series(Struct, array_like=True, gc=False):
             return proved and self.guard.is_due(arl)
         detector = self.detector
         detector.update(loss / scale if loss < scale else 1.0)
-        if not (detector.has_risen and is_mature and self.outcomes >= warmup):
-            return False
-        detector.has_risen = False
-        return True
+        return detector.risen > 0 and is_mature and self.outcomes >= warmup and detector.is_due()
 
     def _calibrate(self, loss: float, warmup: int) -> None:
         self.first_total += loss

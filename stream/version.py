@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from math import inf, isnan, sqrt
 
 import msgspec
 from msgspec import Struct
 
+from stream.aspect import Aspect
 from stream.aspects import Aspects
 from stream.confidence import Confidence
 from stream.events import ALL, Task
@@ -18,8 +18,8 @@ from stream.joined import Joined, Served
 from stream.judge import budget
 from stream.judge.budget import WEEK_S
 from stream.judge.guard import Guard
-from stream.judge.known import References, guards
-from stream.judge.objective import Objective, promised
+from stream.judge.known import References
+from stream.judge.objective import Objective
 from stream.reference import Reference
 from stream.rows import Rows
 from stream.series import Series, new_series
@@ -30,9 +30,9 @@ OTHERS = 16
 SERIES = 800
 """Series of a model in all its versions; see ``stream.room``."""
 MATURE, SPREADS = 2.0, 6.0
-"""Mean label delays, and their standard deviations, that predictions span before labels are judged."""
+"""Mean label delays, and their standard deviations, from a first prediction on before labels are judged."""
 RECKONED = 50
-"""Labels of a version between two looks at how many come in a week."""
+"""Labels of a version between two looks at how many come in a week; so many say how long labels take."""
 PATIENCE = 1.5
 """Mean label delays without a prediction after which labels are not judged."""
 LATE = 2.0
@@ -104,30 +104,41 @@ class Version(Struct, array_like=True, gc=False):
         """Tell the sums what they are of."""
         self.sums.task = self.task
 
-    def reckon(self, at: float, route: Sequence[Series], judgement: Judgement) -> None:
-        """Set the run length anew from the labels so far; ``route`` are the series of such a label."""
-        whole = self.series[ALL]
+    def reckon(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> None:
+        """Set the run length anew from the labels so far.
+
+        The newest is of ``outcome_at``, in so many slices, and its prediction of ``at``.
+        """
+        outcomes = self.series[ALL].outcomes
         if isnan(self.began_at):
             self.began_at = at
         if isnan(self.learned_from):
             self.learned_from = self.began_at
-        if not whole.outcomes:
+        if not outcomes:
             return
-        elapsed_s = whole.newest_at - self.began_at
-        mean = self.delay_total_s / whole.outcomes
-        spread = sqrt(max(self.delay_squares / whole.outcomes - mean * mean, 0.0))
-        self.is_mature = self.is_mature or elapsed_s >= MATURE * mean + SPREADS * spread
-        self.patience_s = PATIENCE * mean
+        self.patience_s = PATIENCE * self.delay_total_s / outcomes
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
-        streams = len(route) + self.aspects.of_a_label(self.task)
-        self.arl = budget.run_length(whole.outcomes, elapsed_s, streams, team, pages)
-        is_seasoned = whole.newest_at - self.learned_from >= WEEK_S
-        for series in route:
-            series.guard.aim(self.arl)
-            series.guard.is_seasoned = is_seasoned
-        for aspect in self.aspects.all():
-            aspect.guard.aim(self.arl)
-            aspect.guard.is_seasoned = is_seasoned
+        streams = slices + self.aspects.of_a_label(self.task)
+        self.arl = budget.run_length(outcomes, self._lasted_s(outcome_at), streams, team, pages)
+        is_seasoned = at - self.learned_from >= WEEK_S
+        guards = (one.guard for one in self.series.values())
+        for guard in (*guards, *(one.guard for one in self.aspects.all())):
+            guard.aim(self.arl)
+            guard.is_seasoned = is_seasoned
+
+    def ripens(self, outcome_at: float) -> bool:
+        """Return whether the label of this event time is the first that is one of a fair sample."""
+        outcomes = self.series[ALL].outcomes
+        if self.is_mature or outcomes < RECKONED:
+            return False
+        mean = self.delay_total_s / outcomes
+        spread = sqrt(max(self.delay_squares / outcomes - mean * mean, 0.0))
+        self.is_mature = self._lasted_s(outcome_at) >= MATURE * mean + SPREADS * spread
+        return self.is_mature
+
+    def _lasted_s(self, outcome_at: float) -> float:
+        """Return for how long there are labels up to this one, whichever of its two clocks is ahead."""
+        return min(outcome_at, self.series[ALL].newest_at) - self.began_at
 
     def is_fair(self, joined: Joined) -> bool:
         """Return whether a label is one of a fair sample.
@@ -136,6 +147,24 @@ class Version(Struct, array_like=True, gc=False):
         """
         is_in_time = joined.has_waited or joined.outcome_at - self.series[ALL].newest_at <= self.patience_s
         return self.is_mature and is_in_time
+
+    def heed_findings(self) -> None:
+        """Take note of findings that were opened or closed: what one series tells, others show as well.
+
+        No reference is learned while a harm is told, and no onset sought before the end of one of the whole.
+        """
+        learners: list[Guard | Aspect] = [one.guard for one in self.series.values()]
+        learners += self.aspects.all()
+        is_told = self.is_harmed()
+        for one in learners:
+            if is_told:
+                one.freeze()
+            else:
+                one.resume()
+        rested = self.series[ALL].rested
+        if rested is not None:
+            for series in self.series.values():
+                series.well_from = rested.since
 
     def is_harmed(self, since: float = -inf) -> bool:
         """Return whether a finding of a loss is open that says something of the time ``since``."""
@@ -178,6 +207,8 @@ class Version(Struct, array_like=True, gc=False):
         if found is None:
             found = self.series[name] = new_series(self.task, judgement.delta)
             found.guard = self.inherited.pop(name, found.guard)
+            if self.is_harmed():
+                found.guard.freeze()
             found.place = self.sums.windows.allot(WIDTHS[self.task])
         return found
 
@@ -185,30 +216,6 @@ class Version(Struct, array_like=True, gc=False):
 def series_of(versions: Mapping[str, Version]) -> int:
     """Return how many series the versions have in all."""
     return sum(len(one.series) for one in versions.values())
-
-
-def held_against(elder: Version | None, model: str, task: Task, judgement: Judgement) -> dict[str, Guard]:
-    """Return what a new version is held against, by slice: the references of the one before, or of the file.
-
-    What is promised of a classification goes before the former.
-    """
-    references, increase = judgement.references, judgement.minimum_increase
-    found = heirs(elder, task, judgement.slice_budget) or guards(references, model, task, increase)
-    if task != "classification":
-        return found
-    known = [name for name, one in references.get(model, {}).items() if one.task == task]
-    objectives = promised(judgement.objectives, model)
-    return found | {name: guard for name, guard in objectives.items() if name not in known}
-
-
-def heirs(elder: Version | None, task: Task, most: int) -> dict[str, Guard]:
-    """Return what the version after this one is held against, by slice: its references, then what it inherited."""
-    if elder is None or elder.task != task:
-        return {}
-    own = {name: one.guard for name, one in elder.series.items()}
-    known = own | {name: guard for name, guard in elder.inherited.items() if name not in own}
-    found = ((name, heir) for name, guard in known.items() if (heir := guard.heir()) is not None)
-    return dict(islice(found, most))
 
 
 def expect(versions: Mapping[str, Version], label_horizon_s: float) -> None:

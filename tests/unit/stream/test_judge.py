@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from stream.detectors import CLOCK
 from stream.events import Instant, Prediction
 from stream.joined import Joined, Reason, Served
 from stream.judge import budget
@@ -150,11 +151,16 @@ RISE = [0.0] * WORSE_AT + [1.0] * 140
 def test_a_rise_that_no_fair_label_showed_is_judged_at_the_first_fair_one():
     at_once = learned(RISE, lambda _: True, warmup=10)
     fair_at = at_once[0] + 10
-    assert learned(RISE, lambda number: number >= fair_at, warmup=10) == [fair_at]
+    assert learned(RISE, lambda number: number >= fair_at, warmup=10)[0] == fair_at
+
+
+def test_a_rise_that_is_not_told_is_judged_again_now_and_then():
+    first, *again = learned(RISE, lambda _: True, warmup=10)
+    assert again == [*range(first + CLOCK, len(RISE), CLOCK)]
 
 
 def test_a_rise_before_there_are_enough_losses_is_judged_once_there_are():
-    assert learned(RISE, lambda _: True) == [199]
+    assert learned(RISE, lambda _: True)[0] == 199
 
 
 def test_a_rise_that_was_over_before_a_fair_label_is_not_judged():

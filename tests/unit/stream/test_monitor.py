@@ -139,7 +139,7 @@ def test_long_life_on_a_lucky_reference_hides_no_onset():
 
 
 def test_predictions_of_a_fast_clock_do_not_move_the_onset():
-    wrong = [*[0.08] * 12_000, *[0.4] * 300]
+    wrong = [*[0.08] * 20_000, *[0.4] * 300]
     right, ahead = (
         fold(wrong, seed=2, at=lambda i, ahead=ahead: i + ahead * (i % 10 == 0)) for ahead in (0.0, 1e6)
     )
