@@ -33,7 +33,7 @@ from stream.rows import row_of, with_class
 from stream.scan import onset_in
 from stream.series import Series, loss_of, task_of, widest
 from stream.tickets import look
-from stream.version import RECKONED, Judgement, Version
+from stream.version import Judgement, Version
 
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
@@ -181,16 +181,12 @@ class Monitor(Struct, array_like=True, gc=False):
         loss = loss_of(version.task, served.prediction, joined.outcome)
         # a clock that runs ahead puts no onset into the future, and its label came at once
         at, example = min(served.at, joined.outcome_at), served.prediction_id
-        arl, increase, delay_s = version.arl, judgement.minimum_increase, joined.outcome_at - at
+        arl, increase = version.arl, judgement.minimum_increase
         self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
-        version.delay_total_s += delay_s
-        version.delay_squares += delay_s * delay_s
         route = version.route(served, judgement, self.versions)
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
-        if not route[0].outcomes % RECKONED:
-            version.reckon(at, joined.outcome_at, len(route), judgement)
-        if version.ripens(joined.outcome_at):
+        if version.ripens(at, joined.outcome_at, len(route), judgement):
             catch_up(version, self.versions, judgement)
         if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":
             self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)

@@ -104,11 +104,25 @@ class Version(Struct, array_like=True, gc=False):
         """Tell the sums what they are of."""
         self.sums.task = self.task
 
-    def reckon(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> None:
-        """Set the run length anew from the labels so far.
+    def ripens(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> bool:
+        """Take when a label came, before its loss; return whether it is the first that is one of a fair sample.
 
-        The newest is of ``outcome_at``, in so many slices, and its prediction of ``at``.
+        It is in so many slices, and its prediction of event time ``at``.
         """
+        delay_s, outcomes = outcome_at - at, self.series[ALL].outcomes
+        self.delay_total_s += delay_s
+        self.delay_squares += delay_s * delay_s
+        if not outcomes % RECKONED:
+            self._reckon(at, outcome_at, slices, judgement)
+        if self.is_mature or outcomes < RECKONED:
+            return False
+        mean = self.delay_total_s / outcomes
+        spread = sqrt(max(self.delay_squares / outcomes - mean * mean, 0.0))
+        self.is_mature = self._lasted_s(outcome_at) >= MATURE * mean + SPREADS * spread
+        return self.is_mature
+
+    def _reckon(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> None:
+        """Set the run length anew from the labels so far."""
         outcomes = self.series[ALL].outcomes
         if isnan(self.began_at):
             self.began_at = at
@@ -125,16 +139,6 @@ class Version(Struct, array_like=True, gc=False):
         for guard in (*guards, *(one.guard for one in self.aspects.all())):
             guard.aim(self.arl)
             guard.is_seasoned = is_seasoned
-
-    def ripens(self, outcome_at: float) -> bool:
-        """Return whether the label of this event time is the first that is one of a fair sample."""
-        outcomes = self.series[ALL].outcomes
-        if self.is_mature or outcomes < RECKONED:
-            return False
-        mean = self.delay_total_s / outcomes
-        spread = sqrt(max(self.delay_squares / outcomes - mean * mean, 0.0))
-        self.is_mature = self._lasted_s(outcome_at) >= MATURE * mean + SPREADS * spread
-        return self.is_mature
 
     def _lasted_s(self, outcome_at: float) -> float:
         """Return for how long there are labels up to this one, whichever of its two clocks is ahead."""
