@@ -28,6 +28,7 @@ from stream.engine.pages import serve
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
 from stream.engine.scrape import Rendered
+from stream.engine.takeover import Takeover
 from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import ALL_S, collect_all, collect_seldom, out_of_sight
 from stream.settings import KafkaSettings
@@ -40,6 +41,8 @@ URGENT_PAUSE_S = 0.02
 FENCED_SESSIONS = 1.5
 """A process that is still fenced after so many sessions, and that the group counts on, was fenced by one that came
 too late: nobody folds for it."""
+RESTORES = 2.0
+"""How many times the longest restore Faust and aiokafka wait for one: it ends itself before, and says why."""
 NAP_S = 0.01
 PACE_S = 5.0
 STOP_S = 20.0
@@ -78,6 +81,7 @@ class EngineApp(faust.App):
     """A Faust application that knows the keeper of its folds, and keeps nothing in folders of its own."""
 
     keeper: Keeper
+    takeover: Takeover
     pace: Pace
     liveness: Liveness
 
@@ -98,7 +102,8 @@ def build(plan: Plan) -> EngineApp:
     app = EngineApp(plan.group, **_options(plan))
     app.transport = Transport(app.conf.broker, app)
     telemetry = EngineTelemetry(plan.registry)
-    app.keeper, app.pace, app.liveness = Keeper(_custody(plan), telemetry), Pace(), Liveness()
+    app.keeper, app.takeover = Keeper(_custody(plan), telemetry), Takeover(plan.restore_timeout_s)
+    app.pace, app.liveness = Pace(), Liveness()
     _feed(app, plan.inputs)
     _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
     _measure(app, telemetry)
@@ -112,6 +117,7 @@ def _figures(app: EngineApp, plan: Plan, telemetry: EngineTelemetry) -> Rendered
 
 
 def _options(plan: Plan) -> dict[str, Any]:
+    patience_s = max(1_000.0, RESTORES * plan.restore_timeout_s)
     connection = {
         "broker": [URL(f"aiokafka://{broker}") for broker in plan.kafka.brokers],
         "broker_credentials": _credentials(plan.kafka),
@@ -119,7 +125,8 @@ def _options(plan: Plan) -> dict[str, Any]:
         "broker_max_poll_records": plan.batch_size,
         "broker_session_timeout": plan.kafka.session_timeout_s,
         "broker_heartbeat_interval": plan.kafka.session_timeout_s / 5,
-        "broker_request_timeout": max(90.0, plan.restore_timeout_s),
+        "broker_request_timeout": patience_s,
+        "broker_max_poll_interval": patience_s,
         "consumer_group_instance_id": plan.instance,
     }
     # Kafka gives a static member that starts again the assignment it had, and Faust wants its own address in there

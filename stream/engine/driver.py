@@ -24,8 +24,11 @@ from stream.engine.batch import Batch
 from stream.engine.fetched import slim
 from stream.engine.keeper import Keeper
 from stream.engine.partition import Record
+from stream.engine.takeover import Takeover
 
 FETCH_WAIT_MS = 20
+ANSWER_MS = 90_000
+"""How long a broker may take to answer: more than the minute that a group's rebalance may take."""
 GROUP_S = 5.0
 """Between two looks whether this process is still in its group."""
 
@@ -61,6 +64,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         # a broker answers one fetch at a time: while it holds one for topics without news, the others wait
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        # Faust's own setting is also how long it waits for a restore
+        consumer._request_timeout_ms = consumer._client._request_timeout_ms = ANSWER_MS
         return consumer
 
     async def _fetch_records(self, consumer: Any, *what: Any, **how: Any) -> Any:
@@ -150,6 +155,10 @@ class Consumer(stock.Consumer):
     def _keeper(self) -> Keeper:
         return cast(Any, self.app).keeper  # type: ignore[no-any-return]
 
+    @property
+    def _takeover(self) -> Takeover:
+        return cast(Any, self.app).takeover  # type: ignore[no-any-return]
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """Yield one message per partition and fetch."""
         epoch = self._keeper.epoch
@@ -223,8 +232,9 @@ class Consumer(stock.Consumer):
 
     async def perform_seek(self) -> None:
         """Restore the state of what was assigned, and read on from there: flow resumes right after this."""
-        offsets = await self._keeper.restore(self.assignment())
-        sought_on = await self._fetching.seek_to(offsets)
+        async with self._takeover.limited():
+            offsets = await self._keeper.restore(self.assignment())
+            sought_on = await self._fetching.seek_to(offsets)
         for tp, offset in offsets.items():
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset
