@@ -261,12 +261,14 @@ class Consumer(stock.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish the batch in hand and checkpoint while the partitions are still ours; then forget them."""
+        self._takeover.void()
         await super().on_partitions_revoked(revoked)
         await self.force_commit()
         self._keeper.release()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Give everything back when nothing was assigned: Faust restores only when something was."""
+        self._takeover.decided()
         await super().on_partitions_assigned(assigned, generation_id)
         if not assigned:
             await self._keeper.close_parked()

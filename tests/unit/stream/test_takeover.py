@@ -1,8 +1,9 @@
-"""A restore ends in time, and says what to set when it does not."""
+"""A restore ends in time, and says what to set when it does not; one that a rebalance makes void ends at once."""
 
 import asyncio
 
 import pytest
+from faust.tables.recovery import RebalanceAgain
 
 from stream.engine.takeover import Takeover, TookTooLong
 
@@ -26,3 +27,29 @@ def test_a_restore_in_time_ends_as_it_does():
     assert asyncio.run(restore(None)) == "restored"
     with pytest.raises(TimeoutError, match="of a broker"):
         asyncio.run(restore(TimeoutError("of a broker")))
+
+
+def test_a_restore_is_given_up_at_a_rebalance_and_the_next_one_waits_for_its_end():
+    async def rebalance():
+        takeover, told = Takeover(60), []
+
+        async def restore():
+            async with takeover.limited():
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    told.append("dropped")
+
+        under_way = asyncio.create_task(restore())
+        await asyncio.sleep(0)
+        takeover.void()
+        with pytest.raises(RebalanceAgain):
+            await under_way
+        with pytest.raises(RebalanceAgain):
+            await restore()
+        takeover.decided()
+        async with takeover.limited():
+            told.append("restored")
+        return told
+
+    assert asyncio.run(rebalance()) == ["dropped", "restored"]
