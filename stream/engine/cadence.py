@@ -15,15 +15,20 @@ RECORDS_A_STATE = 40
 FEWEST, MOST = 20_000, 100_000
 """Records that end it at least and at most: what waits is memory, and a stall when it is written."""
 
+IDLE_S = 86_400.0
+"""After so long without a checkpoint one is written of nothing new: the broker forgets who has written nothing for
+a week (``transactional.id.expiration.ms``), and refuses what comes then."""
+
 
 class Cadence:
     """The checkpoints of one partition; instants are monotonic seconds."""
 
-    __slots__ = ("_states", "_waiting", "due_at")
+    __slots__ = ("_idle_since", "_states", "_waiting", "due_at")
 
     def __init__(self) -> None:
         self.due_at = 0.0
         self._waiting = self._states = 0
+        self._idle_since: float | None = None
 
     def folded(self, records: int) -> None:
         """Count records that the next checkpoint will include."""
@@ -33,9 +38,18 @@ class Cadence:
         """Return whether the pause is over, by the clock or by what waits."""
         return now >= self.due_at or self._waiting >= min(max(FEWEST, RECORDS_A_STATE * self._states), MOST)
 
+    def is_idle(self, now: float) -> bool:
+        """Return whether no checkpoint has begun for so long that one is to be written anyhow.
+
+        Time counts from the first look after the last one.
+        """
+        if self._idle_since is None:
+            self._idle_since = now
+        return now - self._idle_since > IDLE_S
+
     def begun(self) -> None:
         """Count anew: what was folded until now is in the checkpoint that begins."""
-        self._waiting = 0
+        self._waiting, self._idle_since = 0, None
 
     def written(self, now: float, took_s: float, states: int, partitions: int, interval_s: float) -> None:
         """Begin a pause after a checkpoint of so many states that took so long, one of so many partitions'.

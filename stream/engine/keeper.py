@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream.engine.batch import Batch
 from stream.engine.cadence import Cadence
@@ -119,6 +119,8 @@ class Keeper:
         """Write the partitions that are urgent or whose interval is over; return the offsets durable now."""
         self.urgent.clear()
         now = time.monotonic()
+        for held in self._held.values():
+            held.changed = held.changed or held.cadence.is_idle(now)
         return await self._checkpoint(lambda held: held.urgent or held.cadence.is_due(now))
 
     async def _checkpoint(self, wanted: Callable[[Held], bool]) -> Mapping[Any, int]:
@@ -244,7 +246,13 @@ class Keeper:
         if held is None:
             return False
         self._held[number] = held
-        return bool(await self._write(number, held))
+        try:
+            return bool(await self._write(number, held))
+        except KafkaError as fault:
+            LOG.warning(
+                "not gone on with", partition=number, fault=repr(fault), meaning="it is restored anew"
+            )
+            return False
 
     def release(self) -> None:
         """Stop folding: the partitions may have another owner from here on."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.engine.cadence import DUTY, FEWEST, LONGEST_S, MOST, RECORDS_A_STATE, Cadence
+from stream.engine.cadence import DUTY, FEWEST, IDLE_S, LONGEST_S, MOST, RECORDS_A_STATE, Cadence
 
 
 def written(states=0, took_s=0.0, partitions=1, interval_s=2.0, now=100.0):
@@ -58,3 +58,12 @@ def test_what_a_checkpoint_includes_does_not_wait_for_the_next():
     cadence.folded(FEWEST)
     cadence.begun()
     assert not cadence.is_due(100.0)
+
+
+def test_one_is_written_of_nothing_new_long_before_the_broker_forgets_the_partition():
+    cadence = written(now=100.0)
+    assert not cadence.is_idle(200.0)
+    assert not cadence.is_idle(200.0 + IDLE_S)
+    assert cadence.is_idle(201.0 + IDLE_S)
+    cadence.begun()
+    assert not cadence.is_idle(202.0 + IDLE_S)

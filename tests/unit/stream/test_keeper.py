@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from prometheus_client import CollectorRegistry
 
 from stream.engine.batch import PART, Batch
+from stream.engine.cadence import IDLE_S
 from stream.engine.checkpoint import CheckpointError, Written, offsets_of
 from stream.engine.keeper import Custody, Held, Keeper
 from stream.engine.partition import Flush
@@ -208,6 +209,32 @@ def test_a_partition_that_comes_back_after_another_had_it_is_not_gone_on_with():
     assert not is_mine, "it has to be restored"
     assert not keeper.folds()
     assert told == ["suspended", "refused", "store closed", "producer closed"]
+
+
+def test_a_partition_that_comes_back_and_that_kafka_does_not_know_any_more_is_restored():
+    async def come_back():
+        keeper, fold = keeper_of_nothing(), Slow()
+        keeper._held[0] = Held(fold, refusing(fold, KafkaError("producer id mapping")), {"i": 7})
+        keeper.release()
+        return await keeper._unpark(0), keeper, fold.told
+
+    is_mine, keeper, told = asyncio.run(come_back())
+    assert not is_mine
+    assert not keeper.folds()
+    assert told == ["suspended", "refused", "store closed", "producer closed"]
+
+
+def test_a_partition_that_was_quiet_for_a_day_is_written_though_nothing_changed():
+    async def tick():
+        keeper, fold = keeper_of_nothing(), Slow()
+        fold.go_on.set()
+        keeper._held[0] = held = Held(fold, Checkpoint(fold), {"i": 7})
+        before = await keeper.checkpoint_due()
+        held.cadence._idle_since -= IDLE_S + 1.0
+        return before, await keeper.checkpoint_due(), await keeper.checkpoint_due()
+
+    before, idle, after = asyncio.run(tick())
+    assert (before, idle, after) == ({}, {TopicPartition("i", 0): 7}, {})
 
 
 def test_a_write_of_which_nobody_knows_whether_it_was_done_is_told_and_its_state_is_given_back():
