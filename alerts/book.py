@@ -65,6 +65,7 @@ class IncidentBook:
         self._archive = Archive()
         self._ledger = self._archive.ledger
         self._letters: list[Output] = []
+        self.waiting_bytes = 0
         self._timers = Timers()
         self.is_live = False
         self.closed = False
@@ -103,7 +104,7 @@ class IncidentBook:
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return dead letters, and incidents and changes that are other than at the last call."""
-        letters, self._letters = self._letters, []
+        letters, self._letters, self.waiting_bytes = self._letters, [], 0
         return Flush(letters, [*self._archive.flush().items()])
 
     def committed(self) -> Iterable[None]:
@@ -202,6 +203,7 @@ class IncidentBook:
         if isinstance(fact, Unreadable):
             self._watch.refused(fact.reason)
             self._letters.append(fact.letter)
+            self.waiting_bytes += fact.letter.size
             return news
         if isinstance(fact, Finding):
             return self._triage(fact, now) or news

@@ -45,6 +45,7 @@ class InputFold:
         self._saved: dict[str, bytes] = {}
         self._frozen: tuple[Changes, Mapping[str, int]] | None = None
         self._outputs: list[Output] = []
+        self.waiting_bytes = 0
         self._restored, self._clock = Clocks(None, None), Clock()
         self._rebuilt: dict[str, int] = {}
         self._unwritten = 0
@@ -138,7 +139,9 @@ class InputFold:
         for one in self.join.expire():
             self._judge(one.model, (one,), None, tally)
         self._watch.folded(tally)
-        return any(out.topic != self._rules.dead_letters for out in self._outputs[waiting:])
+        new = self._outputs[waiting:]
+        self.waiting_bytes += sum(out.size for out in new)
+        return any(out.topic != self._rules.dead_letters for out in new)
 
     def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int, str]]:
         """Return the events that belong here, with Kafka timestamps and sources; refuse or forward the others."""
@@ -248,7 +251,7 @@ class InputFold:
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return outputs, and the state as it is now: what changes while it is being written is saved first."""
-        outputs, self._outputs = self._outputs, []
+        outputs, self._outputs, self.waiting_bytes = self._outputs, [], 0
         self._unsaved, self._dirty, self._saved = self._dirty, set(), {}
         self._frozen = self.join.set_apart(), dict(offsets)
         join = self.join
@@ -279,7 +282,7 @@ class InputFold:
 
     def spill(self) -> Sequence[Output]:
         """Put the join on disk without a checkpoint, for a replay that none will follow; return the outputs."""
-        outputs, self._outputs = self._outputs, []
+        outputs, self._outputs, self.waiting_bytes = self._outputs, [], 0
         self._write(self.join.freeze(), {})
         self._dirty.clear()
         return outputs

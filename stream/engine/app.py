@@ -168,6 +168,8 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
         async for batch in batches:
             try:
                 for part in batch.parts():
+                    while keeper.is_full():
+                        await app.consumer.commit()
                     await keeper.precedence.rest()
                     with out_of_sight():
                         keeper.apply(part)

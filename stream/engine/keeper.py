@@ -91,8 +91,12 @@ class Keeper:
             self._urge(held)
         held.offsets[topic] = records[-1].offset + 1
         held.changed = True
-        held.cadence.folded(len(records))
+        held.cadence.folded(len(records), held.fold.waiting_bytes)
         self.folded += len(records)
+
+    def is_full(self) -> bool:
+        """Return whether a partition's next checkpoint is to be written before anything more is folded."""
+        return any(held.cadence.is_full() for held in self._held.values())
 
     def next_offset(self, tp: Any) -> int | None:
         """Return the offset that the state wants next of an input; ``None`` when it is not held."""

@@ -58,6 +58,12 @@ class Output(NamedTuple):
     timestamp: int | None = None
     """Epoch milliseconds; ``None``: when it is sent."""
 
+    @property
+    def size(self) -> int:
+        """Return the bytes of key, value and headers, without their names."""
+        headers = sum(len(value or b"") for _, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
 
 class Flush(NamedTuple):
     """What one checkpoint writes in one transaction, besides the input offsets."""
@@ -75,6 +81,11 @@ class Partition(Protocol):
     ``freeze`` and the end of ``committed`` further batches are applied; what ``Flush.state`` yields must not show
     them. A crash rolls all of it back to the last ``committed``.
     """
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the outputs that wait for the next ``freeze``."""
+        ...
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take back one state record written by a checkpoint."""

@@ -248,8 +248,10 @@ def test_what_is_no_finding_goes_to_the_dead_letters(value: bytes | None, reason
     seen = Seen()
     book = new_book(seen)
     assert not book.apply([Rec(value, headers=[("trace", b"1")])])
+    waiting_bytes = book.waiting_bytes
     (letter,) = book.freeze({}).outputs
     assert (letter.topic, letter.value) == ("dead-letters", value or b"")
+    assert (waiting_bytes, book.waiting_bytes) == (letter.size, 0)
     assert ("tidewatch_reason", reason.encode()) in letter.headers
     assert ("trace", b"1") in letter.headers
     assert seen.refusals == [reason]

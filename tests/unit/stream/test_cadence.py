@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.engine.cadence import DUTY, FEWEST, IDLE_S, LONGEST_S, MOST, RECORDS_A_STATE, Cadence
+from stream.engine.cadence import DUTY, FEWEST, IDLE_S, LONGEST_S, MOST, MOST_BYTES, RECORDS_A_STATE, Cadence
 
 
 def written(states=0, took_s=0.0, partitions=1, interval_s=2.0, now=100.0):
@@ -16,7 +16,7 @@ def waits(cadence):
     """Return how many records it takes for a checkpoint to be due before its time."""
     records = 0
     while not cadence.is_due(100.0):
-        cadence.folded(1_000)
+        cadence.folded(1_000, 0)
         records += 1_000
     return records
 
@@ -55,7 +55,7 @@ def test_an_urgent_one_of_few_states_says_nothing_of_how_many_there_are():
 
 def test_what_a_checkpoint_includes_does_not_wait_for_the_next():
     cadence = written()
-    cadence.folded(FEWEST)
+    cadence.folded(FEWEST, MOST_BYTES)
     cadence.begun()
     assert not cadence.is_due(100.0)
 
@@ -67,3 +67,15 @@ def test_one_is_written_of_nothing_new_long_before_the_broker_forgets_the_partit
     assert cadence.is_idle(201.0 + IDLE_S)
     cadence.begun()
     assert not cadence.is_idle(202.0 + IDLE_S)
+
+
+@pytest.mark.parametrize(("records", "waiting_bytes"), [(MOST, 0), (1, MOST_BYTES)])
+def test_folding_stops_where_twice_as_much_waits_as_makes_one_due(records, waiting_bytes):
+    cadence = written()
+    cadence.folded(records, waiting_bytes)
+    assert cadence.is_due(100.0)
+    assert not cadence.is_full()
+    cadence.folded(records, 2 * waiting_bytes)
+    assert cadence.is_full()
+    cadence.begun()
+    assert not cadence.is_full()

@@ -84,3 +84,11 @@ def test_a_forward_that_its_topic_would_not_take_is_a_dead_letter():
     forwarded, refused = fold.freeze({}).outputs
     assert (forwarded.topic, forwarded.partition) == ("outcomes", 1)
     assert (refused.topic, dict(refused.headers)["tidewatch_reason"]) == ("dead-letters", b"oversize")
+
+
+def test_a_fold_knows_how_much_its_next_checkpoint_writes_of_what_was_refused():
+    fold = InputFold(0, RULES, Life({}), MemoryStore())
+    for number in range(3):
+        fold.apply([Logged("outcomes", number, 0, b"x" * 1_000_000, headers=[("h", b"y" * 1_000)])])
+    assert fold.waiting_bytes == sum(out.size for out in fold.freeze({}).outputs) > 3 * 1_001_000
+    assert fold.waiting_bytes == 0

@@ -21,6 +21,8 @@ from stream.engine.telemetry import EngineTelemetry
 class Slow:
     """A fold and its writing, which waits until it is let go on; ``told`` is what happened, in order."""
 
+    waiting_bytes = 0
+
     def __init__(self):
         self.told = []
         self.writing, self.go_on = asyncio.Event(), asyncio.Event()
