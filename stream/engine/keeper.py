@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -212,10 +213,10 @@ class Keeper:
             for number in numbers:
                 if not await self._unpark(number):
                     await self._take(number, Restore(consumer, inputs))
+            self.fenced_at = None
         await self.close_parked()
         self._telemetry.partitions.set(len(numbers))
         collect_all()
-        self.fenced_at = None
         LOG.info("assigned", partitions=numbers)
         return {tp: held.offsets[tp.topic] for tp, held in self._assigned(assigned)}
 
@@ -233,14 +234,14 @@ class Keeper:
         began = time.monotonic()
         custody = self._custody
         checkpoint = Checkpoint(custody.options, custody.group, custody.checkpoints, number, custody.probe)
-        await checkpoint.open()
-        held = Held(custody.factory(number, self._urger(number)), checkpoint)
-        try:
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(checkpoint.close)
+            await checkpoint.open()
+            held = Held(custody.factory(number, self._urger(number)), checkpoint)
+            opened.callback(held.fold.close)
             held.offsets = await restore.into(number, held.fold, checkpoint)
             await self._settle(held)
-        except BaseException:
-            await self._drop(number, held)
-            raise
+            opened.pop_all()
         self._held[number] = held
         self._telemetry.restored(number, time.monotonic() - began)
 
@@ -261,6 +262,7 @@ class Keeper:
     def release(self) -> None:
         """Stop folding: the partitions may have another owner from here on."""
         self.epoch += 1
+        self.fenced_at = None
         self._park()
         self._telemetry.forget()
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -251,6 +253,54 @@ def test_a_write_of_which_nobody_knows_whether_it_was_done_is_told_and_its_state
     assert told == ["refused", "store closed", "producer closed"]
     assert not keeper.folds()
     assert keeper.fenced_at is None, "nobody else owns it, as far as is known"
+
+
+def test_who_was_fenced_and_takes_part_in_a_rebalance_since_is_fenced_no_more():
+    async def rebalance():
+        keeper, fold = keeper_of_nothing(), Slow()
+        keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7}, changed=True)
+        await keeper.checkpoint()
+        before = keeper.fenced_at
+        keeper.release()
+        return before, keeper.fenced_at
+
+    before, since = asyncio.run(rebalance())
+    assert before is not None
+    assert since is None
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("opened", ["producer closed"]),
+        ("made", ["producer closed"]),
+        ("restored", ["store closed", "producer closed"]),
+    ],
+)
+def test_a_partition_that_can_not_be_taken_leaves_nothing_open(where, told, monkeypatch):
+    fold = Slow()
+
+    async def fail_if(step):
+        if step == where:
+            raise KafkaError(step)
+
+    def factory(number, urge):
+        if where == "made":
+            raise OSError(where)
+        return fold
+
+    async def take():
+        checkpoint = Checkpoint(fold)
+        checkpoint.open = lambda: fail_if("opened")
+        monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
+        keeper = Keeper(
+            replace(keeper_of_nothing()._custody, factory=factory), EngineTelemetry(CollectorRegistry())
+        )
+        with pytest.raises((KafkaError, OSError), match=where):
+            await keeper._take(0, SimpleNamespace(into=lambda *_: fail_if("restored")))
+        return keeper.folds(), fold.told
+
+    assert asyncio.run(take()) == ({}, told)
 
 
 @pytest.mark.parametrize("marker", [b'{"schema":1,"offs', b"{}", b"", b'{"schema":9,"offsets":{}}'])
