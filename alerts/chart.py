@@ -158,7 +158,7 @@ def _marks(incident: Incident, x: Scale) -> Iterator[Mark]:
     said += [(lead.onset_at, "onset"), (lead.detected_at, "proved")]
     end = incident.resolved_at if incident.state == "resolved" else None
     if end is not None and end <= x.high:
-        said.append((end, "well again"))
+        said.append((end, "over"))
     taken: list[tuple[float, float, int]] = []
     for at, text in sorted(said):
         yield _placed(x.at(at), text, taken)

@@ -209,7 +209,7 @@ class Aspect(Struct, array_like=True, gc=False):
         return replace(finding, state="closed", closed_at=at, proven_at=proven_at)
 
     def withdraw(self) -> None:
-        """Take note that corrected labels show no harm in the open finding: it was none."""
+        """Take note that the open finding is closed though no losses have proved that its harm is over."""
         self.guard.recovery = None
         self._end()
 

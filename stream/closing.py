@@ -1,4 +1,4 @@
-"""Core. When an open finding is closed: its harm is over (``stream.judge.recovery``)."""
+"""Core. When an open finding is closed: its harm is over (``stream.judge.recovery``), or it is dropped."""
 
 from __future__ import annotations
 
@@ -28,3 +28,11 @@ def close(series: Series, loss: float, at: float, proven_at: float | None, incre
     series.finding = None
     series.rest(finding, found.well)
     return replace(finding, state="closed", closed_at=at, proven_at=proven_at)
+
+
+def drop(series: Series) -> None:
+    """Forget the open finding of a series though no losses have proved that its harm is over."""
+    series.guard.calm()
+    series.guard.recovery = None
+    series.guard.resume()
+    series.finding = None

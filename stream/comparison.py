@@ -9,7 +9,7 @@ from math import sqrt
 
 from stream.digits import in_digits
 from stream.events import ALL
-from stream.explanation import FEWEST, NOISE, SHARE, SMALL, deviation, is_in
+from stream.explanation import FEWEST, NOISE, SHARE, SMALL, SUSPECT_S, deviation, is_in
 from stream.instant import in_words
 from stream.reference import LETTERS
 from stream.rows import OUTCOME
@@ -47,13 +47,16 @@ def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> 
 
 
 def _told_before(name: str, version: Version, found: Harm) -> str | None:
-    """Return in words that another version's finding of this slice, or of all, is open and older."""
-    told = (version.series[one].finding for one in (found.slice, ALL) if one in version.series)
-    for finding in told:
-        if finding is not None and finding.onset_at < found.onset_at:
-            return (
-                f"version {name} has been worse since {in_words(finding.onset_at)}, and its finding is open"
-            )
+    """Return in words that another version has, or had of late, an older finding of this slice, or of all."""
+    told = [version.series[one].finding for one in (found.slice, ALL) if one in version.series]
+    for finding in (*told, *version.ended):
+        if finding is None or finding.slice not in (found.slice, ALL) or finding.onset_at >= found.onset_at:
+            continue
+        since = in_words(finding.onset_at)
+        if finding.closed_at is None:
+            return f"version {name} has been worse since {since}, and its finding is open"
+        if finding.closed_at >= found.onset_at - SUSPECT_S:
+            return f"version {name} had been worse since {since} when it was taken off"
     return None
 
 

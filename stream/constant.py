@@ -16,23 +16,23 @@ import msgspec
 from stream.events import ALL, Finding, finding_id
 from stream.instant import in_words
 from stream.joined import Served
-from stream.reference import REFERENCE, Feature, Reference
+from stream.reference import REFERENCE, Feature
 from stream.repeats import Repeats
 from stream.rows import bin_of
 from stream.said import SAID
+from stream.version import Version
 
 LONGER: Final = 2
 """Times the longest run before, for one to be told."""
 
 
-def look_at_run(
-    reference: Reference, served: Served, limit: float, proven_at: float | None
-) -> Finding | None:
+def look_at_run(version: Version, served: Served, limit: float, proven_at: float | None) -> Finding | None:
     """Judge the run of the same answers; return the ticket that this opened or closed.
 
     ``served`` is the newest prediction, ``limit`` one over the chance that is small enough.
     """
-    repeats, at = reference.repeats, served.at
+    reference, at = version.reference, served.at
+    repeats = reference.repeats
     told = repeats.finding
     if told is not None:
         repeats.finding = None
@@ -42,7 +42,7 @@ def look_at_run(
     if feature is not None and not _is_told(feature, repeats):
         most, known = before(feature, repeats)
         if repeats.run >= LONGER * repeats.longest and rarity(most, known, repeats.run) <= -log(limit):
-            repeats.episode += 1
+            repeats.episode = max(repeats.episode, version.earlier) + 1
             repeats.finding = _opened(name, most, known, repeats, served, proven_at)
     repeats.put_off(at)
     return repeats.finding

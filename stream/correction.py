@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from stream.aspect_correction import revise_beside
+from stream.closing import drop
 from stream.events import Finding, Label, Task, finding_id
 from stream.joined import Joined, Served
 from stream.series import Rested, Series, is_comparable, loss_of, task_of
@@ -66,10 +67,7 @@ def _withdrawn(series: Series, at: float, increase: float) -> Finding | None:
     since, before = series.history.since(finding.onset_at), series.shown(finding.before)
     if not is_withdrawn(since, before, before * (1.0 + increase), series.back):
         return None
-    series.guard.calm()
-    series.guard.recovery = None  # of a harm that was none
-    series.guard.resume()
-    series.finding = None
+    drop(series)
     return withdrawn(finding, at)
 
 

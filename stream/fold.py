@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from stream import state
 from stream.clock import Clock, Clocks
-from stream.dead_letter import HEADERS_BYTES, dead_letter, headers_bytes
+from stream.ending import end_idle
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Changes, Size, Store
 from stream.events import Event, Finding, Outcome, Prediction, Rollout
@@ -17,12 +17,13 @@ from stream.health import Look, look, new_health
 from stream.join import REBUILT_HORIZONS, Join
 from stream.joined import Joined, Reason
 from stream.monitor import Monitor
-from stream.refusal import DecodeError, Refusal
+from stream.outputs import Outputs
+from stream.refusal import DecodeError
 from stream.rules import Rules
 from stream.series import Series
 from stream.tally import Onlooker, Tally
 from stream.version import close_cohorts, expect
-from stream.wire import encode, partition_for, read_event
+from stream.wire import partition_for, read_event
 
 CLOCKS = b"tidewatch.clocks"
 WAITING, MATCHED, DUPLICATE = Reason.WAITING, Reason.MATCHED, Reason.DUPLICATE_PREDICTION
@@ -44,11 +45,15 @@ class InputFold:
         self._unsaved: set[str] = set()
         self._saved: dict[str, bytes] = {}
         self._frozen: tuple[Changes, Mapping[str, int]] | None = None
-        self._outputs: list[Output] = []
-        self.waiting_bytes = 0
+        self._outputs = Outputs(rules)
         self._restored, self._clock = Clocks(None, None), Clock()
         self._rebuilt: dict[str, int] = {}
         self._unwritten = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Return the bytes of the outputs that wait for the next ``freeze``."""
+        return self._outputs.size
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take back one model's monitor, or the clocks.
@@ -117,7 +122,7 @@ class InputFold:
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold one batch; a finding or a forwarded record is urgent."""
-        waiting, tally = len(self._outputs), Tally()
+        tally = Tally()
         ours = self._decode_ours(records, tally)
         self.join.prefetch([event for event, _, _ in ours if not isinstance(event, Rollout)])
         for event, timestamp, source in ours:
@@ -131,17 +136,17 @@ class InputFold:
                 joined = self.join.know(event)
             else:
                 tally.rollouts += 1
-                if self._monitor(event.model).rolled_out(event):
-                    self._outputs.append(Output(self._rules.findings, event.model.encode(), encode(event)))
+                is_news, ended = self._monitor(event.model).rolled_out(event, timestamp / 1000.0)
+                if is_news:
+                    self._outputs.tell(event)
+                self._tell(ended, tally)
                 continue
             if joined[0].reason is not WAITING:
                 self._judge(event.model, joined, timestamp / 1000.0, tally)
         for one in self.join.expire():
             self._judge(one.model, (one,), None, tally)
         self._watch.folded(tally)
-        new = self._outputs[waiting:]
-        self.waiting_bytes += sum(out.size for out in new)
-        return any(out.topic != self._rules.dead_letters for out in new)
+        return self._outputs.are_urgent
 
     def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int, str]]:
         """Return the events that belong here, with Kafka timestamps and sources; refuse or forward the others."""
@@ -150,11 +155,11 @@ class InputFold:
         for record in records:
             event, source = read_event(record.value, record.headers, record.timestamp / 1000.0, tolerance)
             if isinstance(event, DecodeError):
-                self._refuse(record, event, tally)
+                self._outputs.refuse(record, event, tally)
             elif event.model in monitors or self._is_home(event.model):
                 found.append((event, record.timestamp, source))
             else:
-                self._forward(record, event.model, source, tally)
+                self._outputs.forward(record, event.model, source, tally)
         return found
 
     def _hear(self, event: Event, source: str) -> None:
@@ -184,8 +189,10 @@ class InputFold:
         """Look at the models whose time has come: what did not come is told by the others' events."""
         clock = self._clock
         for model in clock.due():
-            monitor = self._monitor(model)
+            monitor, horizon_s = self._monitor(model), self._rules.label_horizon_s
             self.close_cohorts(monitor)
+            known_until = min(clock.at, self.join.known_until)
+            self._tell(end_idle(monitor.versions, known_until, horizon_s, clock.at, proven_at), tally)
             seen = Look(model, *monitor.newest(), clock.at, clock.lost_s, proven_at)
             self._tell(look(monitor.health, seen, monitor.counts, self._rules.judgement), tally)
             clock.call(model, monitor.health.due_at)
@@ -206,13 +213,13 @@ class InputFold:
             tally.join(reason, joined)
             self._tell(findings, tally)
             if monitor.news is not None:
-                self._outputs.append(Output(self._rules.findings, model.encode(), encode(monitor.news)))
+                self._outputs.tell(monitor.news)
                 monitor.news = None
 
     def _tell(self, findings: Sequence[Finding], tally: Tally) -> None:
         for finding in findings:
             tally.findings.append(finding)
-            self._outputs.append(Output(self._rules.findings, finding.model.encode(), encode(finding)))
+            self._outputs.tell(finding)
 
     def _monitor(self, model: str) -> Monitor:
         """Return the model's monitor to be changed; what a checkpoint still has to write of it is kept first."""
@@ -233,25 +240,9 @@ class InputFold:
     def _is_home(self, model: str) -> bool:
         return partition_for(model, self._rules.partitions) == self.number
 
-    def _forward(self, record: Record, model: str, source: str, tally: Tally) -> None:
-        """Send a record that a foreign partitioner put here to where its model lives."""
-        if (size := headers_bytes(record.headers)) > HEADERS_BYTES:  # its topic took them, but compressed
-            wanted = f"at most {HEADERS_BYTES} bytes of a record to be forwarded"
-            self._refuse(record, DecodeError(Refusal.OVERSIZE, "headers", f"of {size} bytes", wanted), tally)
-            return
-        tally.misrouted.append(source or "unknown")
-        home = partition_for(model, self._rules.partitions)
-        self._outputs.append(
-            Output(record.topic, model.encode(), record.value, [*record.headers], home, record.timestamp)
-        )
-
-    def _refuse(self, record: Record, fault: DecodeError, tally: Tally) -> None:
-        tally.refused.append(fault.reason)
-        self._outputs.append(dead_letter(record, fault, self._rules.dead_letters))
-
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return outputs, and the state as it is now: what changes while it is being written is saved first."""
-        outputs, self._outputs, self.waiting_bytes = self._outputs, [], 0
+        outputs = self._outputs.take()
         self._unsaved, self._dirty, self._saved = self._dirty, set(), {}
         self._frozen = self.join.set_apart(), dict(offsets)
         join = self.join
@@ -282,7 +273,7 @@ class InputFold:
 
     def spill(self) -> Sequence[Output]:
         """Put the join on disk without a checkpoint, for a replay that none will follow; return the outputs."""
-        outputs, self._outputs, self.waiting_bytes = self._outputs, [], 0
+        outputs = self._outputs.take()
         self._write(self.join.freeze(), {})
         self._dirty.clear()
         return outputs

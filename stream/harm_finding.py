@@ -81,10 +81,10 @@ def harm_finding(
 ) -> Finding:
     """Return what is told of a change of this prediction's version, proved at ``at``."""
     metric, harm, onset = change.metric, change.harm, _onset(version, change)
-    rollouts = rollouts_before(around.stages, onset)
+    rollouts, episode = rollouts_before(around.stages, onset), max(change.episode, version.earlier + 1)
     what = metric if change.label is None else f"{metric} {change.label}"
     found = Finding(
-        id=finding_id(served.model, served.version, harm.slice, what, change.episode),
+        id=finding_id(served.model, served.version, harm.slice, what, episode),
         state="open",
         severity="page",
         model=served.model,
@@ -102,7 +102,7 @@ def harm_finding(
         detected_at=at,
         proven_at=proven_at,
         events_since_onset=change.after_count,
-        episode=change.episode,
+        episode=episode,
         examples=change.examples,
         causes=(*_outer(served.version, around, rollouts, onset, harm), *_inner(version, harm)),
         rollouts=rollouts,

@@ -8,23 +8,26 @@ from itertools import islice, takewhile
 from stream.aspect_known import known_aspects
 from stream.confidence import Confidence
 from stream.events import Task
+from stream.joined import Served
 from stream.judge.guard import Guard
 from stream.judge.known import guards
 from stream.judge.objective import promised
 from stream.reference_known import known_reference
+from stream.series import task_of
 from stream.version import Judgement, Version
 
 
 def begun(
-    elder: Version | None, model: str, task: Task, judgement: Judgement, label_horizon_s: float
+    served: Served, versions: Mapping[str, Version], judgement: Judgement, label_horizon_s: float
 ) -> Version:
-    """Return a new version that comes after ``elder``, with the references that it is held against."""
-    known = judgement.references
-    aspects = known_aspects(known, model, task, judgement.minimum_increase)
+    """Return the version of its first prediction; ``versions`` are the model's so far, the newest last."""
+    elder, model, task = next(reversed([*versions.values()]), None), served.model, task_of(served)
+    references = judgement.references
+    aspects = known_aspects(references, model, task, judgement.minimum_increase)
     made = Version(
         task,
         inherited=held_against(elder, model, task, judgement),
-        reference=known_reference(known, model) if elder is None else elder.reference.heir(),
+        reference=known_reference(references, model) if elder is None else elder.reference.heir(),
         confidence=Confidence(label_horizon_s),
         aspects=aspects,
     )

@@ -21,6 +21,7 @@ from stream.closing import close
 from stream.correction import is_sound, revise, withdraw
 from stream.cycle import Rise
 from stream.diagnosis import is_still_there, is_unusual
+from stream.ending import MADE_ROOM, end_of, last_episode, retire
 from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around, change_of_errors, harm_finding
@@ -28,10 +29,10 @@ from stream.health import Health
 from stream.inheritance import begun, catch_up
 from stream.joined import Joined, Reason, Served
 from stream.producers import Producers
-from stream.room import FORGOTTEN, FORGOTTEN_VERSION, VERSIONS, forget_oldest_stage, make_room
+from stream.room import FORGOTTEN, FORGOTTEN_VERSION, forget_oldest_stage, make_room
 from stream.rows import row_of, with_class
 from stream.scan import onset_in
-from stream.series import Series, loss_of, task_of, widest
+from stream.series import Series, loss_of, widest
 from stream.tickets import look
 from stream.version import Judgement, Version
 
@@ -53,22 +54,25 @@ class Monitor(Struct, array_like=True, gc=False):
     label_horizon_s: float = 3 * 86_400.0
     """As the settings say; a fold sets it."""
     producers: Producers = msgspec.field(default_factory=Producers)
+    forgotten: int = 0
+    """The highest episode of the versions that were forgotten."""
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
-        is_served = any(
-            name not in self.rollouts or self.rollouts[name][1] != "retired" for name in self.versions
-        )
+        is_served = not all(map(self._is_retired, self.versions))
         return next(reversed(self.versions), ""), is_served
 
-    def rolled_out(self, rollout: Rollout) -> bool:
-        """Remember a version's latest stage, of one instant the last; return whether it came to another one."""
+    def _is_retired(self, version: str) -> bool:
+        return self.rollouts.get(version, ANY)[1] == "retired"
+
+    def rolled_out(self, rollout: Rollout, proven_at: float | None = None) -> tuple[bool, Sequence[Finding]]:
+        """Remember a version's latest stage, of one instant the last; return if it is news, and what ends."""
         known = self.rollouts.get(rollout.version)
         if known is not None and rollout.at < known[0]:
-            return False
+            return False, ()
         self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
         forget_oldest_stage(self.rollouts, self.versions)
-        return known is None or known[1] != rollout.stage
+        return known is None or known[1] != rollout.stage, retire(self.versions, rollout, proven_at)
 
     def predicted(
         self,
@@ -80,22 +84,24 @@ class Monitor(Struct, array_like=True, gc=False):
     ) -> Sequence[Finding]:
         """Count a new prediction in each of its slices, and compare its features; return tickets for drifts.
 
-        ``clock`` is the partition's.
+        Before them what ends with versions that make room for its own. ``clock`` is the partition's.
         """
-        version = self.versions.get(served.version) or self._begin(served, judgement)
+        ended: Sequence[Finding] = ()
+        version = self.versions.get(served.version)
+        if version is None:
+            version, ended = self._begin(served, judgement, proven_at)
         for series in version.route(served, judgement, self.versions):
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
         if served.scores is not None and version.task == "classification":
             version.confidence.predicted(served.at, served.prediction, served.scores, clock.at)
-        reference = version.reference
-        looked = reference.observe(prediction)
-        if not looked:
-            return ()
-        limit = judgement.drift_limit(len(reference.features))
-        found = (look(reference, name, served, limit, proven_at) for name in looked)
-        return [one for one in found if one is not None]
+        looked = version.reference.observe(prediction)
+        if not looked or self._is_retired(served.version):
+            return ended
+        limit = judgement.drift_limit(len(version.reference.features))
+        found = (look(version, name, served, limit, proven_at) for name in looked)
+        return [*ended, *(one for one in found if one is not None)]
 
     def bins(self, prediction: Prediction) -> bytes:
         """Return the bins of a prediction's inputs, for its row; empty while there are none."""
@@ -106,17 +112,17 @@ class Monitor(Struct, array_like=True, gc=False):
     ) -> tuple[str, Sequence[Finding]]:
         """Fold one result of the join; return what it counts as, and the findings that it opened or closed.
 
-        ``clock`` is the partition's, for when labels came.
+        ``clock`` is the partition's, for when labels came. Its prediction came before: a version that is not
+        known any more had to make room, and no outcome brings it back.
         """
         reason, served = joined.reason, joined.served
         counted: str = reason
         findings: Sequence[Finding] = ()
         if served is not None:
             version = self.versions.get(served.version)
-            if version is None and len(self.versions) >= VERSIONS:
+            if version is None:
                 counted = FORGOTTEN
             else:
-                version = version or self._begin(served, judgement)
                 counted, findings = self._note(version, served, joined, judgement, proven_at, clock)
                 if findings:
                     version.heed_findings()
@@ -159,14 +165,18 @@ class Monitor(Struct, array_like=True, gc=False):
         findings = tuple(replace(one, proven_at=proven_at) for one in found)
         return reason if is_right else MISMATCHED, findings
 
-    def _begin(self, served: Served, judgement: Judgement) -> Version:
-        """Return a new version, with the references that it is held against; what has no room beside it goes."""
-        elder, horizon_s = next(reversed(self.versions.values()), None), self.label_horizon_s
-        made = begun(elder, self.model, task_of(served), judgement, horizon_s)
-        for _ in range(make_room(self.versions, self.rollouts, judgement.slice_budget)):
+    def _begin(
+        self, served: Served, judgement: Judgement, proven_at: float | None
+    ) -> tuple[Version, list[Finding]]:
+        """Return a new version, and what ends with those that have no room beside it."""
+        made, ended = begun(served, self.versions, judgement, self.label_horizon_s), list[Finding]()
+        made.earlier = self.forgotten
+        for one in make_room(self.versions, self.rollouts, judgement.slice_budget):
             self._count(FORGOTTEN_VERSION)
+            self.forgotten = max(self.forgotten, last_episode(one))
+            ended += end_of(one, MADE_ROOM, served.at, proven_at)
         self.versions[served.version] = made
-        return made
+        return made, ended
 
     def _learn(
         self,
@@ -190,7 +200,7 @@ class Monitor(Struct, array_like=True, gc=False):
             catch_up(version, self.versions, judgement)
         if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":
             self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
-        is_mature = version.is_fair(joined)
+        is_mature = version.is_fair(joined) and not self._is_retired(served.version)
         if served.bins:
             where = with_class(served.slices, version.task, joined.outcome)
             version.rows.add(at, min(loss, widest(route) or loss), where, served.bins)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from stream.events import ALL, Stage
+from stream.ending import is_told, served_until
+from stream.events import Stage
 from stream.version import SERIES, Version, series_of
 
 VERSIONS: Final = 20
@@ -26,17 +27,17 @@ Stages = Mapping[str, tuple[float, str]]
 """By version: since when it is in a stage, and which."""
 
 
-def make_room(versions: dict[str, Version], stages: Stages, wanted: int) -> int:
-    """Forget what must go before one more version with ``wanted`` series comes; return how many versions went.
+def make_room(versions: dict[str, Version], stages: Stages, wanted: int) -> list[Version]:
+    """Forget what must go before one more version with ``wanted`` series comes; return the versions that went.
 
     Retired versions go as soon as their series are wanted. When there are ``VERSIONS``, the retired go first, then
-    those longest without a prediction; those with an open finding last, since nothing would ever close it.
+    those longest without a prediction; those with an open finding last, since that ends with them.
     """
     gone = [*_surplus(versions, stages, wanted)]
     if gone:
         for version in versions.values():
             version.routes.known.clear()  # what had no room may have it now, also for who restores this state
-    return len(gone)
+    return gone
 
 
 def _surplus(versions: dict[str, Version], stages: Stages, wanted: int) -> Iterator[Version]:
@@ -49,9 +50,8 @@ def _surplus(versions: dict[str, Version], stages: Stages, wanted: int) -> Itera
 
 
 def _worth(name: str, version: Version, stages: Stages) -> tuple[bool, bool, float, str]:
-    whole = version.series.get(ALL)
     is_in_use = stages.get(name, (0.0, ""))[1] != "retired"
-    return version.is_harmed(), is_in_use, whole.newest_at if whole is not None else float("-inf"), name
+    return is_told(version), is_in_use, served_until(version), name
 
 
 def forget_oldest_stage(stages: dict[str, tuple[float, Stage]], versions: Mapping[str, Version]) -> None:

@@ -13,10 +13,11 @@ from stream.joined import Served
 from stream.reference import Feature, Reference
 from stream.repeats import RUN
 from stream.said import SAID
+from stream.version import Version
 
 
 def look(
-    reference: Reference, name: str, served: Served, limit: float, proven_at: float | None
+    version: Version, name: str, served: Served, limit: float, proven_at: float | None
 ) -> Finding | None:
     """Judge one input whose window grew, if it holds a day; return the ticket that this opened or closed.
 
@@ -24,7 +25,8 @@ def look(
     the evidence that is enough.
     """
     if name == RUN:
-        return look_at_run(reference, served, limit, proven_at)
+        return look_at_run(version, served, limit, proven_at)
+    reference = version.reference
     feature = reference.features[name]
     drift, at = feature.drift, served.at
     if not drift.is_whole(at):
@@ -39,7 +41,7 @@ def look(
     if verdict == "drifted" and is_stuck:
         drift.evidence = 0.0
     elif verdict == "drifted":
-        drift.episode += 1
+        drift.episode = max(drift.episode, version.earlier) + 1
         opened = _opened(reference, name, feature, served)
         finding = drift.finding = msgspec.structs.replace(opened, proven_at=proven_at)
     elif verdict == "recovered" and drift.finding is not None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from stream.aspect import Aspect
 from stream.aspects import Aspects
 from stream.confidence import Confidence
-from stream.events import ALL, Task
+from stream.events import ALL, Finding, Task
 from stream.figures.sums import WIDTHS, Sums
 from stream.joined import Joined, Served
 from stream.judge import budget
@@ -99,6 +99,10 @@ class Version(Struct, array_like=True, gc=False):
     aspects: Aspects = msgspec.field(default_factory=Aspects)
     learned_from: float = float("nan")
     """Event time since which its references are learned: also by the versions before, while they are young."""
+    earlier: int = 0
+    """The highest episode of versions that were forgotten before it began: it may be one of them that is back."""
+    ended: tuple[Finding, ...] = ()
+    """What was open of its errors when it ended last."""
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from river import metrics
 
 from stream import state
+from stream.events import Instant, Prediction
 from stream.figures.rows import windows_of
 from stream.joined import Joined, Reason, Served
 from stream.monitor import Monitor
@@ -68,6 +69,10 @@ def seen(monitor, number, row, outcome, previous=None):
     served = Served(
         str(number), "m", "v", float(at), said, scores is not None, ("all", f"s={name}"), scores=scores
     )
+    if previous is None:
+        made = Instant(at)
+        one = Prediction(prediction_id=str(number), model="m", version="v", at=made, prediction=said)
+        monitor.predicted(one, served, Judgement())
     reason = Reason.MATCHED if previous is None else Reason.CORRECTED
     monitor.take(Joined(reason, "m", served, outcome, float(at), previous), Judgement(), None)
 

@@ -63,7 +63,7 @@ def test_time_axis_has_round_instants() -> None:
 @pytest.mark.parametrize(("after_s", "is_marked"), [(900.0, True), (90_000.0, False)])
 def test_end_is_marked_unless_it_is_far_away(after_s: float, is_marked: bool) -> None:
     ended = replace(incident(), state="resolved", resolved_at=NOON + after_s)
-    assert ("well again" in marks(ended)) is is_marked
+    assert ("over" in marks(ended)) is is_marked
 
 
 def test_band_is_an_interval_where_counts_give_one() -> None:

@@ -1,11 +1,13 @@
 """A page says whether other versions got worse as well, which class carries it, and how sure its values are."""
 
+import re
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from stream.bounds import bounds
-from stream.events import Instant, Prediction
+from stream.events import Instant, Prediction, Rollout
 from stream.joined import Joined, Reason, Served
 from stream.monitor import Monitor
 from stream.version import Judgement
@@ -14,7 +16,7 @@ BEGAN_AT, STEP_S, DELAY_S = 1_764_000_000.0, 60.0, 600.0
 CLASSES = ("cat", "dog", "owl")
 
 
-def play(rate, *, versions=("v1",), number=False, events=9_000, seed=5, then=None):
+def play(rate, *, versions=("v1",), number=False, events=9_000, seed=5, then=None, is_retired=False):
     """Return the pages of a model; ``rate(i, version, truth)`` is how often it is wrong."""
     rng, monitor, judgement, told = np.random.default_rng(seed), Monitor("m"), Judgement(), []
     for i in range(events):
@@ -22,6 +24,8 @@ def play(rate, *, versions=("v1",), number=False, events=9_000, seed=5, then=Non
         version, truth = str(rng.choice(versions)), str(rng.choice(CLASSES))
         if then is not None and i >= then[1]:
             version = then[0]
+        if is_retired and i == then[1]:
+            monitor.rolled_out(Rollout(model="m", version=versions[0], at=Instant(at), stage="retired"))
         wrong = bool(rng.random() < rate(i, version, truth))
         said = CLASSES[CLASSES.index(truth) - 1] if wrong else truth
         if number:
@@ -53,14 +57,22 @@ def test_nothing_is_said_of_a_version_that_serves_no_more():
     assert [one.causes for one in pages] == [()]
 
 
-def test_a_harm_that_the_version_before_had_is_told_as_such():
+@pytest.mark.parametrize(
+    ("is_retired", "wanted"),
+    [(False, "has been worse since .*open"), (True, "had been worse since .*taken off")],
+)
+def test_a_harm_that_the_version_before_had_is_told_as_such(is_retired, wanted):
     """So that nobody rolls back what is not to blame."""
-    first, second = play(
-        lambda i, *_: 0.4 if i > 7_000 else 0.08, versions=("v1",), events=9_000, then=("v2", 7_600)
-    )
+    first, second = play(lambda i, *_: 0.4 if i > 7_000 else 0.08, then=("v2", 7_600), is_retired=is_retired)
     assert (first.version, second.version) == ("v1", "v2")
-    (cause,) = (one for one in second.causes if one.startswith("version v1 has been worse since"))
-    assert cause.endswith("its finding is open")
+    assert [bool(re.fullmatch(f"version v1 {wanted}", one)) for one in second.causes].count(True) == 1
+
+
+def test_nothing_is_said_of_a_harm_that_ended_with_its_version_long_before():
+    _, second = play(
+        lambda i, *_: 0.4 if 7_000 < i <= 7_600 or i > 8_500 else 0.08, then=("v2", 7_600), is_retired=True
+    )
+    assert not any("v1" in one for one in second.causes if "rollout" not in one)
 
 
 def test_the_class_that_carries_the_harm_is_named_and_no_other():

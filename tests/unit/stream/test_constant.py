@@ -46,6 +46,11 @@ def test_an_answer_that_is_stuck_is_one_ticket(since, daily):
     assert ticket.detected_at <= (since + 2.2) * DAY_S
 
 
+def test_a_ticket_counts_on_from_versions_that_were_forgotten():
+    (ticket,) = play(stuck(5.0), monitor=Monitor("m", forgotten=4))[0]
+    assert ticket.episode == 5
+
+
 def test_it_closes_when_the_answer_varies_and_is_not_learned_as_usual():
     found, monitor = play(stuck(3.0, 8.0), days=20)
     opened, closed = found

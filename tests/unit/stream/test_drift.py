@@ -9,7 +9,7 @@ import pytest
 from stream import state
 from stream.bins import evidence, parts, stability
 from stream.drift import Drift
-from stream.events import Instant, Prediction
+from stream.events import Instant, Prediction, Rollout
 from stream.joined import Served
 from stream.monitor import Monitor
 from stream.version import Judgement
@@ -83,6 +83,17 @@ def test_a_changed_input_is_one_ticket_that_says_what_changed(metric):
     assert ticket.after > ticket.before
     assert ticket.onset_after <= BROKEN * DAY_S <= ticket.onset_before
     assert ticket.detected_at < (BROKEN + 4) * DAY_S
+
+
+def test_a_changed_input_of_a_retired_version_is_no_ticket():
+    monitor = Monitor("m")
+    monitor.rolled_out(Rollout(model="m", version="v1", at=Instant(0), stage="retired"))
+    assert play(CHANGES["psi"][1], monitor=monitor)[0] == []
+
+
+def test_a_ticket_counts_on_from_versions_that_were_forgotten():
+    (ticket,) = play(CHANGES["psi"][1], monitor=Monitor("m", forgotten=4))[0]
+    assert ticket.episode == 5
 
 
 def test_an_input_that_is_often_left_out_is_missing():

@@ -174,7 +174,7 @@ def test_state_that_went_through_bytes_judges_the_same():
 def test_corrected_outcome_revises_the_accuracy():
     monitor, join, judgement = Monitor("m"), Join(100, 100, MemoryStore(), 100), Judgement()
     one = Prediction(prediction_id="1", model="m", version="v", at=Instant(0), prediction="a")
-    join.predict(one)
+    monitor.predicted(one, join.predict(one)[0].served, judgement)
     for at, outcome in ((1, "b"), (2, "a")):
         known = Outcome(prediction_id="1", model="m", at=Instant(at), outcome=outcome)
         monitor.take(join.know(known)[0], judgement, None)
@@ -232,6 +232,19 @@ def test_corrections_open_a_finding_again_that_was_closed_by_wrong_labels():
     assert "corrected" in again.causes[0]
 
 
+def test_corrections_open_nothing_again_of_a_retired_version():
+    findings, monitor, join, judgement = [], *correctable()
+    for i in range(4_000):
+        findings += told(
+            monitor, join, judgement, i, (2_000 <= i < 2_600 and i % 2 == 0) or i % 12 == 0, i + 1
+        )
+    assert [one.state for one in findings] == ["open", "closed"]
+    monitor.rolled_out(Rollout(model="m", version="v", at=Instant(4_000), stage="retired"))
+    for i in range(2_600, 4_000):
+        findings += corrected(monitor, join, judgement, i, i % 2 == 0 or i % 12 == 0)
+    assert len(findings) == 2
+
+
 def correctable():
     return Monitor("m"), Join(1e9, 100_000, MemoryStore(), 100_000), Judgement()
 
@@ -249,7 +262,8 @@ def corrected(monitor, join, judgement, i, wrong, at=5_000):
 
 def test_outcome_of_another_kind_is_counted_as_mismatched():
     monitor, join, judgement = Monitor("m"), Join(100, 100, MemoryStore(), 100), Judgement()
-    join.predict(Prediction(prediction_id="1", model="m", version="v", at=Instant(0), prediction=3.5))
+    one = Prediction(prediction_id="1", model="m", version="v", at=Instant(0), prediction=3.5)
+    monitor.predicted(one, join.predict(one)[0].served, judgement)
     (known,) = join.know(Outcome(prediction_id="1", model="m", at=Instant(1), outcome="three"))
     assert monitor.take(known, judgement, None) == ("mismatched", ())
 

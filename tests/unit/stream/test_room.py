@@ -1,6 +1,7 @@
 """Whatever producers send, a model's state stays within one Kafka record."""
 
 from stream import state
+from stream.ending import MADE_ROOM
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.fold import InputFold
 from stream.join import Join
@@ -12,6 +13,7 @@ from stream.tally import Tally
 from stream.version import OTHERS, SERIES, Judgement, series_of
 from stream.wire import encode
 from tests.laws.lives import RULES, Logged
+from tests.unit.stream.test_wire import FINDING
 
 JUDGEMENT = Judgement(slice_budget=200)
 
@@ -22,7 +24,7 @@ class Play:
     def __init__(self, judgement=JUDGEMENT):
         self.monitor, self.judgement = Monitor("m"), judgement
         self.join = Join(1e9, 10**6, MemoryStore(), 10**6)
-        self.sent = 0
+        self.sent, self.found = 0, []
 
     def predict(self, version="v", at=None, said="a", **fields):
         self.sent += 1
@@ -34,7 +36,7 @@ class Play:
             prediction=said,
             **fields,
         )
-        self.monitor.predicted(one, self.join.predict(one)[0].served, self.judgement)
+        self.found += self.monitor.predicted(one, self.join.predict(one)[0].served, self.judgement)
         return one
 
     def know(self, prediction, outcome, later_s=1):
@@ -74,10 +76,23 @@ def test_a_version_with_an_open_finding_makes_room_last():
     play = Play()
     for number in range(VERSIONS):
         play.predict(f"v{number}")
-    play.monitor.versions["v0"].series["all"].finding = object()
+    play.monitor.versions["v0"].series["all"].finding = FINDING
+    play.monitor.versions["v1"].reference.repeats.finding = FINDING
     play.predict("new")
     assert "v0" in play.monitor.versions
-    assert "v1" not in play.monitor.versions
+    assert "v1" in play.monitor.versions
+    assert "v2" not in play.monitor.versions
+
+
+def test_what_is_open_of_a_version_is_closed_when_it_makes_room():
+    play = Play()
+    for number in range(VERSIONS):
+        play.predict(f"v{number}")
+        play.monitor.versions[f"v{number}"].series["all"].finding = FINDING
+    play.predict("new")
+    assert "v0" not in play.monitor.versions
+    (closed,) = play.found
+    assert (closed.id, closed.state, closed.causes) == (FINDING.id, "closed", (MADE_ROOM,))
 
 
 def test_an_outcome_of_a_forgotten_version_is_counted_and_brings_nothing_back():
@@ -99,6 +114,18 @@ def test_retired_versions_go_when_their_series_are_wanted():
     play.predict("new", slices={"city": "1"})
     assert list(play.monitor.versions) == ["v0", "v2", "v3", "new"]
     assert "city=1" in play.monitor.versions["new"].series
+
+
+def test_an_outcome_brings_no_retired_version_back_whose_series_were_wanted():
+    play = Play()
+    early = play.predict("v0", slices={"city": "0"})
+    for number in range(4):
+        for value in range(200):
+            play.predict(f"v{number}", slices={"city": str(value)})
+    play.rollout("v0", 1, "retired")
+    play.predict("new", slices={"city": "1"})
+    assert play.know(early, "a") == [FORGOTTEN]
+    assert list(play.monitor.versions) == ["v1", "v2", "v3", "new"]
 
 
 def test_series_of_many_busy_versions_fall_into_one_other():

@@ -1,0 +1,114 @@
+"""Core. What is open of a version when it ends: it was retired, made room for others, or has long served nobody.
+
+A finding is closed by labels and predictions of its own version, so nothing that comes later would close it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
+from typing import Final
+
+from msgspec.structs import replace
+
+from stream.closing import drop
+from stream.events import ALL, Finding, Rollout
+from stream.reference import Reference
+from stream.version import Version
+
+RETIRED: Final = "this version has been retired"
+MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
+IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
+HORIZONS: Final = 2
+"""Label horizons after a prediction no label of it counts any more (``stream.join``)."""
+
+
+def is_told(version: Version) -> bool:
+    """Return whether a finding of the version is open: of a loss, of an input or of what it says."""
+    drifts = (one.drift.finding for one in version.reference.features.values())
+    tickets = (version.reference.repeats.finding, *drifts)
+    return version.is_harmed() or any(one is not None for one in tickets)
+
+
+def served_until(version: Version) -> float:
+    """Return the event time of the version's newest prediction; -inf before the first."""
+    return version.series[ALL].newest_at if ALL in version.series else -inf
+
+
+def last_episode(version: Version) -> int:
+    """Return the highest number that an episode of the version has; 0 before the first."""
+    errors = [one.episode for one in version.series.values()]
+    beside = [one.episode for one in version.aspects.all()]
+    drifts = [one.drift.episode for one in version.reference.features.values()]
+    return max(version.reference.repeats.episode, *errors, *beside, *drifts)
+
+
+def end_of(version: Version, why: str, at: float, proven_at: float | None) -> list[Finding]:
+    """Close all that is open of a version that ended ``at``; return it, ``why`` being its first cause.
+
+    What labels proved that came later ends when it was proved. Corrections open nothing of it again.
+    """
+    for series in version.series.values():
+        series.rested = None
+    errors = [*_errors(version)]
+    ended = [
+        replace(
+            one,
+            state="closed",
+            closed_at=max(at, one.detected_at),
+            proven_at=proven_at,
+            causes=(why, *one.causes),
+        )
+        for one in (*errors, *_beside(version), *_tickets(version.reference, at))
+    ]
+    version.ended = (*ended[: len(errors)],) or version.ended
+    version.heed_findings()
+    return ended
+
+
+def retire(versions: Mapping[str, Version], rollout: Rollout, proven_at: float | None) -> Sequence[Finding]:
+    """Close all that is open of the rollout's version if that serves nobody from then on."""
+    version = versions.get(rollout.version)
+    if version is None or rollout.stage != "retired":
+        return ()
+    return end_of(version, RETIRED, float(rollout.at), proven_at)
+
+
+def _errors(version: Version) -> Iterator[Finding]:
+    for series in version.series.values():
+        if series.finding is not None:
+            yield series.finding
+            drop(series)
+
+
+def _beside(version: Version) -> Iterator[Finding]:
+    for aspect in version.aspects.all():
+        if aspect.finding is not None:
+            yield aspect.finding
+            aspect.withdraw()
+
+
+def _tickets(reference: Reference, at: float) -> Iterator[Finding]:
+    for feature in reference.features.values():
+        drift = feature.drift
+        if drift.finding is not None:
+            yield drift.finding
+            drift.finding, drift.evidence = None, 0.0
+    repeats = reference.repeats
+    if repeats.finding is not None:
+        yield repeats.finding
+        repeats.finding = None
+        repeats.put_off(at)
+
+
+def end_idle(
+    versions: Mapping[str, Version], known_until: float, horizon_s: float, at: float, proven_at: float | None
+) -> list[Finding]:
+    """Close what is open of versions none of whose labels can come any more, and that others have outlived.
+
+    ``known_until`` is where the clocks of predictions and outcomes both stand; fleets without rollouts need this.
+    """
+    newest_at = max(map(served_until, versions.values()), default=-inf)
+    over_at = min(known_until - HORIZONS * horizon_s, newest_at)
+    idle = [one for one in versions.values() if served_until(one) < over_at]
+    return [finding for one in idle for finding in end_of(one, IDLE, at, proven_at)]
