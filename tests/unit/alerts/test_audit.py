@@ -43,11 +43,10 @@ def beats(hook: HookServer, book: IncidentBook | None, for_s: float = 0.35) -> C
 
 def test_heart_beats_while_nothing_is_overdue() -> None:
     with hook_server() as hook:
-        registry = beats(hook, book_with_page(time.time()))
-        assert len(hook.got) >= 2
-        assert registry.get_sample_value("tidewatch_heartbeats_total", {"reason": "accepted"}) == len(
-            hook.got
-        )
+        registry = beats(hook, book_with_page(time.time()), for_s=1.0)
+        accepted = registry.get_sample_value("tidewatch_heartbeats_total", {"reason": "accepted"})
+        assert accepted >= 2
+        assert len(hook.got) - accepted in {0, 1}  # the last may be cut off before its answer
         assert registry.get_sample_value("tidewatch_notifications_overdue") == 0
 
 
