@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from stream.closing import drop
 from stream.events import ALL, Finding, Rollout
+from stream.history import Span
 from stream.reference import Reference
 from stream.version import Version
 
@@ -102,13 +103,18 @@ def _tickets(reference: Reference, at: float) -> Iterator[Finding]:
 
 
 def end_idle(
-    versions: Mapping[str, Version], known_until: float, horizon_s: float, at: float, proven_at: float | None
+    versions: Mapping[str, Version], horizon_s: float, at: float, proven_at: float | None
 ) -> list[Finding]:
-    """Close what is open of versions none of whose labels can come any more, and that others have outlived.
+    """Close what is open of versions that others have outlived by so long that none of their labels can come.
 
-    ``known_until`` is where the clocks of predictions and outcomes both stand; fleets without rollouts need this.
+    A label of a prediction tells how far the clocks have come, and that it is no mere pause of all versions.
     """
-    newest_at = max(map(served_until, versions.values()), default=-inf)
-    over_at = min(known_until - HORIZONS * horizon_s, newest_at)
+    over_at = max(map(_labelled_until, versions.values()), default=-inf) - HORIZONS * horizon_s
     idle = [one for one in versions.values() if served_until(one) < over_at]
     return [finding for one in idle for finding in end_of(one, IDLE, at, proven_at)]
+
+
+def _labelled_until(version: Version) -> float:
+    """Return the event time of a labelled prediction that is nearly the newest; -inf without any."""
+    newest = version.series[ALL].history.newest(1) if ALL in version.series else Span(0, 0.0, -inf)
+    return newest.began_at if newest.losses else -inf

@@ -189,10 +189,9 @@ class InputFold:
         """Look at the models whose time has come: what did not come is told by the others' events."""
         clock = self._clock
         for model in clock.due():
-            monitor, horizon_s = self._monitor(model), self._rules.label_horizon_s
+            monitor = self._monitor(model)
             self.close_cohorts(monitor)
-            known_until = min(clock.at, self.join.known_until)
-            self._tell(end_idle(monitor.versions, known_until, horizon_s, clock.at, proven_at), tally)
+            self._tell(end_idle(monitor.versions, monitor.label_horizon_s, clock.at, proven_at), tally)
             seen = Look(model, *monitor.newest(), clock.at, clock.lost_s, proven_at)
             self._tell(look(monitor.health, seen, monitor.counts, self._rules.judgement), tally)
             clock.call(model, monitor.health.due_at)

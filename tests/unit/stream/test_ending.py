@@ -122,7 +122,7 @@ def test_it_stays_open_while_labels_may_come_and_of_the_version_that_served_last
     life.until(GONE)
     life.versions, life.labels = ["v1"], []
     life.until(GONE + 600, delay_s=1e9)
-    assert life.told == [("v2", "open", 1)], "the clock of outcomes stands"
+    assert life.told == [("v2", "open", 1)], "no label tells that its own are over"
     alone = Life("v2")
     alone.until(GONE)
     other = Prediction(prediction_id="x", model="n", version="v1", at=Instant(2 * BEGAN_AT), prediction=True)
@@ -145,6 +145,17 @@ def test_a_version_that_was_forgotten_and_is_back_tells_its_harm_under_another_i
     life.until(GONE + 1_000)
     assert life.told == [("v2", "open", 1), ("v2", "closed", 1), ("v2", "open", 2)]
     assert len({one.id for one in life.found}) == 2
+
+
+def test_a_night_without_predictions_ends_no_version():
+    life = Life("v1", "v2")
+    life.until(GONE)
+    life.known(inf)
+    life.number += 600  # v1 has the first prediction of the morning, and another model the first label
+    morning = Instant(BEGAN_AT + STEP_S * life.number)
+    life.take("outcomes", Outcome(prediction_id="x", model="n", at=morning, outcome=True))
+    life.until(life.number + 100)
+    assert life.told == [("v2", "open", 1)]
 
 
 def test_all_that_is_told_of_a_version_ends_with_it():
