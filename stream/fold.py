@@ -122,7 +122,7 @@ class InputFold:
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold one batch; a finding or a forwarded record is urgent."""
-        tally = Tally()
+        urgent, tally = self._outputs.urgent, Tally()
         ours = self._decode_ours(records, tally)
         self.join.prefetch([event for event, _, _ in ours if not isinstance(event, Rollout)])
         for event, timestamp, source in ours:
@@ -146,7 +146,7 @@ class InputFold:
         for one in self.join.expire():
             self._judge(one.model, (one,), None, tally)
         self._watch.folded(tally)
-        return self._outputs.are_urgent
+        return self._outputs.urgent > urgent
 
     def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int, str]]:
         """Return the events that belong here, with Kafka timestamps and sources; refuse or forward the others."""

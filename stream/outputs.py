@@ -12,13 +12,12 @@ from stream.wire import encode, partition_for
 
 
 class Outputs:
-    """The outputs of one partition; ``size`` are their bytes, ``are_urgent`` all but dead letters."""
+    """The outputs of one partition; ``size`` are their bytes, ``urgent`` how many are no dead letters."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._waiting: list[Output] = []
-        self.size = 0
-        self.are_urgent = False
+        self.size = self.urgent = 0
 
     def tell(self, fact: Finding | Errors | Rollout) -> None:
         """Write a fact to the topic that the pager reads."""
@@ -44,9 +43,9 @@ class Outputs:
     def _add(self, out: Output) -> None:
         self._waiting.append(out)
         self.size += out.size
-        self.are_urgent = self.are_urgent or out.topic != self._rules.dead_letters
+        self.urgent += out.topic != self._rules.dead_letters
 
     def take(self) -> list[Output]:
         """Return all, and begin anew."""
-        taken, self._waiting, self.size, self.are_urgent = self._waiting, [], 0, False
+        taken, self._waiting, self.size, self.urgent = self._waiting, [], 0, 0
         return taken

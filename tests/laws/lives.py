@@ -93,7 +93,10 @@ class Life:
         self.at = dict.fromkeys(log, 0)
         self.told, self.outputs, self.kept = Counter(), [], {}
         self.store = MemoryStore()
-        self.fold = InputFold(0, RULES, self, self.store)
+        self.fold = self.new_fold()
+
+    def new_fold(self):
+        return InputFold(0, RULES, self, self.store)
 
     def folded(self, tally):
         self.told.update(tally.joined)
@@ -122,7 +125,7 @@ class Life:
 
     def begin(self):
         """Begin again with what is kept; return from where the log is read, as ``stream.engine.restore`` does."""
-        self.fold = InputFold(0, RULES, self, self.store)
+        self.fold = self.new_fold()
         for key, value in self.kept.items():
             self.fold.restore(key, value)
         if local := self.fold.local():

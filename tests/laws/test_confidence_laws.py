@@ -12,7 +12,6 @@ from stream.confidence import PARTS
 from stream.estimate import LEARNED
 from stream.events import Instant, Outcome, Prediction
 from stream.fold import InputFold
-from stream.pending import MemoryStore
 from stream.wire import encode
 from tests.laws.lives import RULES, Life, Logged
 
@@ -36,7 +35,7 @@ class Scored(Life):
     """A life with a label horizon of some cohorts."""
 
     def new_fold(self):
-        return InputFold(0, replace(RULES, label_horizon_s=HORIZON_S), self, MemoryStore())
+        return InputFold(0, replace(RULES, label_horizon_s=HORIZON_S), self, self.store)
 
     def of_versions(self):
         """Return what is known of each version's confidence, when all is closed that can be."""
