@@ -212,7 +212,7 @@ class Keeper:
         async with self._writing, reader(self._custody.options) as consumer:
             for number in numbers:
                 if not await self._unpark(number):
-                    await self._take(number, Restore(consumer, inputs))
+                    await self._take(number, Restore(consumer, inputs, self._telemetry))
             self.fenced_at = None
         await self.close_parked()
         self._telemetry.partitions.set(len(numbers))

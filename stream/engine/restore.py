@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from stream.engine.checkpoint import Checkpoint, CheckpointError, read_range
 from stream.engine.partition import Partition
 from stream.engine.slices import Slices
-from stream.engine.telemetry import LOST
+from stream.engine.telemetry import EngineTelemetry
 
 LOG = structlog.get_logger()
 
@@ -18,9 +18,12 @@ LOG = structlog.get_logger()
 class Restore:
     """Brings empty folds to where their checkpoints stand; one reader serves all partitions in turn."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, inputs: Sequence[str]) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, inputs: Sequence[str], telemetry: EngineTelemetry
+    ) -> None:
         self._consumer = consumer
         self._inputs = inputs
+        self._telemetry = telemetry
 
     async def into(self, number: int, fold: Partition, checkpoint: Checkpoint) -> dict[str, int]:
         """Restore and rebuild one fold; return the offset to go on from, for each input topic.
@@ -32,11 +35,26 @@ class Restore:
         tps = [TopicPartition(topic, number) for topic in self._inputs]
         refuse_shorter(offsets, await self._consumer.end_offsets(tps))
         earliest = await self._consumer.beginning_offsets(tps)
-        tell_lost(offsets, earliest)
+        self._tell_lost(offsets, earliest)
         starts = await self._starts(fold, tps, offsets)
         for tp in tps:
             await self._rebuild(fold, tp, max(starts[tp], earliest[tp]), offsets.get(tp.topic, 0))
         return {tp.topic: max(offsets.get(tp.topic, 0), earliest[tp]) for tp in tps}
+
+    def _tell_lost(self, offsets: Mapping[str, int], earliest: Mapping[TopicPartition, int]) -> None:
+        """Log and count what Kafka deleted after the checkpoint and before it was read: no figure will have it."""
+        for tp, first in earliest.items():
+            lost = first - offsets.get(tp.topic, first)
+            if lost > 0:
+                self._telemetry.lost.labels(tp.topic).inc(lost)
+                LOG.error(
+                    "records lost",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    records=lost,
+                    meaning="Kafka deleted them before they were folded; no figure has them",
+                    mend="a retention.ms of the topic above the longest time that nobody reads it",
+                )
 
     async def _starts(
         self, fold: Partition, tps: Sequence[TopicPartition], offsets: Mapping[str, int]
@@ -61,22 +79,6 @@ class Restore:
         async for batch in read_range(self._consumer, tp, start, end):
             fold.rebuild(batch)
             await slices.pause()
-
-
-def tell_lost(offsets: Mapping[str, int], earliest: Mapping[TopicPartition, int]) -> None:
-    """Log and count what Kafka deleted after the checkpoint and before it was read: no figure will have it."""
-    for tp, first in earliest.items():
-        lost = first - offsets.get(tp.topic, first)
-        if lost > 0:
-            LOST.labels(tp.topic).inc(lost)
-            LOG.error(
-                "records lost",
-                topic=tp.topic,
-                partition=tp.partition,
-                records=lost,
-                meaning="Kafka deleted them before they were folded; no figure has them",
-                mend="a retention.ms of the topic above the longest time that nobody reads it",
-            )
 
 
 class InputGone(Exception):

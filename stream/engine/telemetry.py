@@ -12,10 +12,6 @@ STALLS = (
     *(0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10),
 )
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-LOST = Counter(
-    "tidewatch_records_lost", "Records that Kafka deleted before they were folded.", ["topic"], registry=None
-)
-"""One a process: restores count it, and hold nothing themselves."""
 
 
 class EngineTelemetry:
@@ -23,7 +19,6 @@ class EngineTelemetry:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        registry.register(LOST)
         self._count_checkpoints()
         self._count_places()
         self.falls_behind = self._gauge(
@@ -54,6 +49,12 @@ class EngineTelemetry:
         )
 
     def _count_places(self) -> None:
+        self.lost = Counter(
+            "tidewatch_records_lost",
+            "Records that Kafka deleted before they were folded.",
+            ["topic"],
+            registry=self._registry,
+        )
         self.restore_seconds = self._gauge(
             "restore_duration_seconds", "Time of the partition's last restore.", "partition"
         )

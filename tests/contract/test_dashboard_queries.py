@@ -62,6 +62,7 @@ def worker():
     for gauge in (engine.checkpoint_at, engine.checkpoint_size, engine.restore_seconds):
         gauge.labels("0").set(1)
     engine.lag.labels("tidewatch.predictions", "0").set(1)
+    engine.lost.labels("tidewatch.predictions").inc()
     rows = [
         ModelRow("eta", "v1", "all", metric, 0.9, 0.8, 10, 10, True, 1.0, windowed(task))
         for task, metric in (("classification", "accuracy"), ("regression", "mae"))

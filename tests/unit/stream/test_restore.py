@@ -37,9 +37,9 @@ class New:
 
 def test_records_that_were_deleted_before_they_were_folded_are_told_and_counted_by_topic():
     registry = CollectorRegistry()
-    EngineTelemetry(registry)
+    restore = Restore(Log(), ["behind", "kept", "new"], EngineTelemetry(registry))
     with capture_logs() as told:
-        offsets = asyncio.run(Restore(Log(), ["behind", "kept", "new"]).into(1, New(), Log()))
+        offsets = asyncio.run(restore.into(1, New(), Log()))
     assert offsets == {"behind": 5, "kept": 7, "new": 5}
     assert [(one["topic"], one["partition"], one["records"]) for one in told] == [("behind", 1, 2)]
     assert registry.get_sample_value("tidewatch_records_lost_total", {"topic": "behind"}) == 2
