@@ -18,9 +18,7 @@ LOG = structlog.get_logger()
 class Restore:
     """Brings empty folds to where their checkpoints stand; one reader serves all partitions in turn."""
 
-    def __init__(
-        self, consumer: AIOKafkaConsumer, inputs: Sequence[str], telemetry: EngineTelemetry
-    ) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, inputs: Sequence[str], telemetry: EngineTelemetry) -> None:
         self._consumer = consumer
         self._inputs = inputs
         self._telemetry = telemetry
