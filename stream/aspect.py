@@ -190,9 +190,11 @@ class Aspect(Struct, array_like=True, gc=False):
 
     def resume(self) -> None:
         """Go on to learn, as ``Guard.resume``."""
-        if not self.guard.learning:
-            self.guard.resume()
-            self.began_total = self.total
+        guard = self.guard
+        if not guard.learning:
+            guard.skip(self.count - self.taken)
+            self.taken, self.began_total = self.count, self.total
+            guard.resume()
             self.aim()
 
     def close(self, loss: float, at: float, proven_at: float | None) -> Finding | None:

@@ -64,6 +64,8 @@ class Aspects(Struct, array_like=True, gc=False):
 
     named: dict[str, Aspect] = {}
     recalls: dict[str, Aspect] = {}
+    is_resting: bool = False
+    """Whether no reference is learned: harm is told."""
 
     def are_due(self, outcomes: int) -> bool:
         """Return whether a version with so many outcomes is judged by them."""
@@ -77,6 +79,15 @@ class Aspects(Struct, array_like=True, gc=False):
         """Yield every aspect."""
         yield from self.named.values()
         yield from self.recalls.values()
+
+    def rest(self, is_told: bool) -> None:
+        """Learn nothing while a harm is told, also in aspects that begin meanwhile; go on once none is."""
+        self.is_resting = is_told
+        for one in self.all():
+            if is_told:
+                one.freeze()
+            else:
+                one.resume()
 
     def told_at(self) -> float:
         """Return the event time of the newest prediction that an open finding rests on; -inf without one."""
@@ -151,12 +162,13 @@ class Aspects(Struct, array_like=True, gc=False):
 
     def make(self, name: str) -> Aspect:
         """Return a new aspect of this name; it has no reference yet."""
-        if name == "recall":
-            made = Aspect(Guard(HALF))
-            made.aim()
-            return made
         quantile = {BRIER: UPPER, TYPICAL: MIDDLE}.get(name, QUANTILE)
-        return Aspect(Guard(quantile=quantile))
+        made = Aspect(Guard(HALF) if name == "recall" else Guard(quantile=quantile))
+        if self.is_resting:
+            made.freeze()
+        else:
+            made.aim()
+        return made
 
     def _recall(self, name: str) -> tuple[str, Aspect]:
         """Return a class's own aspect, made when there is room, or that of all others."""

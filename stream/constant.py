@@ -42,7 +42,7 @@ def look_at_run(version: Version, served: Served, limit: float, proven_at: float
     if feature is not None and not _is_told(feature, repeats):
         most, known = before(feature, repeats)
         if repeats.run >= LONGER * repeats.longest and rarity(most, known, repeats.run) <= -log(limit):
-            repeats.episode = max(repeats.episode, version.earlier) + 1
+            repeats.episode = max(repeats.episode, version.forgotten_episode) + 1
             repeats.finding = _opened(name, most, known, repeats, served, proven_at)
     repeats.put_off(at)
     return repeats.finding

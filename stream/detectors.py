@@ -1,4 +1,4 @@
-"""Core. River's ADWIN on one series' loss, with what it does not tell: from what level to what level.
+"""Core. River's ADWIN on one series' loss, with what it does not tell: whether it rose.
 
 ADWIN (Bifet and Gavalda 2007) keeps the longest window that has no two halves of different mean, at confidence
 ``delta``. Its bound assumes values within 0..1, so losses are scaled before they come here. River starts an ADWIN
@@ -6,8 +6,6 @@ anew after each detection.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from msgspec import Struct
 from river.drift import ADWIN
@@ -18,14 +16,6 @@ CLOCK = 32
 """Losses between two looks for a cut; River's default."""
 FIRST = 2
 """What ``risen`` is by the first loss by which a rise can be judged."""
-
-
-class Change(NamedTuple):
-    """ADWIN cut its window: the mean of what it dropped, of what it kept, and how many it kept."""
-
-    before: float
-    after: float
-    kept: int
 
 
 class Detector(Struct, array_like=True, gc=False):
@@ -51,23 +41,20 @@ class Detector(Struct, array_like=True, gc=False):
         if self.first:
             self.begun, self.first = packed(self.first), ()
 
-    def update(self, loss: float) -> Change | None:
-        """Take one loss; return the change that it proved, if any."""
+    def update(self, loss: float) -> None:
+        """Take one loss; ``risen`` says whether a rise is proved."""
         adwin = self.adwin
         self.seen += 1
         self.total += loss
         if adwin is None:
             self.begun = with_one(self.begun, loss)
             if self.seen < CLOCK:
-                return None
+                return
             adwin = self._begin()
         else:
             adwin.update(loss)
-        if not adwin.drift_detected:
-            return None
-        change = self._cut(adwin)
-        self.risen = int(change is not None and change.after > change.before)
-        return change
+        if adwin.drift_detected:
+            self.risen = int(self._cut(adwin))
 
     def is_due(self) -> bool:
         """Return whether the newest loss is one by which to judge a rise: the first that can, or a ``CLOCK``th.
@@ -85,11 +72,12 @@ class Detector(Struct, array_like=True, gc=False):
         self.begun = b""
         return self.adwin
 
-    def _cut(self, adwin: ADWIN) -> Change | None:
-        kept, kept_total = adwin.width, adwin.total
-        dropped, dropped_total = self.seen - kept, self.total - kept_total
+    def _cut(self, adwin: ADWIN) -> bool:
+        """Return whether ADWIN kept losses of a higher mean than those that it dropped; begin anew."""
+        kept, dropped = adwin.width, self.seen - adwin.width
+        has_risen = dropped > 0 < kept and adwin.total / kept > (self.total - adwin.total) / dropped
         self.restart()
-        return Change(dropped_total / dropped, kept_total / kept, kept) if dropped > 0 and kept else None
+        return has_risen
 
     def restart(self) -> None:
         """Forget everything."""

@@ -15,7 +15,7 @@ from stream.closing import drop
 from stream.events import ALL, Finding, Rollout
 from stream.history import Span
 from stream.reference import Reference
-from stream.version import Version
+from stream.version import Ended, Version
 
 RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
@@ -62,7 +62,8 @@ def end_of(version: Version, why: str, at: float, proven_at: float | None) -> li
         )
         for one in (*errors, *_beside(version), *_tickets(version.reference, at))
     ]
-    version.ended = (*ended[: len(errors)],) or version.ended
+    at_last = (Ended(one.slice, one.onset_at, one.closed_at or at) for one in ended[: len(errors)])
+    version.ended = (*at_last,) or version.ended
     version.heed_findings()
     return ended
 
@@ -110,7 +111,7 @@ def end_idle(
     A label of a prediction tells how far the clocks have come, and that it is no mere pause of all versions.
     """
     over_at = max(map(_labelled_until, versions.values()), default=-inf) - HORIZONS * horizon_s
-    idle = [one for one in versions.values() if served_until(one) < over_at]
+    idle = [one for one in versions.values() if served_until(one) < over_at and is_told(one)]
     return [finding for one in idle for finding in end_of(one, IDLE, at, proven_at)]
 
 

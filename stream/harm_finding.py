@@ -81,7 +81,7 @@ def harm_finding(
 ) -> Finding:
     """Return what is told of a change of this prediction's version, proved at ``at``."""
     metric, harm, onset = change.metric, change.harm, _onset(version, change)
-    rollouts, episode = rollouts_before(around.stages, onset), max(change.episode, version.earlier + 1)
+    rollouts, episode = rollouts_before(around.stages, onset), _episode(version, change)
     what = metric if change.label is None else f"{metric} {change.label}"
     found = Finding(
         id=finding_id(served.model, served.version, harm.slice, what, episode),
@@ -111,6 +111,11 @@ def harm_finding(
         label=change.label,
     )
     return _with_bounds(found, version, change.inflation)
+
+
+def _episode(version: Version, change: Change) -> int:
+    """Return the number of the episode: a version that was forgotten and is back counts on."""
+    return max(change.episode, version.forgotten_episode + 1)
 
 
 def _onset(version: Version, change: Change) -> Onset:

@@ -17,7 +17,7 @@ from stream.series import task_of
 from stream.version import Judgement, Version
 
 
-def begun(
+def new_version(
     served: Served, versions: Mapping[str, Version], judgement: Judgement, label_horizon_s: float
 ) -> Version:
     """Return the version of its first prediction; ``versions`` are the model's so far, the newest last."""

@@ -26,7 +26,7 @@ from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around, change_of_errors, harm_finding
 from stream.health import Health
-from stream.inheritance import begun, catch_up
+from stream.inheritance import catch_up, new_version
 from stream.joined import Joined, Reason, Served
 from stream.producers import Producers
 from stream.room import FORGOTTEN, FORGOTTEN_VERSION, forget_oldest_stage, make_room
@@ -54,7 +54,7 @@ class Monitor(Struct, array_like=True, gc=False):
     label_horizon_s: float = 3 * 86_400.0
     """As the settings say; a fold sets it."""
     producers: Producers = msgspec.field(default_factory=Producers)
-    forgotten: int = 0
+    forgotten_episode: int = 0
     """The highest episode of the versions that were forgotten."""
 
     def newest(self) -> tuple[str, bool]:
@@ -169,11 +169,11 @@ class Monitor(Struct, array_like=True, gc=False):
         self, served: Served, judgement: Judgement, proven_at: float | None
     ) -> tuple[Version, list[Finding]]:
         """Return a new version, and what ends with those that have no room beside it."""
-        made, ended = begun(served, self.versions, judgement, self.label_horizon_s), list[Finding]()
-        made.earlier = self.forgotten
+        made, ended = new_version(served, self.versions, judgement, self.label_horizon_s), list[Finding]()
+        made.forgotten_episode = self.forgotten_episode
         for one in make_room(self.versions, self.rollouts, judgement.slice_budget):
             self._count(FORGOTTEN_VERSION)
-            self.forgotten = max(self.forgotten, last_episode(one))
+            self.forgotten_episode = max(self.forgotten_episode, last_episode(one))
             ended += end_of(one, MADE_ROOM, served.at, proven_at)
         self.versions[served.version] = made
         return made, ended

@@ -111,7 +111,7 @@ def _profile(name: str, series: Series, increase: float, usual: float) -> Iterat
     What is older than the end of an earlier harm, of this series or of the whole, is no part of this one.
     """
     buckets = [*series.history.buckets()]
-    ended_at = series.well_from if series.rested is None else max(series.well_from, series.rested.since)
+    ended_at = series.well_at if series.rested is None else max(series.well_at, series.rested.since)
     all_losses, all_total = sum(one.losses for one in buckets), sum(one.total for one in buckets)
     known = series.guard.reference()
     worse = known.mean * (1.0 + increase) if known.losses else inf

@@ -109,7 +109,7 @@ class Series(Struct, array_like=True, gc=False):
     """Where its cells begin in the sums of its version; they are allotted when the series begins."""
     back: float = 0.0
     """How much loss since the open finding's onset corrections took back."""
-    well_from: float = float("-inf")
+    well_at: float = float("-inf")
     """Event time from which on the newest harm of the whole that was told is over."""
 
     @property

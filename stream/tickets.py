@@ -41,7 +41,7 @@ def look(
     if verdict == "drifted" and is_stuck:
         drift.evidence = 0.0
     elif verdict == "drifted":
-        drift.episode = max(drift.episode, version.earlier) + 1
+        drift.episode = max(drift.episode, version.forgotten_episode) + 1
         opened = _opened(reference, name, feature, served)
         finding = drift.finding = msgspec.structs.replace(opened, proven_at=proven_at)
     elif verdict == "recovered" and drift.finding is not None:

@@ -9,10 +9,9 @@ from math import inf, isnan, sqrt
 import msgspec
 from msgspec import Struct
 
-from stream.aspect import Aspect
 from stream.aspects import Aspects
 from stream.confidence import Confidence
-from stream.events import ALL, Finding, Task
+from stream.events import ALL, Task
 from stream.figures.sums import WIDTHS, Sums
 from stream.joined import Joined, Served
 from stream.judge import budget
@@ -74,6 +73,14 @@ class Routes:
         """By shape, the hash of which is worked out once, or by slices where there is none."""
 
 
+class Ended(Struct, array_like=True, gc=False, frozen=True):
+    """What is remembered of a finding of the errors that was closed because its version ended."""
+
+    slice: str
+    onset_at: float
+    closed_at: float
+
+
 class Version(Struct, array_like=True, gc=False):
     """One version of a model: its series by slice, and its inputs."""
 
@@ -99,9 +106,9 @@ class Version(Struct, array_like=True, gc=False):
     aspects: Aspects = msgspec.field(default_factory=Aspects)
     learned_from: float = float("nan")
     """Event time since which its references are learned: also by the versions before, while they are young."""
-    earlier: int = 0
-    """The highest episode of versions that were forgotten before it began: it may be one of them that is back."""
-    ended: tuple[Finding, ...] = ()
+    forgotten_episode: int = 0
+    """The highest of versions that were forgotten before it began: it may be one of them that is back."""
+    ended: tuple[Ended, ...] = ()
     """What was open of its errors when it ended last."""
 
     def __post_init__(self) -> None:
@@ -113,15 +120,15 @@ class Version(Struct, array_like=True, gc=False):
 
         It is in so many slices, and its prediction of event time ``at``.
         """
-        delay_s, outcomes = outcome_at - at, self.series[ALL].outcomes
+        delay_s, labels = outcome_at - at, self.series[ALL].outcomes + 1
         self.delay_total_s += delay_s
         self.delay_squares += delay_s * delay_s
-        if not outcomes % RECKONED:
+        if labels % RECKONED == 1:
             self._reckon(at, outcome_at, slices, judgement)
-        if self.is_mature or outcomes < RECKONED:
+        if self.is_mature or labels < RECKONED:
             return False
-        mean = self.delay_total_s / outcomes
-        spread = sqrt(max(self.delay_squares / outcomes - mean * mean, 0.0))
+        mean = self.delay_total_s / labels
+        spread = sqrt(max(self.delay_squares / labels - mean * mean, 0.0))
         self.is_mature = self._lasted_s(outcome_at) >= MATURE * mean + SPREADS * spread
         return self.is_mature
 
@@ -134,7 +141,7 @@ class Version(Struct, array_like=True, gc=False):
             self.learned_from = self.began_at
         if not outcomes:
             return
-        self.patience_s = PATIENCE * self.delay_total_s / outcomes
+        self.patience_s = PATIENCE * self.delay_total_s / (outcomes + 1)
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
         streams = slices + self.aspects.of_a_label(self.task)
         self.arl = budget.run_length(outcomes, self._lasted_s(outcome_at), streams, team, pages)
@@ -161,18 +168,15 @@ class Version(Struct, array_like=True, gc=False):
 
         No reference is learned while a harm is told, and no onset sought before the end of one of the whole.
         """
-        learners: list[Guard | Aspect] = [one.guard for one in self.series.values()]
-        learners += self.aspects.all()
-        is_told = self.is_harmed()
-        for one in learners:
+        is_told, rested = self.is_harmed(), self.series[ALL].rested
+        self.aspects.rest(is_told)
+        for one in self.series.values():
             if is_told:
-                one.freeze()
+                one.guard.freeze()
             else:
-                one.resume()
-        rested = self.series[ALL].rested
-        if rested is not None:
-            for series in self.series.values():
-                series.well_from = rested.since
+                one.guard.resume()
+            if rested is not None:
+                one.well_at = rested.since
 
     def is_harmed(self, since: float = -inf) -> bool:
         """Return whether a finding of a loss is open that says something of the time ``since``."""

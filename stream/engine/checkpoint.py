@@ -56,8 +56,8 @@ async def reader(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
         fetch_max_wait_ms=10,  # the next request waits behind a fetch that finds nothing
         max_partition_fetch_bytes=REQUEST_BYTES,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         await asyncio.sleep(0)  # a task of aiokafka that is stopped before its first step fails the stop
         yield consumer
     finally:

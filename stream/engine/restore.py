@@ -33,10 +33,10 @@ class Restore:
         tps = [TopicPartition(topic, number) for topic in self._inputs]
         refuse_shorter(offsets, await self._consumer.end_offsets(tps))
         earliest = await self._consumer.beginning_offsets(tps)
-        self._tell_lost(offsets, earliest)
         starts = await self._starts(fold, tps, offsets)
         for tp in tps:
             await self._rebuild(fold, tp, max(starts[tp], earliest[tp]), offsets.get(tp.topic, 0))
+        self._tell_lost(offsets, earliest)
         return {tp.topic: max(offsets.get(tp.topic, 0), earliest[tp]) for tp in tps}
 
     def _tell_lost(self, offsets: Mapping[str, int], earliest: Mapping[TopicPartition, int]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from itertools import chain
 from pathlib import Path
 
@@ -35,6 +34,11 @@ async def reach(child: Child, text: str) -> None:
         await asyncio.sleep(0.1)
 
 
+def restores(child: Child) -> int:
+    """Return how many takeovers of partitions the worker's log tells as done."""
+    return child.log.read_text(errors="replace").count('"assigned"')
+
+
 async def own_all(children: list[Child]) -> None:
     """Return once every worker has some partitions, and together they have all."""
     while True:
@@ -44,25 +48,24 @@ async def own_all(children: list[Child]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def join_a_restore(kafka: Kafka, folder: Path) -> float:
-    """Return how long a worker was without partitions that came while another one restored."""
+async def join_a_restore(kafka: Kafka, folder: Path) -> bool:
+    """Return whether a worker that came while another one restored had to wait until that was done."""
     assert not (await topics.create(kafka.settings(topics={"partitions": PARTITIONS}))).faults
     children = [worker(kafka, folder / "slow", f"delay:begun:{SLOW_S:g}")]
     try:
         await children[0].ready()
         children.append(worker(kafka, folder / "second"))
         await reach(children[0], "fault point")  # it takes back what it kept
-        began = time.monotonic()
+        restored = restores(children[0])
         children.append(worker(kafka, folder / "third"))
         await reach(children[2], '"assigned"')
-        took_s = time.monotonic() - began
+        has_waited = restores(children[0]) > restored
         await own_all(children)
-        return took_s
+        return has_waited
     finally:
         for child in children:
             child.stop()
 
 
 def test_a_worker_that_joins_does_not_wait_for_the_restore_of_another(kafka: Kafka, tmp_path: Path) -> None:
-    took_s = asyncio.run(asyncio.wait_for(join_a_restore(kafka, tmp_path), 150))
-    assert took_s < 2 * SLOW_S
+    assert not asyncio.run(asyncio.wait_for(join_a_restore(kafka, tmp_path), 150))

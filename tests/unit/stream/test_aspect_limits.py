@@ -155,3 +155,33 @@ def test_a_sample_is_worse_after_than_before(metric):
     one = sample_finding(1e9, metric=metric)
     assert (one.after < one.before) == (metric in {"accuracy", "recall"})
     assert (one.label is not None) == (metric in {"recall", "bias"})
+
+
+def recall_of(labels, aspect):
+    """Have an aspect count so many labels of a recall, of which each fiftieth is missed."""
+    case = Case(0.0, "p", 1e6, 0.2)
+    for number in range(labels):
+        loss = float(number % 50 == 49)
+        if aspect.counts(loss, loss):
+            aspect.take(loss, loss, case)
+    return aspect
+
+
+def test_an_aspect_that_has_rested_gets_its_reference():
+    aspect = recall_of(1_030, Aspects().make("recall"))
+    aspect.freeze()
+    recall_of(1_030, aspect)  # the newest thirty are small, so they were only counted
+    aspect.resume()
+    recall_of(2_000, aspect)
+    assert aspect.guard.known == 2_000
+    assert aspect.before().mean == pytest.approx(0.02)
+
+
+def test_an_aspect_that_begins_while_harm_is_told_learns_nothing_until_it_is_over():
+    aspects = Aspects()
+    aspects.rest(True)
+    aspect = aspects.recalls["yes"] = aspects.make("recall")
+    recall_of(1_000, aspect)
+    assert not aspect.before().losses
+    aspects.rest(False)
+    assert recall_of(1_000, aspect).before().losses == 1_000
