@@ -42,9 +42,9 @@ class Restore:
     def _tell_lost(self, offsets: Mapping[str, int], earliest: Mapping[TopicPartition, int]) -> None:
         """Log and count what Kafka deleted after the checkpoint and before it was read: no figure will have it."""
         for tp, first in earliest.items():
-            lost = first - offsets.get(tp.topic, first)
-            if lost > 0:
-                self._telemetry.lost.labels(tp.topic).inc(lost)
+            lost = max(first - offsets.get(tp.topic, first), 0)
+            self._telemetry.lost.labels(tp.topic).inc(lost)
+            if lost:
                 LOG.error(
                     "records lost",
                     topic=tp.topic,

@@ -47,7 +47,7 @@ def test_an_answer_that_is_stuck_is_one_ticket(since, daily):
 
 
 def test_a_ticket_counts_on_from_versions_that_were_forgotten():
-    (ticket,) = play(stuck(5.0), monitor=Monitor("m", forgotten=4))[0]
+    (ticket,) = play(stuck(5.0), monitor=Monitor("m", forgotten_episode=4))[0]
     assert ticket.episode == 5
 
 

@@ -92,7 +92,7 @@ def test_a_changed_input_of_a_retired_version_is_no_ticket():
 
 
 def test_a_ticket_counts_on_from_versions_that_were_forgotten():
-    (ticket,) = play(CHANGES["psi"][1], monitor=Monitor("m", forgotten=4))[0]
+    (ticket,) = play(CHANGES["psi"][1], monitor=Monitor("m", forgotten_episode=4))[0]
     assert ticket.episode == 5
 
 
