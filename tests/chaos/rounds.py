@@ -241,10 +241,9 @@ def _intake(verdict: Verdict, cluster: Cluster, records: Sequence[Sent], shape: 
     """
     for word in INPUTS:
         sent = [one for one in records if one.topic == word]
-        homes = (
-            (load.home_of(one.key.decode(), shape.partitions), one) for one in sent if one.kind == "event"
-        )
-        forwarded = Counter((home, one.value) for home, one in homes if home != one.partition)
+        homes = {
+            one.value: load.home_of(one.key.decode(), shape.partitions) for one in sent if one.kind == "event"
+        }
         by_worker = {
             partition: set().union(
                 *(transactional(node.data, log.name(word), partition) for node in cluster.nodes)
@@ -254,6 +253,10 @@ def _intake(verdict: Verdict, cluster: Cluster, records: Sequence[Sent], shape: 
         have: dict[bool, Counter[tuple[int, bytes | None]]] = {True: Counter(), False: Counter()}
         for one in log.records[word]:
             have[one.offset in by_worker[one.partition]][one.partition, one.value] += 1
+        forwarded: Counter[tuple[int, bytes | None]] = Counter()
+        for (partition, value), many in have[False].items():  # what was written twice is forwarded twice
+            if homes.get(value, partition) != partition:
+                forwarded[homes[value], value] += many
         mine = Counter((one.partition, one.value) for one in sent)
         verdict.input_repeated += (have[False] - mine).total()
         for name, different in (
