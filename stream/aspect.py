@@ -219,7 +219,6 @@ class Aspect(Struct, array_like=True, gc=False):
         self.guard.calm()
         self.finding = None
         self.resume()
-        self.aim()
 
     def heir(self) -> Aspect | None:
         """Return the next version's aspect, as ``Guard.heir`` does."""

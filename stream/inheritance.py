@@ -18,10 +18,10 @@ from stream.version import Judgement, Version
 
 
 def new_version(
-    served: Served, versions: Mapping[str, Version], judgement: Judgement, label_horizon_s: float
+    served: Served, versions: dict[str, Version], judgement: Judgement, label_horizon_s: float
 ) -> Version:
     """Return the version of its first prediction; ``versions`` are the model's so far, the newest last."""
-    elder, model, task = next(reversed([*versions.values()]), None), served.model, task_of(served)
+    elder, model, task = next(reversed(versions.values()), None), served.model, task_of(served)
     references = judgement.references
     aspects = known_aspects(references, model, task, judgement.minimum_increase)
     made = Version(

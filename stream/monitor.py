@@ -59,11 +59,11 @@ class Monitor(Struct, array_like=True, gc=False):
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
-        is_served = not all(map(self._is_retired, self.versions))
+        is_served = any(self._stage(one) != "retired" for one in self.versions)
         return next(reversed(self.versions), ""), is_served
 
-    def _is_retired(self, version: str) -> bool:
-        return self.rollouts.get(version, ANY)[1] == "retired"
+    def _stage(self, version: str) -> str:
+        return self.rollouts.get(version, ANY)[1]
 
     def rolled_out(self, rollout: Rollout, proven_at: float | None = None) -> tuple[bool, Sequence[Finding]]:
         """Remember a version's latest stage, of one instant the last; return if it is news, and what ends."""
@@ -97,7 +97,7 @@ class Monitor(Struct, array_like=True, gc=False):
         if served.scores is not None and version.task == "classification":
             version.confidence.predicted(served.at, served.prediction, served.scores, clock.at)
         looked = version.reference.observe(prediction)
-        if not looked or self._is_retired(served.version):
+        if not looked or self._stage(served.version) == "retired":
             return ended
         limit = judgement.drift_limit(len(version.reference.features))
         found = (look(version, name, served, limit, proven_at) for name in looked)
@@ -191,16 +191,16 @@ class Monitor(Struct, array_like=True, gc=False):
         loss = loss_of(version.task, served.prediction, joined.outcome)
         # a clock that runs ahead puts no onset into the future, and its label came at once
         at, example = min(served.at, joined.outcome_at), served.prediction_id
-        arl, increase = version.arl, judgement.minimum_increase
+        arl, increase, stage = version.arl, judgement.minimum_increase, self._stage(served.version)
         self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
         route = version.route(served, judgement, self.versions)
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
         if version.ripens(at, joined.outcome_at, len(route), judgement):
             catch_up(version, self.versions, judgement)
-        if version.task == "classification" and self.rollouts.get(served.version, ANY)[1] != "shadow":
+        if version.task == "classification" and stage != "shadow":
             self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
-        is_mature = version.is_fair(joined) and not self._is_retired(served.version)
+        is_mature = version.is_fair(joined) and stage != "retired"
         if served.bins:
             where = with_class(served.slices, version.task, joined.outcome)
             version.rows.add(at, min(loss, widest(route) or loss), where, served.bins)

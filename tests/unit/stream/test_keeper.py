@@ -202,28 +202,20 @@ def test_a_fenced_partition_is_durable_nowhere_and_given_back_while_the_others_a
     assert keeper.fenced_at >= began
 
 
-def test_a_partition_that_comes_back_after_another_had_it_is_not_gone_on_with():
+@pytest.mark.parametrize(
+    "fault",
+    [ProducerFenced("m"), KafkaError("producer id mapping")],
+    ids=["another had it", "Kafka does not know it any more"],
+)
+def test_a_partition_that_comes_back_and_is_refused_is_restored(fault):
     async def come_back():
         keeper, fold = keeper_of_nothing(), Slow()
-        keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7})
+        keeper._held[0] = Held(fold, refusing(fold, fault), {"i": 7})
         keeper.release()
         return await keeper._unpark(0), keeper, fold.told
 
     is_mine, keeper, told = asyncio.run(come_back())
     assert not is_mine, "it has to be restored"
-    assert not keeper.folds()
-    assert told == ["suspended", "refused", "store closed", "producer closed"]
-
-
-def test_a_partition_that_comes_back_and_that_kafka_does_not_know_any_more_is_restored():
-    async def come_back():
-        keeper, fold = keeper_of_nothing(), Slow()
-        keeper._held[0] = Held(fold, refusing(fold, KafkaError("producer id mapping")), {"i": 7})
-        keeper.release()
-        return await keeper._unpark(0), keeper, fold.told
-
-    is_mine, keeper, told = asyncio.run(come_back())
-    assert not is_mine
     assert not keeper.folds()
     assert told == ["suspended", "refused", "store closed", "producer closed"]
 
