@@ -85,8 +85,9 @@ bench-detection: ## measure how late harm is found, and how often where there is
 	$(call install,dev)
 	@$(RUN)/python -m bench.detection $(ARGS)
 
-COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(RUN)/uv pip compile --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml requirements/build.in
+COMPILE_ALONE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(RUN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate
+COMPILE = $(COMPILE_ALONE) pyproject.toml requirements/build.in
 
 .PHONY: lock
 lock: ## write the locked requirements anew (ARGS=--upgrade for the newest)
@@ -94,6 +95,7 @@ lock: ## write the locked requirements anew (ARGS=--upgrade for the newest)
 	@$(COMPILE) --extra demo --group dev $(ARGS) -o requirements/dev.txt >/dev/null
 	@$(COMPILE) --extra demo -c requirements/dev.txt -o requirements/demo.txt >/dev/null
 	@$(COMPILE) -c requirements/dev.txt -o requirements/base.txt >/dev/null
+	@$(COMPILE_ALONE) $(ARGS) requirements/others.in -o requirements/others.txt >/dev/null
 
 .PHONY: clean
 clean: ## remove .venv and caches

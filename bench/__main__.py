@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import flame, fleet, pair, pending, replay, restore, series, stall, throughput
+from bench import flame, fleet, others, pair, pending, replay, restore, series, stall, throughput
 from bench.cluster import Cluster, as_json
 from bench.figure import lines
 from bench.options import Options, read
@@ -24,7 +24,7 @@ Measure = Callable[[Session], Awaitable[None]]
 def chosen(options: Options) -> list[Measure]:
     """Return the measurements that make the figures asked for, each once, in order."""
     names = options.only or tuple(MEASURES)
-    return list(dict.fromkeys(measure for name, measure in MEASURES.items() if name in names))
+    return list(dict.fromkeys(measure for name, measure in (MEASURES | EXTRAS).items() if name in names))
 
 
 def needs_kafka(options: Options) -> bool:
@@ -72,7 +72,7 @@ def report(session: Session) -> None:
 def main() -> None:
     """Run the benchmark."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    session = asyncio.run(run(read(sys.argv[1:], tuple(MEASURES))))
+    session = asyncio.run(run(read(sys.argv[1:], tuple(MEASURES | EXTRAS))))
     report(session)
     sys.exit(1 if session.failures else 0)
 
@@ -90,6 +90,8 @@ MEASURES: dict[str, Measure] = {
     "replay_events_s": replay.measure,
     "replay_ratio": replay.measure,
 }
+EXTRAS: dict[str, Measure] = {"quix_events_s": others.measure, "bytewax_events_s": others.measure}
+"""What is measured only when it is asked for by name."""
 WITHOUT_KAFKA: tuple[Measure, ...] = (series.measure, replay.measure)
 
 if __name__ == "__main__":

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bench.readers.meter import Meter
+
 DECODERS: dict[str, Callable[[bytes], Any]] = {"json": json.loads, "msgspec": msgspec.json.decode}
-WARM = 0.1
 
 
 async def read(brokers: str, topics: list[str], decode: Callable[[bytes], Any]) -> dict[str, float]:
@@ -24,18 +24,15 @@ async def read(brokers: str, topics: list[str], decode: Callable[[bytes], Any]) 
     await consumer.start()
     tps = [TopicPartition(topic, number) for topic in topics for number in range(8)]
     consumer.assign(tps)
-    total = sum((await consumer.end_offsets(tps)).values())
-    done, began_at, began, cpu = 0, 0.0, 0, 0.0
-    while done < total:
+    meter = Meter(sum((await consumer.end_offsets(tps)).values()))
+    while meter.done < meter.total:
         for batch in (await consumer.getmany(timeout_ms=1_000, max_records=5_000)).values():
             for record in batch:
                 decode(record.value)
-            done += len(batch)
-        if not began_at and done >= total * WARM:
-            began_at, began, cpu = time.monotonic(), done, time.process_time()
-    seconds, cpu_s = time.monotonic() - began_at, time.process_time() - cpu
+            meter.take(len(batch))
+    found = meter.figures()
     await consumer.stop()
-    return {"records": done - began, "seconds": seconds, "cpu_s": cpu_s}
+    return found
 
 
 def main() -> None:
