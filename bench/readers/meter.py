@@ -1,4 +1,4 @@
-"""Core. How fast records are read, once the first tenth of them is through."""
+"""Shell. How fast records are read, once the first tenth of them is through."""
 
 from __future__ import annotations
 
