@@ -1,4 +1,4 @@
-"""Core. What a new version is held against: what those before it have learned, or a file, or what is promised."""
+"""Core. What a new version is held against: a file, or what is promised, or what those before it have learned."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def new_version(
         aspects=aspects,
     )
     if elder is not None and elder.task == task:
-        made.aspects, made.learned_from = elder.aspects.heirs().over(aspects), elder.learned_from
+        made.aspects, made.learned_from = aspects.over(elder.aspects.heirs()), elder.learned_from
     return made
 
 
 def held_against(elder: Version | None, model: str, task: Task, judgement: Judgement) -> dict[str, Guard]:
-    """Return what a new version is held against, by slice: the references of the one before, or of the file.
+    """Return what a new version is held against, by slice: the references of the file, or of the one before.
 
-    What is promised of a classification goes before the former.
+    What is promised of a classification goes before the latter.
     """
     references, increase = judgement.references, judgement.minimum_increase
-    found = heirs(elder, task, judgement.slice_budget) or guards(references, model, task, increase)
+    found = heirs(elder, task, judgement.slice_budget) | guards(references, model, task, increase)
     if task != "classification":
         return found
     known = [name for name, one in references.get(model, {}).items() if one.task == task]

@@ -1,6 +1,7 @@
 """References are learned of what was well, and whichever of two topics is read ahead."""
 
 import random
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from stream.events import Instant, Outcome, Prediction
 from stream.fold import InputFold
 from stream.join import Join
 from stream.joined import Reason
+from stream.judge.known import known_of
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
 from stream.version import Judgement
@@ -41,16 +43,17 @@ def events(count, rate, *, step_s=1.0, delay_s=lambda rng, is_wrong: 1.0, versio
         yield Outcome(prediction_id=name, model="m", at=known_at, outcome=not is_wrong)
 
 
-def watched(some, order="in step"):
+def watched(some, order="in step", *, monitor=None, judgement=JUDGEMENT):
     """Return the monitor, what it told, and how many labels had come when each version was mature."""
-    join, monitor, findings, mature = Join(1e9, 10**6, MemoryStore(), 10**6), Monitor("m"), [], {}
+    monitor = monitor or Monitor("m")
+    join, findings, mature = Join(1e9, 10**6, MemoryStore(), 10**6), [], {}
     for one in sorted(some, key=ORDERS[order]):
         joined = join.predict(one) if isinstance(one, Prediction) else join.know(one)
         if isinstance(one, Prediction):
-            monitor.predicted(one, joined[0].served, JUDGEMENT)
+            monitor.predicted(one, joined[0].served, judgement)
         for result in joined:
             if result.reason is not Reason.WAITING:
-                findings += monitor.take(result, JUDGEMENT, None)[1]
+                findings += monitor.take(result, judgement, None)[1]
         for name, version in monitor.versions.items():
             if version.is_mature:
                 mature.setdefault(name, version.series["all"].outcomes)
@@ -117,3 +120,12 @@ def test_a_prediction_has_a_row_also_if_its_outcome_was_read_first(is_outcome_fi
         for kind in (is_outcome_first, not is_outcome_first):
             fold.apply(logged[kind][begin : begin + 100])
     assert fold.monitors["m"].versions["v"].rows.taken > 20
+
+
+def test_a_file_goes_before_what_a_version_that_was_always_bad_has_learned():
+    some = [*events(2_000, lambda *_: 0.3, version=lambda number: "vw"[number // 1_000])]
+    monitor = watched(some[:2_000])[0]
+    assert watched(some[2_000:], monitor=deepcopy(monitor))[1] == []
+    well = Judgement(references={"m": {"all": known_of("classification", [1.0, *[0.0] * 19] * 50)}})
+    (opened,) = watched(some[2_000:], monitor=monitor, judgement=well)[1]
+    assert (opened.version, opened.slice, opened.before) == ("w", "all", 0.95)
