@@ -21,7 +21,8 @@ from stream.refusal import Refusal
 
 RESULTS = ("sent", "failed")
 OTHERS: tuple[Action, ...] = ("rollback", "change", "digest")
-REFUSED = tuple(one for one in Refusal if one is not Refusal.ABSURD_TIME)  # no finding's time is judged
+OF_EVENTS = {Refusal.ABSURD_TIME, Refusal.TOO_MANY_MODELS}
+REFUSED = tuple(one for one in Refusal if one not in OF_EVENTS)  # no finding is refused for its time or model
 ATTEMPTS = ("accepted", "timeout", "network")
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 

@@ -49,6 +49,7 @@ def build(settings: Settings) -> EngineApp:
     telemetry = Telemetry(registry)
     watch, rules, stores = FoldWatch(telemetry), rules_of(settings), Stores(settings.worker.data_dir)
     telemetry.cache_bytes.set_function(stores.cache_bytes)
+    telemetry.model_budget.set(rules.model_budget)
 
     def factory(number: int, urge: Callable[[], None]) -> InputFold:
         return InputFold(number, rules, watch, stores.open(number))
@@ -131,6 +132,7 @@ def rules_of(settings: Settings) -> Rules:
         label_horizon_s=settings.worker.label_horizon_s,
         pending_budget=settings.worker.pending_budget,
         memory_entries=settings.worker.memory_entries,
+        model_budget=settings.worker.model_budget,
         findings=settings.topics.findings,
         dead_letters=settings.topics.dead_letters,
         partitions=settings.topics.partitions,

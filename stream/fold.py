@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stream import state
+from stream.admission import Admission
 from stream.clock import Clock, Clocks
 from stream.ending import end_idle
 from stream.engine.partition import Flush, Output, Record
@@ -23,7 +24,7 @@ from stream.rules import Rules
 from stream.series import Series
 from stream.tally import Onlooker, Tally
 from stream.version import close_cohorts, expect
-from stream.wire import partition_for, read_event
+from stream.wire import read_event
 
 CLOCKS = b"tidewatch.clocks"
 WAITING, MATCHED, DUPLICATE = Reason.WAITING, Reason.MATCHED, Reason.DUPLICATE_PREDICTION
@@ -37,15 +38,14 @@ class InputFold:
     def __init__(self, number: int, rules: Rules, watch: Onlooker, store: Store) -> None:
         self.number = number
         self.monitors: dict[str, Monitor] = {}
-        self._store = store
-        self._rules = rules
+        self._store, self._rules = store, rules
         self.join = self._open_join()
         self._watch = watch
         self._dirty: set[str] = set()
         self._unsaved: set[str] = set()
         self._saved: dict[str, bytes] = {}
         self._frozen: tuple[Changes, Mapping[str, int]] | None = None
-        self._outputs = Outputs(rules)
+        self._outputs, self._admission = Outputs(rules), Admission(number, rules)
         self._restored, self._clock = Clocks(None, None), Clock()
         self._rebuilt: dict[str, int] = {}
         self._unwritten = 0
@@ -69,6 +69,7 @@ class InputFold:
                 monitor.label_horizon_s = self._rules.label_horizon_s
                 expect(monitor.versions, monitor.label_horizon_s)
                 self._clock.call(key.decode(), monitor.health.due_at)
+                self._admission.restore(monitor)
         except (state.MonitorStateError, msgspec.DecodeError) as fault:
             where = f"partition {self.number}, model {key.decode()!r}"
             raise state.MonitorStateError(f"{where}: {fault}") from fault
@@ -105,12 +106,12 @@ class InputFold:
         tolerance = self._rules.tolerance
         for record in records:
             event, _ = read_event(record.value, record.headers, record.timestamp / 1000.0, tolerance)
-            if isinstance(event, DecodeError | Rollout) or not self._is_home(event.model):
+            if isinstance(event, DecodeError | Rollout) or not self._admission.is_home(event.model):
                 continue
-            if isinstance(event, Prediction):
-                self.join.predict(event)
-            else:
+            if isinstance(event, Outcome):
                 self.join.know(event)
+            elif not self._admission.was_refused(event, record):
+                self.join.predict(event)
         for _ in self.join.expire():
             pass
         if records:
@@ -151,16 +152,26 @@ class InputFold:
     def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int, str]]:
         """Return the events that belong here, with Kafka timestamps and sources; refuse or forward the others."""
         found: list[tuple[Event, int, str]] = []
-        monitors, tolerance = self.monitors, self._rules.tolerance
+        judged, tolerance = self._admission.judged, self._rules.tolerance
         for record in records:
             event, source = read_event(record.value, record.headers, record.timestamp / 1000.0, tolerance)
             if isinstance(event, DecodeError):
                 self._outputs.refuse(record, event, tally)
-            elif event.model in monitors or self._is_home(event.model):
+            elif event.model in judged or self._is_ours(record, event, source, tally):
                 found.append((event, record.timestamp, source))
-            else:
-                self._outputs.forward(record, event.model, source, tally)
         return found
+
+    def _is_ours(self, record: Record, event: Event, source: str, tally: Tally) -> bool:
+        """Return whether an event of a model without predictions is to be folded; else forward or refuse it."""
+        if not self._admission.is_home(event.model):
+            self._outputs.forward(record, event.model, source, tally)
+            return False
+        fault = self._admission.ask(event, record)
+        if fault is not None:
+            self._outputs.refuse(record, fault, tally)
+        elif isinstance(event, Prediction) and event.model in self.monitors:  # only rollouts came before
+            self._monitor(event.model).first = self._admission.judged[event.model]
+        return fault is None
 
     def _hear(self, event: Event, source: str) -> None:
         """Note who sends a model's events; at its first one it has no monitor yet."""
@@ -226,18 +237,15 @@ class InputFold:
         if model in self._unsaved:
             self._save(model)
         if model not in self.monitors:
-            horizon_s = self._rules.label_horizon_s
+            horizon_s, first = self._rules.label_horizon_s, self._admission.judged.get(model)
             health = new_health(horizon_s)
-            self.monitors[model] = Monitor(model, health=health, label_horizon_s=horizon_s)
+            self.monitors[model] = Monitor(model, health=health, label_horizon_s=horizon_s, first=first)
             self._clock.call(model, health.due_at)
         return self.monitors[model]
 
     def _save(self, model: str) -> None:
         self._unsaved.discard(model)
         self._saved[model] = state.dump(self.monitors[model])
-
-    def _is_home(self, model: str) -> bool:
-        return partition_for(model, self._rules.partitions) == self.number
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return outputs, and the state as it is now: what changes while it is being written is saved first."""

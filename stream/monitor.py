@@ -56,6 +56,8 @@ class Monitor(Struct, array_like=True, gc=False):
     producers: Producers = msgspec.field(default_factory=Producers)
     forgotten_episode: int = 0
     """The highest episode of the versions that were forgotten."""
+    first: tuple[str, int] | None = None
+    """Topic and offset of its first prediction: those before it were refused (``stream.admission``)."""
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
@@ -162,8 +164,7 @@ class Monitor(Struct, array_like=True, gc=False):
             else:
                 gone = withdraw(version, served, joined.previous, route)
                 self.health.maturity.revised(served.at, -gone, -1)
-        findings = tuple(replace(one, proven_at=proven_at) for one in found)
-        return reason if is_right else MISMATCHED, findings
+        return reason if is_right else MISMATCHED, tuple(replace(one, proven_at=proven_at) for one in found)
 
     def _begin(
         self, served: Served, judgement: Judgement, proven_at: float | None
@@ -255,8 +256,7 @@ class Monitor(Struct, array_like=True, gc=False):
         if found is None:
             suspected.guard.calm()
             return None
-        series = version.series[found.slice]
-        rise = Rise(1.0, increase)  # a promise is one at all hours
+        series, rise = version.series[found.slice], Rise(1.0, increase)  # a promise is one at all hours
         if not series.guard.is_promised:
             rise = self._rise(version, found.onset_at, judgement)
         if not is_still_there(found, series) or not is_unusual(found, series, rise):

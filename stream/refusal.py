@@ -56,6 +56,7 @@ class Refusal(StrEnum):
     WRONG_TYPE = "wrong_type"
     OUT_OF_RANGE = "out_of_range"
     ABSURD_TIME = "absurd_time"
+    TOO_MANY_MODELS = "too_many_models"
 
 
 class DecodeError(Exception):

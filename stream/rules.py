@@ -17,6 +17,7 @@ class Rules:
     label_horizon_s: float
     pending_budget: int
     memory_entries: int
+    model_budget: int
     findings: str
     dead_letters: str
     partitions: int

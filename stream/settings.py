@@ -175,6 +175,7 @@ class WorkerSettings(_Section):
     memory_entries: Annotated[int, Field(ge=1)] = 40_000
     data_dir: Path | None = None
     instance: str | None = None
+    model_budget: Annotated[int, Field(ge=1)] = 10_000
     slice_budget: Annotated[int, Field(ge=1)] = 200
     future_tolerance_s: Annotated[float, Field(ge=0)] = 3_600.0
     past_tolerance_s: Annotated[float, Field(gt=0)] = 400 * 86_400.0

@@ -52,6 +52,9 @@ class Telemetry:
             "What the cache that the join's stores share holds.",
             registry=registry,
         )
+        self.model_budget = Gauge(
+            "tidewatch_model_budget", "Models that a partition takes at most.", registry=registry
+        )
         self.label_delay = Delays()
         registry.register(self.label_delay)
 

@@ -42,6 +42,15 @@ def _intake() -> Iterable[Panel]:
         "tidewatch_records_lost_total",
         "topic",
     )
+    yield graph(
+        "Fullest partition",
+        "Models of the partition that has most, and how many a partition takes: further ones are refused.",
+        "short",
+        [
+            Query("max(tidewatch_models)", "models"),
+            Query("max(tidewatch_model_budget)", "worker.model_budget"),
+        ],
+    )
     yield _rate("Join", "What became of predictions and outcomes.", "tidewatch_joined_total", "reason")
 
 

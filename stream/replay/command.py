@@ -14,6 +14,7 @@ from stream.digits import in_digits
 from stream.figures.windows import ROLLOUT
 from stream.joined import Reason
 from stream.references import write_references
+from stream.refusal import Refusal
 from stream.replay.build import History
 from stream.replay.reading import EXISTING, Source, source
 from stream.replay.run import Replay, row
@@ -117,7 +118,9 @@ def build(of: Source, config: Path | None, output: Path | None, fewest: int) -> 
 
 
 def _rules(config: Path | None) -> Rules:
-    return replace(rules_of(load(config)), tolerance=FOREVER, partitions=1)
+    rules = rules_of(load(config))
+    models = rules.model_budget * rules.partitions
+    return replace(rules, tolerance=FOREVER, model_budget=models, partitions=1)
 
 
 def _say_json(said: dict[str, Any]) -> None:
@@ -137,6 +140,8 @@ def _say_text(said: dict[str, Any]) -> None:
         )
     if said["refused"]:
         click.echo("what was refused: see tidewatch check-events")
+    if said["refused"].get(Refusal.TOO_MANY_MODELS, 0):
+        click.echo("too many models: is model a name, not an id? Else raise worker.model_budget")
     if said["joined"].get(Reason.UNMATCHED_OUTCOME, 0):
         click.echo("outcomes met no prediction: are the lines in the order of arrival? Else see --order at")
     click.echo(f"{said['pages']} pages, {said['tickets']} tickets")

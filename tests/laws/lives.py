@@ -21,6 +21,7 @@ RULES = Rules(
     label_horizon_s=HORIZON_S,
     pending_budget=10_000,
     memory_entries=2,
+    model_budget=10,
     findings="findings",
     dead_letters="dead-letters",
     partitions=1,

@@ -192,6 +192,25 @@ def test_refused_lines_are_counted_by_reason(tmp_path):
     assert sum(summary["refused"].values()) == 2
 
 
+def test_a_replay_takes_as_many_models_as_all_partitions_do(tmp_path):
+    path = tmp_path / "e.jsonl"
+    one = {
+        "type": "prediction",
+        "prediction_id": "p",
+        "version": "v",
+        "prediction": True,
+        "at": 1_700_000_000,
+    }
+    path.write_text("".join(json.dumps(one | {"model": f"m-{n}"}) + "\n" for n in range(7)))
+    config = tmp_path / "c.toml"
+    config.write_text("[worker]\nmodel_budget = 2\n[topics]\npartitions = 3\n")
+    (summary,) = rows("replay", path, "--config", config, "--json")
+    assert summary["refused"] == {"too_many_models": 1}
+    assert summary["events"]["predictions"] == 6
+    assert "worker.model_budget" in told("replay", path, "--config", config)
+    assert "worker.model_budget" not in told("replay", path)
+
+
 def test_reference_is_built_and_judges_from_the_first_label(tmp_path):
     built = tmp_path / "reference.json"
     told("reference", "build", write(tmp_path / "h.jsonl", 5_000), "--output", built)

@@ -185,7 +185,8 @@ def test_malformed_bytes_are_refused_with_reason_field_value_and_wanted(value, r
 
 
 def test_every_dead_letter_reason_is_shown_by_an_example():
-    assert {reason for _, reason, _ in REFUSED} == set(Refusal)
+    of_folds = {Refusal.TOO_MANY_MODELS}  # no bytes are refused for it
+    assert {reason for _, reason, _ in REFUSED} == set(Refusal) - of_folds
 
 
 def test_every_fault_of_a_record_is_told_in_the_order_of_the_fields():
