@@ -46,10 +46,9 @@ def build(settings: Settings) -> EngineApp:
     from stream.watch import FoldWatch, partition_rows
 
     registry = CollectorRegistry()
-    telemetry = Telemetry(registry)
+    telemetry = Telemetry(registry, settings.worker.model_budget)
     watch, rules, stores = FoldWatch(telemetry), rules_of(settings), Stores(settings.worker.data_dir)
     telemetry.cache_bytes.set_function(stores.cache_bytes)
-    telemetry.model_budget.set(rules.model_budget)
 
     def factory(number: int, urge: Callable[[], None]) -> InputFold:
         return InputFold(number, rules, watch, stores.open(number))

@@ -73,7 +73,7 @@ async def restored(
     from stream.telemetry import Telemetry
     from stream.watch import FoldWatch
 
-    watch = FoldWatch(Telemetry(CollectorRegistry()))
+    watch = FoldWatch(Telemetry(CollectorRegistry(), settings.worker.model_budget))
     # what waits for its outcome is on the worker's own disk, and no figure
     fold = InputFold(number, rules_of(settings), watch, MemoryStore())
     return await read_checkpoint(consumer, TopicPartition(settings.topics.checkpoints, number), fold), fold

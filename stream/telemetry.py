@@ -25,9 +25,9 @@ DELAYS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 86_400, 3 * 86_400, 
 
 
 class Telemetry:
-    """The stream worker's own metrics, registered in ``registry``."""
+    """The stream worker's own metrics, registered in ``registry``; ``model_budget`` as the settings say."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, model_budget: int) -> None:
         def counter(name: str, text: str, label: str = "", values: Iterable[str] = ()) -> Counter:
             made = Counter(name, text, [label] if label else [], registry=registry)
             for value in values:
@@ -52,8 +52,8 @@ class Telemetry:
             "What the cache that the join's stores share holds.",
             registry=registry,
         )
-        self.model_budget = Gauge(
-            "tidewatch_model_budget", "Models that a partition takes at most.", registry=registry
+        Gauge("tidewatch_model_budget", "Models that a partition takes at most.", registry=registry).set(
+            model_budget
         )
         self.label_delay = Delays()
         registry.register(self.label_delay)

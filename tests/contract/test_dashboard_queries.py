@@ -56,7 +56,7 @@ def windowed(task):
 
 def worker():
     registry = CollectorRegistry()
-    telemetry = WorkerTelemetry(registry)
+    telemetry = WorkerTelemetry(registry, 10)
     engine = EngineTelemetry(registry)
     telemetry.misrouted.labels("billing").inc()
     for gauge in (engine.checkpoint_at, engine.checkpoint_size, engine.restore_seconds):
