@@ -27,8 +27,6 @@ from stream.events import Errors, Finding, Rollout, Told
 
 RESOLVED_BUDGET = 1_000
 """How many resolved incidents are remembered, to know a repeated finding again."""
-
-
 Ending = Callable[[Incident, Notification], Incident]
 
 
@@ -143,8 +141,7 @@ class IncidentBook:
 
     def is_due(self, leaving: Leaving) -> bool:
         """Whether it is still to leave: a request may have been withdrawn since it was handed out."""
-        held = (due for due in parts(leaving) if isinstance(due, Due))
-        return all(self._archive.outbox.waits(due) for due in held)
+        return all(self._archive.outbox.waits(due) for due in parts(leaving) if isinstance(due, Due))
 
     def waiting(self, receiver: str) -> int:
         """Return how many notifications wait for this receiver and are in no digest."""
