@@ -25,7 +25,7 @@ FAULTS = {
     "404": "No such one for this token",
     "413": "The body has more than 16 KiB",
     "429": "Too many failures from this address",
-    "503": "The incidents are still being read",
+    "503": "The incidents are still being read, or Kafka takes no command",
 }
 BODIED = ("413",)
 """Answers that only a call with a body can have."""
