@@ -237,6 +237,8 @@ def _suspect(incident: Incident, asked: dict[str, Any], kind: Kind) -> dict[str,
     model, version = asked.get("model", incident.model), asked.get("version")
     if not isinstance(model, str) or not isinstance(version, str):
         raise web.HTTPBadRequest(reason=f"{'version' if isinstance(model, str) else 'model'}: want a text")
+    if incident.state == "resolved":
+        raise web.HTTPConflict(reason="the incident has resolved: want an open one")
     if incident.rollback_of(model, version) is None:
         known = ", ".join(f"{one.model} {one.version}" for one in incident.rollbacks) or "there is none"
         raise web.HTTPConflict(reason=cut(f"version: want a fresh one that the incident blames: {known}"))

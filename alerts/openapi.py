@@ -121,7 +121,9 @@ def document() -> dict[str, Any]:
         operation["responses"]["202"] = _response("Written to Kafka; it doesn't show yet", "Accepted")
         operation["responses"] |= {status: _response(FAULTS[status], "Fault") for status in BODIED}
         if kind == "rollback":
-            operation["responses"]["409"] = _response("The incident doesn't blame this version", "Fault")
+            operation["responses"]["409"] = _response(
+                "The incident doesn't blame this version, or has resolved", "Fault"
+            )
         operation["requestBody"] = _body(fields)
         paths[f"/api/incidents/{{id}}/{kind}"] = {"post": operation}
     paths |= _silences()

@@ -333,6 +333,18 @@ def test_call_rolls_back_what_the_incident_blames_and_nothing_else() -> None:
     visit(story, store=store)
 
 
+def test_call_rolls_back_nothing_of_what_has_resolved() -> None:
+    blamed = finding("a", rollouts=(RolledOut(version="7", stage="live", at=900.0),))
+    over = replace(incident_of(blamed, owners=HOOKED), state="resolved")
+
+    async def story(visit: Visit) -> None:
+        answer = await visit.post(f"/api/incidents/{over.id}/rollback", MAPS, version="7")
+        assert (answer.status, visit.store.commands) == (409, [])
+        assert await answer.json() == {"error": "the incident has resolved: want an open one"}
+
+    visit(story, over)
+
+
 def test_silence_says_who_why_and_until_when() -> None:
     async def story(visit: Visit) -> None:
         path = f"/api/incidents/{INCIDENT.id}/silence"

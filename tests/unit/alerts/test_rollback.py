@@ -273,6 +273,14 @@ def _is_settled(book: IncidentBook) -> bool:
     return all(one.state != "due" for incident in book.incidents() for one in requests(incident))
 
 
+def test_wish_that_comes_after_the_end_asks_for_nothing() -> None:
+    incident = incident_of(blaming("a"), blaming("a", state="closed"), owners=owners(automatic=False))
+    ledger = Ledger()
+    ledger.put(incident)
+    wish = Command(kind="rollback", incident=incident.id, by="ada", model="eta.city", version="7")
+    assert obey(ledger, wish, owners(automatic=False), 3_000.0) == ((), (Reason.RESOLVED_BEFORE,))
+
+
 def test_request_is_withdrawn_while_those_before_it_are_sent() -> None:
     asked: list[str] = []
 
