@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 RETRY_AFTER_CAP_S = 3_600.0
 RETRIED = frozenset({408, 425, 429})
 GONE = 410
+UNFORESEEN = "unforeseen"
+"""An attempt failed in a way that nobody thought of; the log names the exception."""
 
 
 class Accepted(NamedTuple):
@@ -74,7 +77,12 @@ def retry_after_s(value: str | None, now: float) -> float | None:
     if not value:
         return None
     try:
-        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - now
-    except ValueError:
+        seconds = float(value) if value.strip().isdigit() else _instant(value) - now
+    except (ValueError, OverflowError):  # a date may have numbers of any length
         return None
     return min(max(seconds, 0.0), RETRY_AFTER_CAP_S) if math.isfinite(seconds) else None
+
+
+def _instant(date: str) -> float:
+    found = parsedate_to_datetime(date)
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()

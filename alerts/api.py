@@ -13,11 +13,23 @@ from typing import Any, get_args
 import structlog
 from aiohttp import web
 
-from alerts.asked import LONGEST_S, NAME, TEXT, answered, body_of, failed, limit_of, only, seconds_of, text_of
+from alerts.asked import (
+    LONGEST_S,
+    NAME,
+    TEXT,
+    answered,
+    body_of,
+    failed,
+    form_of,
+    limit_of,
+    only,
+    seconds_of,
+    text_of,
+)
 from alerts.badge import FORM_S, Badges, Failures, Purpose, Token
 from alerts.command import Command, Kind
 from alerts.incident import STATES, Incident
-from alerts.kept import Kept
+from alerts.kept import Kept, NotWritten
 from alerts.links import Links
 from alerts.openapi import ASKED, document
 from alerts.page import STYLE_HASH, render
@@ -89,6 +101,11 @@ class Api:
                 response = failed(fault.status, fault.reason)
                 if "Allow" in fault.headers:
                     response.headers["Allow"] = fault.headers["Allow"]
+            except NotWritten:
+                response = failed(503, "Kafka doesn't take it; try again")
+            except Exception:
+                log.exception("request failed")
+                response = failed(500, "a fault of the pager; its log says more")
             if response.status in (401, 403):
                 self._failures.note(peer, now)
         response.headers.update(HEADERS)
@@ -149,10 +166,10 @@ class Api:
         """Return the handler that obeys whoever has the form's pass, and shows the page again."""
 
         async def handle(request: web.Request) -> web.Response:
-            form = await request.post()
+            form = await form_of(request)
             incident = self._by_pass(request, str(form.get("pass", "")), kind)
             by = str(form.get("by", "")).strip()[:NAME] or "somebody with the link"
-            command = Command(kind=kind, incident=incident.id, by=by, **_suspect(incident, dict(form), kind))
+            command = Command(kind=kind, incident=incident.id, by=by, **_suspect(incident, form, kind))
             shown = await self._incidents.order(command, _done(command))
             return self._shown(shown or incident, is_pending=shown is None)
 
@@ -220,6 +237,8 @@ def _suspect(incident: Incident, asked: dict[str, Any], kind: Kind) -> dict[str,
     model, version = asked.get("model", incident.model), asked.get("version")
     if not isinstance(model, str) or not isinstance(version, str):
         raise web.HTTPBadRequest(reason=f"{'version' if isinstance(model, str) else 'model'}: want a text")
+    if incident.state == "resolved":
+        raise web.HTTPConflict(reason="the incident has resolved: want an open one")
     if incident.rollback_of(model, version) is None:
         known = ", ".join(f"{one.model} {one.version}" for one in incident.rollbacks) or "there is none"
         raise web.HTTPConflict(reason=cut(f"version: want a fresh one that the incident blames: {known}"))

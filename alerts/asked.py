@@ -18,14 +18,22 @@ LONGEST_S = 7 * 86_400
 
 async def body_of(request: web.Request) -> dict[str, Any]:
     """Return the JSON object that a request holds; an empty one for no body; anything else is a fault."""
-    raw = await request.read()
     try:
+        raw = await request.read()
         found = msgspec.json.decode(raw) if raw else {}
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, web.RequestPayloadError):
         found = None
     if not isinstance(found, dict):
         raise web.HTTPBadRequest(reason="body: want a JSON object")
     return found
+
+
+async def form_of(request: web.Request) -> dict[str, Any]:
+    """Return the fields of the form that a request holds; what is no form is a fault."""
+    try:
+        return dict(await request.post())
+    except (ValueError, LookupError, web.RequestPayloadError):
+        raise web.HTTPBadRequest(reason="body: want a form in UTF-8") from None
 
 
 def only(asked: Mapping[str, Any], known: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ class Badges:
     def holder(self, authorization: str) -> Token | None:
         """Return whose token the ``Authorization`` header holds, or ``None``."""
         scheme, _, given = authorization.partition(" ")
-        offered = given.strip().encode()
+        offered = _bytes(given.strip())
         found = [one for one in self._tokens if hmac.compare_digest(one.secret.encode(), offered)]
         return found[0] if scheme.lower() == "bearer" and found else None
 
@@ -55,11 +55,16 @@ class Badges:
         if not self._key or not (until.isascii() and until.isdigit()) or len(until) > 12:
             return False
         genuine = self._signature(purpose, incident, until).encode()
-        return hmac.compare_digest(genuine, signature.encode()) and now < int(until)
+        return hmac.compare_digest(genuine, _bytes(signature)) and now < int(until)
 
     def _signature(self, purpose: str, incident: str, until: str) -> str:
         signed = hmac.new(self._key, "\0".join((purpose, incident, until)).encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(signed).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    """Return what somebody sent as bytes; what was no UTF-8 equals nothing of ours."""
+    return text.encode(errors="backslashreplace")
 
 
 class Failures:

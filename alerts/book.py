@@ -27,8 +27,6 @@ from stream.events import Errors, Finding, Rollout, Told
 
 RESOLVED_BUDGET = 1_000
 """How many resolved incidents are remembered, to know a repeated finding again."""
-
-
 Ending = Callable[[Incident, Notification], Incident]
 
 
@@ -141,6 +139,10 @@ class IncidentBook:
         if not self.closed:
             yield from self._archive.changes.due(receiver)
 
+    def is_due(self, leaving: Leaving) -> bool:
+        """Whether it is still to leave: a request may have been withdrawn since it was handed out."""
+        return all(self._archive.outbox.waits(due) for due in parts(leaving) if isinstance(due, Due))
+
     def waiting(self, receiver: str) -> int:
         """Return how many notifications wait for this receiver and are in no digest."""
         return sum(len(run) for run in self._archive.outbox.runs(receiver))
@@ -173,13 +175,16 @@ class IncidentBook:
             self._end(due, lambda incident, one: ending.refused(incident, one, reason, fallback))
 
     def told(self, receiver: str, resolved_since: float) -> Iterator[Due]:
-        """Yield what this receiver was told last of every incident that is open or resolved recently."""
-        for incident in list(self._ledger):
-            if incident.state == "resolved" and incident.changed_at < resolved_since:
+        """Yield what this receiver was told last of every incident that is open or resolved recently.
+
+        Each as it is when it is asked for. What is over, and the receiver is still to hear so, is left out.
+        """
+        for name in [incident.id for incident in self._ledger]:
+            incident = self._ledger.get(name)
+            if incident is None or (incident.state == "resolved" and incident.changed_at < resolved_since):
                 continue
-            sent = [n for n in incident.notifications if n.receiver == receiver and n.state == "sent"]
-            if sent:
-                yield Due(incident, sent[-1])
+            if (last := incident.heard_last(receiver)) is not None:
+                yield Due(incident, last)
 
     # The readers' side.
 

@@ -163,8 +163,9 @@ class _Reader:
             self._check_named(f"{place}.fallback", [table["fallback"]] if "fallback" in table else [], others)
         teams = {str(table.get("name")) for _, table in owners}
         for place, table in tables["upstream"]:
-            if "owner" in table and table["owner"] not in teams:
-                self.faults.append(f"{place}.owner {table['owner']!r}: want the name of an [[owner]]")
+            owner = table.get("owner")
+            if isinstance(owner, str) and owner not in teams:
+                self.faults.append(f"{place}.owner {owner!r}: want the name of an [[owner]]")
         for key, found in tables.items():
             self.faults += _repeated(key, [str(table["name"]) for _, table in found if "name" in table])
 
@@ -176,8 +177,9 @@ class _Reader:
         self, owners: list[tuple[str, dict[str, Any]]], hooks: set[str], receivers: set[str]
     ) -> None:
         for place, table in owners:
-            if "rollback" in table and table["rollback"] not in hooks:
-                self.faults.append(f"{place}.rollback {table['rollback']!r}: want the name of a [[rollback]]")
+            hook = table.get("rollback")
+            if isinstance(hook, str) and hook not in hooks:
+                self.faults.append(f"{place}.rollback {hook!r}: want the name of a [[rollback]]")
         for name in sorted(hooks & receivers):
             self.faults.append(f"rollback.name {name!r}: want another name than that of a [[receiver]]")
 
@@ -187,7 +189,9 @@ class _Reader:
             if "fallback" in place
             else "want the name of a [[receiver]]"
         )
-        self.faults += [f"{place} {name!r}: {wanted}" for name in names if name not in known]
+        self.faults += [
+            f"{place} {name!r}: {wanted}" for name in names if isinstance(name, str) and name not in known
+        ]
 
 
 def _steps(owner: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -14,11 +14,11 @@ from random import SystemRandom
 
 import structlog
 
-from alerts.answer import Accepted, Answer, Gone, Refused
+from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater
 from alerts.book import IncidentBook
 from alerts.change import DueChange
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
-from alerts.outbox import Digest, Leaving
+from alerts.outbox import Digest, Due, Leaving
 from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Digester, Message, Receiver
 from alerts.telemetry import Telemetry
@@ -28,6 +28,7 @@ _draw = SystemRandom().random
 RESOLVED_REFRESH_S = 300.0
 """As long a resolved incident is said again to receivers that forget."""
 EXPIRED = "expired"
+NOT_MADE = "message_not_made"
 PULSE_S = 0.1
 STALL_S = 0.9
 """A process that stood still for longer, below the shortest session, may have lost the findings meanwhile."""
@@ -57,6 +58,7 @@ class Delivery:
         self._book: IncidentBook | None = None
         self._felt_at = time.monotonic()
         self._wakes = {name: asyncio.Event() for name in names}
+        self._talks = {name: asyncio.Lock() for name in names}
 
     def attach(self, book: IncidentBook) -> None:
         """Deliver from this book from now on: it is the one whose findings this process owns."""
@@ -118,7 +120,8 @@ class Delivery:
         self._bundle(name, book)
         for due in self._leaving(name, book):
             self._feel()
-            if book.is_live and lane.wait_s(due.notification.id, time.monotonic()) <= 0:
+            is_free = book.is_live and lane.wait_s(due.notification.id, time.monotonic()) <= 0
+            if is_free and book.is_due(due):  # much may have happened while those before it were sent
                 answer = await self._attempt(name, book, due)
                 lane.note(due.notification.id, due.notification.attempts + 1, answer, time.monotonic())
                 self._telemetry.circuit.labels(name).set(lane.is_open)
@@ -146,13 +149,14 @@ class Delivery:
         return found
 
     async def _attempt(self, name: str, book: IncidentBook, due: Leaving) -> Answer:
-        answer = await self._ask(name, due)
-        if isinstance(answer, Accepted):
-            book.accepted(due, time.time())
-        elif isinstance(answer, Refused | Gone):
-            book.refused(due, answer.reason)
-        else:
-            book.put_off(due, answer.reason)
+        async with self._talks[name]:
+            answer = await self._ask(name, due)
+            if isinstance(answer, Accepted):
+                book.accepted(due, time.time())
+            elif isinstance(answer, Refused | Gone):
+                book.refused(due, answer.reason)
+            else:
+                book.put_off(due, answer.reason)
         self._tell(due, answer)
         return answer
 
@@ -163,12 +167,23 @@ class Delivery:
         expires_at = due.notification.expires_at
         if expires_at is not None and time.time() >= expires_at:
             return Refused(EXPIRED)
+        message = self._made(name, due)
+        if message is None:
+            return RetryLater(NOT_MADE)
         self._lanes[name].take(time.monotonic())
-        answer = await self._send(self._message(name, due, time.time()))
+        answer = await self._send(message)
         if isinstance(answer, Gone):
             self._gone[name] = answer.reason
             log.error("receiver disabled until the pager starts again", receiver=name, reason=answer.reason)
         return answer
+
+    def _made(self, name: str, due: Leaving) -> Message | None:
+        """Return the message, ``None`` when a fault of ours keeps it from being made: others are to leave."""
+        try:
+            return self._message(name, due, time.time())
+        except Exception:
+            log.exception("message can't be made", receiver=name, webhook_id=due.notification.id)
+            return None
 
     def _message(self, name: str, due: Leaving, at: float) -> Message:
         if isinstance(due, DueChange):
@@ -184,14 +199,21 @@ class Delivery:
         while True:
             await asyncio.sleep(every_s)
             book = self.book()
-            told = [] if book is None else list(book.told(name, time.time() - RESOLVED_REFRESH_S))
-            for due in told:
-                if self.book() is not book:
-                    break
-                answer = await self._send(self._message(name, due, time.time()))
-                self._telemetry.attempts.labels(name, f"refresh_{answer.reason}").inc()
-                if not isinstance(answer, Accepted):
-                    break
+            told = iter(()) if book is None else book.told(name, time.time() - RESOLVED_REFRESH_S)
+            while self.book() is book:
+                async with self._talks[name]:  # else what is over might be said to go on just after its end
+                    due = next(told, None)
+                    if due is None or not await self._say_again(name, due):
+                        break
+
+    async def _say_again(self, name: str, due: Due) -> bool:
+        """Say what the receiver has heard last; return whether it took that."""
+        message = self._made(name, due)
+        if message is None:
+            return True
+        answer = await self._send(message)
+        self._telemetry.attempts.labels(name, f"refresh_{answer.reason}").inc()
+        return isinstance(answer, Accepted)
 
     def _tell(self, due: Leaving, answer: Answer) -> None:
         latency_s = self._telemetry.attempted(due, answer, time.time())

@@ -26,11 +26,14 @@ def put_off(incident: Incident, one: Notification, reason: str) -> Incident:
 def refused(incident: Incident, one: Notification, reason: str, fallback: str | None) -> Incident:
     """Return the incident whose notification its receiver will never take; its fallback is to hear it instead.
 
-    What was to follow a refused trigger ends with it, as a fallback that takes over hears it too.
+    What was to follow a refused trigger in its episode ends with it, as a fallback that takes over hears it too;
+    not when only a repeat was refused: whoever has the trigger hears of the end.
     """
     failed = replace(one, state="failed", last_error=reason, attempts=one.attempts + 1)
     incident = with_notification(incident, failed)
-    for later in incident.notifications if one.action == "trigger" else ():
-        if (later.receiver, later.state) == (one.receiver, "due"):
-            incident = with_notification(incident, replace(later, state="failed", last_error=TRIGGER_REFUSED))
+    if one.action == "trigger" and not incident.has_heard(one.receiver, one.episode):
+        for later in incident.notifications:
+            if (later.receiver, later.episode, later.state) == (one.receiver, one.episode, "due"):
+                ended = replace(later, state="failed", last_error=TRIGGER_REFUSED)
+                incident = with_notification(incident, ended)
     return incident if fallback is None else rerouted(incident, one, fallback)

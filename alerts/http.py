@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 
 import httpcore
 import httpx
+import structlog
 
-from alerts.answer import Answer, Fetched, Refused, Reply, RetryLater
+from alerts.answer import UNFORESEEN, Answer, Fetched, Refused, Reply, RetryLater
 from alerts.guard import Guard
 from alerts.receivers.request import Request
 from alerts.tls import failure, trusting
 
+log = structlog.get_logger("tidewatch.pager")
 RESPONSE_BYTES = 65_536
 """As much of an answer's body is read."""
 FETCHED_BYTES = 1_048_576
@@ -60,8 +62,7 @@ class Http:
 
     async def send(self, request: Request) -> Answer:
         """POST the request; every failure is an answer, never an exception."""
-        reply = await self._safely(self._exchange(request))
-        return request.read(reply) if isinstance(reply, Reply) else reply
+        return await self._safely(self._exchange(request))
 
     async def fetch(self, url: str) -> Fetched | RetryLater | Refused:
         """GET a body of at most ``FETCHED_BYTES``; every failure is a reason, never an exception."""
@@ -80,6 +81,10 @@ class Http:
             return RetryLater(failure(fault) or "network")
         except httpx.InvalidURL:
             return Refused("bad_url")
+        except Exception as fault:
+            # what nobody thought of must not end the pager for all the others
+            log.error("request failed", fault=type(fault).__name__)
+            return RetryLater(UNFORESEEN)
 
     async def _get(self, url: str) -> Fetched | RetryLater | Refused:
         async with self._client.stream("GET", url, headers={"accept-encoding": "identity"}) as response:
@@ -96,12 +101,12 @@ class Http:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _exchange(self, request: Request) -> Reply:
+    async def _exchange(self, request: Request) -> Answer:
         posted = self._client.stream("POST", request.url, content=request.body, headers=dict(request.headers))
         async with posted as response:
             body, whole = await _body(response)
             retry_after = response.headers.get("retry-after")
-            return Reply(response.status_code, retry_after, body, whole, time.time())
+            return request.read(Reply(response.status_code, retry_after, body, whole, time.time()))
 
 
 async def _body(response: httpx.Response) -> tuple[bytes, bool]:

@@ -189,6 +189,18 @@ class Incident(Struct, frozen=True, kw_only=True):
                 return one
         return None
 
+    def has_heard(self, receiver: str, episode: int) -> bool:
+        """Whether ``receiver`` has accepted a trigger of this episode."""
+        wanted = (receiver, "trigger", episode, "sent")
+        return any((one.receiver, one.action, one.episode, one.state) == wanted for one in self.notifications)
+
+    def heard_last(self, receiver: str) -> Notification | None:
+        """Return what ``receiver`` has accepted last, ``None`` without one or while the end waits for it."""
+        mine = [one for one in self.notifications if one.receiver == receiver]
+        if self.state == "resolved" and any(one.state == "due" for one in mine):
+            return None
+        return next((one for one in reversed(mine) if one.state == "sent"), None)
+
     def told(self) -> tuple[str, ...]:
         """Return who was to be told of this episode's trouble, but not who refused to hear of it."""
         return tuple(
@@ -231,14 +243,21 @@ def with_due(incident: Incident, action: Action, receivers: tuple[str, ...], at:
         for name in receivers
     ]
     surplus = max(0, len(incident.notifications) + len(made) - NOTIFICATIONS_BUDGET)
-    past = [
-        one.id
-        for one in incident.notifications
-        if one.state != "due" and one.episode < incident.episode and one.action != "rollback"
-    ]
-    gone = frozenset(past[:surplus])
+    gone = frozenset(_past(incident)[:surplus])
     kept = [one for one in incident.notifications if one.id not in gone]
     return replace(incident, notifications=(*kept, *made))
+
+
+def _past(incident: Incident) -> list[str]:
+    """Return what may be forgotten, oldest first: not what something that still waits depends on."""
+    waiting = {(one.receiver, one.episode) for one in incident.notifications if one.state == "due"}
+    return [
+        one.id
+        for one in incident.notifications
+        if one.episode < incident.episode
+        and one.action != "rollback"
+        and (one.receiver, one.episode) not in waiting
+    ]
 
 
 def with_notification(incident: Incident, changed: Notification) -> Incident:
@@ -271,8 +290,7 @@ def sendable(incident: Incident, notification: Notification) -> bool:
             return False
     if notification.action in ("trigger", "rollback"):
         return True
-    trigger = incident.trigger_of(notification.receiver, notification.episode)
-    return trigger is not None and trigger.state == "sent"
+    return incident.has_heard(notification.receiver, notification.episode)
 
 
 def digest(*parts: str) -> str:

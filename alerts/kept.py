@@ -11,6 +11,10 @@ from alerts.incident import Incident
 from alerts.silences import Wish
 
 
+class NotWritten(Exception):
+    """Kafka doesn't take it, or didn't say so in time: ask again."""
+
+
 class Kept(Protocol):
     """Incidents and silences, unless ``is_whole`` says that they are still being read."""
 
@@ -25,7 +29,11 @@ class Kept(Protocol):
         ...
 
     async def order(self, command: Command, done: Callable[[Incident], bool]) -> Incident | None:
-        """Write a command; return the incident once it is ``done``."""
+        """Write a command; return the incident once it is ``done``.
+
+        Raises:
+            NotWritten: Kafka doesn't take it.
+        """
         ...
 
     def silences(self) -> list[Silence]:
@@ -33,5 +41,9 @@ class Kept(Protocol):
         ...
 
     async def wish(self, wish: Wish, done: Callable[[], bool]) -> bool:
-        """Write a wish for a silence or its end; return whether it is ``done``, ``False`` if not in time."""
+        """Write a wish for a silence or its end; return whether it is ``done``, ``False`` if not in time.
+
+        Raises:
+            NotWritten: Kafka doesn't take it.
+        """
         ...

@@ -25,7 +25,7 @@ FAULTS = {
     "404": "No such one for this token",
     "413": "The body has more than 16 KiB",
     "429": "Too many failures from this address",
-    "503": "The incidents are still being read",
+    "503": "The incidents are still being read, or Kafka takes no command",
 }
 BODIED = ("413",)
 """Answers that only a call with a body can have."""
@@ -121,7 +121,9 @@ def document() -> dict[str, Any]:
         operation["responses"]["202"] = _response("Written to Kafka; it doesn't show yet", "Accepted")
         operation["responses"] |= {status: _response(FAULTS[status], "Fault") for status in BODIED}
         if kind == "rollback":
-            operation["responses"]["409"] = _response("The incident doesn't blame this version", "Fault")
+            operation["responses"]["409"] = _response(
+                "The incident doesn't blame this version, or has resolved", "Fault"
+            )
         operation["requestBody"] = _body(fields)
         paths[f"/api/incidents/{{id}}/{kind}"] = {"post": operation}
     paths |= _silences()

@@ -87,33 +87,34 @@ class Outbox:
             if incident is None:
                 self._forget(name)
             else:
-                self._durable[name] = incident
                 self._post(incident)
 
     def due(self, receiver: str) -> Iterator[Due]:
         """Yield what may leave for this receiver, oldest first."""
         for notification_id, name in list(self._due.get(receiver, {}).items()):
-            incident, kept = self._live(name), self._durable[name]
-            live = None if incident is None else incident.notification(notification_id)
-            if incident is None or live is None or live.state != "due":
+            due, kept = self._waiting(name, notification_id), self._durable[name]
+            if due is None or due.notification.digest:
                 continue
-            if not live.digest and sendable(kept, kept.notification(notification_id)):
-                yield Due(incident, live)
+            if sendable(kept, kept.notification(notification_id)):
+                yield due
+
+    def waits(self, due: Due) -> bool:
+        """Whether it is still to leave: it may have been withdrawn since it was handed out."""
+        return self._waiting(due.incident.id, due.notification.id) is not None
 
     def digests(self, receiver: str) -> Iterator[Digest]:
         """Yield the digests that may leave for this receiver: those whose members are all durable as such."""
         members: dict[str, list[Due]] = {}
         pending: set[str] = set()
         for notification_id, name in self._due.get(receiver, {}).items():
-            incident = self._live(name)
-            live = None if incident is None else incident.notification(notification_id)
-            if incident is None or live is None or live.state != "due" or not live.digest:
+            due = self._waiting(name, notification_id)
+            if due is None or not (digest := due.notification.digest):
                 continue
-            members.setdefault(live.digest, []).append(Due(incident, live))
-            if self._durable[name].notification(notification_id).digest != live.digest:
-                pending.add(live.digest)
-        for name, dues in members.items():
-            if name not in pending:
+            members.setdefault(digest, []).append(due)
+            if self._durable[name].notification(notification_id).digest != digest:
+                pending.add(digest)
+        for digest, dues in members.items():
+            if digest not in pending:
                 yield Digest(tuple(sorted(dues, key=_by_age)))  # whatever order a restart left them in
 
     def runs(self, receiver: str) -> Iterator[list[Due]]:
@@ -122,14 +123,14 @@ class Outbox:
         What was tried may have arrived: it keeps its own id.
         """
         for name in dict.fromkeys(self._due.get(receiver, {}).values()):
-            incident, kept = self._live(name), self._durable[name]
+            kept = self._durable[name]
             chain = [one for one in kept.notifications if (one.receiver, one.state) == (receiver, "due")]
-            if incident is None or not chain or not sendable(kept, chain[0]):
+            if not chain or not sendable(kept, chain[0]):
                 continue
-            live = [incident.notification(one.id) for one in chain]
-            run = [*takewhile(_is_untouched, live)]
+            live = (self._waiting(name, one.id) for one in chain)
+            run = [due for due in takewhile(_is_untouched, live) if due is not None]
             if run:
-                yield [Due(incident, one) for one in run]
+                yield run
 
     def clear(self) -> None:
         """Hand out nothing from here on."""
@@ -140,7 +141,22 @@ class Outbox:
         for notification in gone.notifications if gone else ():
             self._due.get(notification.receiver, {}).pop(notification.id, None)
 
+    def _waiting(self, name: str, notification_id: str) -> Due | None:
+        """Return a notification as it is now, ``None`` when it has come to its end, or is forgotten."""
+        incident = self._live(name)
+        for one in incident.notifications if incident else ():
+            if incident is not None and one.id == notification_id and one.state == "due":
+                return Due(incident, one)
+        return None
+
     def _post(self, incident: Incident) -> None:
+        """Take the durable copy of an incident in the place of the one before."""
+        known = {one.id for one in incident.notifications}
+        before = self._durable.get(incident.id)
+        for one in before.notifications if before else ():
+            if one.id not in known:
+                self._due.get(one.receiver, {}).pop(one.id, None)
+        self._durable[incident.id] = incident
         live = self._live(incident.id)
         waiting = {one.id for one in live.notifications if one.state == "due"} if live else set()
         for notification in incident.notifications:
@@ -155,5 +171,5 @@ def _by_age(due: Due) -> tuple[float, str]:
     return due.notification.due_at, due.incident.id
 
 
-def _is_untouched(one: Notification) -> bool:
-    return one.state == "due" and not one.attempts and not one.digest
+def _is_untouched(due: Due | None) -> bool:
+    return due is not None and not due.notification.attempts and not due.notification.digest

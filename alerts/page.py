@@ -140,6 +140,8 @@ def _caption(lead: Finding) -> str:
     """Say what the two levels are made of, in the metric's own words."""
     if lead.metric in COMING:
         counts = "how many usually come in an hour at that time of the week, and how many have since."
+    elif not lead.before_count and not lead.after_count:
+        counts = "of how many outcomes is not known."
     elif lead.feature is None:
         counts = f"{lead.before_count} outcomes before the onset, {lead.after_count} since."
     else:

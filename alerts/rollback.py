@@ -91,8 +91,10 @@ def ask_again(
 ) -> Decision:
     """Decide about somebody's wish: to take back a version that the incident blames, not asked for yet.
 
-    After a dry run it may be asked for in earnest.
+    After a dry run it may be asked for in earnest. What has resolved is left alone: another version may serve.
     """
+    if incident.state == "resolved":
+        return Decision((), (Reason.RESOLVED_BEFORE,))
     suspect, hook = incident.rollback_of(model, version), owners.named(incident.owner).rollback
     if suspect is None or hook is None:
         return Decision((), (Reason.NO_SUCH_ROLLBACK,))

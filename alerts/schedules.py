@@ -30,6 +30,15 @@ def _known_zone(name: str) -> str:
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
+def _is_local(at: time) -> time:
+    if at.tzinfo is not None:
+        raise ValueError("want a local time without an offset, such as 22:00:00; zone says where")
+    return at
+
+
+LocalTime = Annotated[time, AfterValidator(_is_local)]
+
+
 class StepTable(Table):
     """``[[owner.escalation]]``."""
 
@@ -40,8 +49,8 @@ class StepTable(Table):
 class QuietTable(Table):
     """``[[owner.quiet]]``."""
 
-    start: time
-    end: time
+    start: LocalTime
+    end: LocalTime
     zone: Zone = "UTC"
     days: Annotated[tuple[Day, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -12,15 +12,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from alerts.calendar import Silence
 from alerts.command import Command
 from alerts.incident import PREFIX, Incident
+from alerts.kept import NotWritten
 from alerts.silences import PREFIX as SILENCE
 from alerts.silences import SetSilence, Wish
 from stream.engine.checkpoint import MARKER, reader
 
+log = structlog.get_logger("tidewatch.pager")
+WRITE_S = 10.0
+"""As long is waited until Kafka has a command."""
 SEEN_S = 5.0
 """As long is waited until a command shows."""
 LOOK_S = 0.02
@@ -39,6 +45,7 @@ class Shelf:
         self._held: dict[str, Incident] = {}
         self._silences: dict[str, Silence] = {}
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
         self.is_whole = False
 
     def get(self, incident_id: str) -> Incident | None:
@@ -98,12 +105,27 @@ class Shelf:
         return await _until(done)
 
     async def _write(self, key: str, wish: Command | Wish) -> None:
-        if self._producer is None:
-            self._producer = AIOKafkaProducer(**self._options, enable_idempotence=True)
-            await self._producer.start()
-        await self._producer.send_and_wait(
-            self._findings, msgspec.json.encode(wish), key=key.encode(), partition=0
-        )
+        try:
+            async with asyncio.timeout(WRITE_S):
+                producer = await self._started()
+                value = msgspec.json.encode(wish)
+                await producer.send_and_wait(self._findings, value, key=key.encode(), partition=0)
+        except (KafkaError, TimeoutError) as fault:
+            log.warning("command not written", fault=repr(fault))
+            raise NotWritten from fault
+
+    async def _started(self) -> AIOKafkaProducer:
+        """Return the producer, begun by the first who needs it; one that can't be begun is let go."""
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(**self._options, enable_idempotence=True)
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
 
     async def close(self) -> None:
         """Let the producer go."""

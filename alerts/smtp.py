@@ -7,10 +7,13 @@ import ssl
 from pathlib import Path
 
 import aiosmtplib
+import structlog
 
-from alerts.answer import Accepted, Answer, Refused, RetryLater
+from alerts.answer import UNFORESEEN, Accepted, Answer, Refused, RetryLater
 from alerts.receivers.mail import Mail
 from alerts.tls import failure, trusting
+
+log = structlog.get_logger("tidewatch.pager")
 
 
 class Smtp:
@@ -48,6 +51,9 @@ class Smtp:
             return Refused("smtp_not_supported")
         except (aiosmtplib.SMTPException, OSError) as fault:
             return RetryLater(failure(fault) or "network")
+        except Exception as fault:
+            log.error("mail failed", fault=type(fault).__name__)
+            return RetryLater(UNFORESEEN)
         return Accepted()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,7 +27,7 @@ from alerts.owners import RollbackHook
 from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.email import EmailReceiver
 from alerts.receivers.herald import Herald
-from alerts.receivers.mail import MailServer, Security
+from alerts.receivers.mail import MailServer, Security, address
 from alerts.receivers.pagerduty import BASE_URL, PagerDutyHerald, PagerDutyReceiver
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.rollback import RollbackReceiver
@@ -36,7 +37,8 @@ from alerts.receivers.webhook import Envelope, WebhookReceiver
 from alerts.secret import reveal, reveal_if_given
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-MailAddress = Annotated[str, Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,250}$")]
+_ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,250}$"
+MailAddress = Annotated[str, Field(pattern=_ADDRESS), AfterValidator(address)]
 PORTS: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
 _url = TypeAdapter(HttpUrl)
 
@@ -44,7 +46,7 @@ _url = TypeAdapter(HttpUrl)
 class Table(BaseModel):
     """Any table of the owners file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ReceiverTable(Table):
@@ -197,7 +199,10 @@ class AlertmanagerTable(ReceiverTable):
 
     def build(self, environ: Mapping[str, str], links: Links) -> Receiver:
         """Return the receiver; see ``ReceiverTable``."""
-        return AlertmanagerReceiver(str(self.url), reveal_if_given(self, "token", environ), links)
+        token = reveal_if_given(self, "token", environ)
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError("token: want printable ASCII")
+        return AlertmanagerReceiver(str(self.url), token, links)
 
 
 class SecretUrl(Table):

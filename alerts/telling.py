@@ -61,11 +61,8 @@ def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
         return Decision((), ())
     if incident.recovered_at is not None:
         return Decision((resolve(incident, incident.resolved_at, at),), (Reason.RESOLVED,))
-    if incident.muted_until is not None and incident.told_at is not None:
-        return _tell_again(incident, at)
     if incident.muted_until is not None:
-        told, reasons = tell(replace(incident, changed_at=at, muted_until=None), owners, at)
-        return Decision((told,), (Reason.RELEASED, *reasons))
+        return _release(replace(incident, muted_by="", muted_until=None, changed_at=at), owners, at)
     owner = owners.named(incident.owner)
     if at == _step_at(incident, owner):
         return _take_step(incident, owner, owners, at)
@@ -73,12 +70,18 @@ def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
     return Decision((with_due(repeated, "trigger", _hearing(incident), at),), (Reason.REPEATED,))
 
 
-def _tell_again(incident: Incident, at: float) -> Decision:
-    """A silence is over that somebody asked for when it had been told: what nobody has is said once more."""
-    freed = replace(incident, muted_by="", muted_until=None, changed_at=at)
+def _release(incident: Incident, owners: Owners, at: float) -> Decision:
+    """What kept it quiet is over: it is told, or told again to whoever had heard, unless somebody has it."""
     if incident.state == "acknowledged":
-        return Decision((freed,), (Reason.RELEASED,))
-    again = replace(freed, told_at=at, rounds=incident.rounds + 1)
+        return Decision((incident,), (Reason.RELEASED,))
+    if incident.told_at is None:
+        told, reasons = tell(incident, owners, at)
+        return Decision((told,), (Reason.RELEASED, *reasons))
+    mute = _mute(incident, owners.named(incident.owner), owners, at, None)
+    if mute is not None:
+        quiet = replace(incident, muted_by=mute.by, muted_until=mute.until)
+        return Decision((quiet,), (Reason.RELEASED, mute.reason))
+    again = replace(incident, told_at=at, rounds=incident.rounds + 1)
     told = with_due(again, "trigger", _hearing(incident), at)
     return Decision((told,), (Reason.RELEASED, Reason.REPEATED))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -15,6 +15,11 @@ from alerts.outbox import Digest, Due
 from alerts.receivers.mail import Mail, MailServer
 from alerts.wording import CAUSES, EXAMPLES, cut, facts, few, headline, said_at, summary
 
+_headers = HeaderRegistry()
+for _name in ("in-reply-to", "references"):
+    # else a long id is encoded, and is that of no thread; to typeshed it is no header class of the registry
+    _headers.map_to_type(_name, MessageIDHeader)  # type: ignore[arg-type]
+POLICY = SMTP.clone(header_factory=_headers)
 SUBJECT = 200
 LINE = 500
 
@@ -51,7 +56,7 @@ class EmailReceiver:
         return [line(*due, LINE), *([f"  {url}"] if url else []), f"  {due.incident.id}", ""]
 
     def _headed(self, subject: str, notification: Notification, at: float) -> EmailMessage:
-        mail = EmailMessage(policy=SMTP)
+        mail = EmailMessage(policy=POLICY)
         mail["From"] = Address(display_name="Tidewatch", addr_spec=self._sender)
         mail["To"] = Address(addr_spec=self._recipient)
         mail["Subject"] = subject

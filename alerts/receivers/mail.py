@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Literal, NamedTuple
 
@@ -28,3 +30,15 @@ class Mail(NamedTuple):
     sender: str
     recipient: str
     message: EmailMessage
+
+
+def address(text: str) -> str:
+    """Return a mail address as it is.
+
+    Raises:
+        ValueError: a mail can't be addressed so.
+    """
+    try:
+        return Address(addr_spec=text).addr_spec
+    except (ValueError, MessageError):
+        raise ValueError('want a mail address such as "team@example.org"') from None

@@ -13,6 +13,10 @@ from structlog.typing import Processor
 
 PATIENT_S = 10.0
 """A cluster's first group waits about a second until the brokers have made their topic of groups."""
+_EXCEPTIONS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+"""Without the variables of the frames: those hold passwords, tokens and URLs."""
 _STAMPED: list[Processor] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso")]
 
 
@@ -21,7 +25,7 @@ def log_as_json() -> None:
     structlog.configure(
         processors=[
             *_STAMPED,
-            structlog.processors.dict_tracebacks,
+            _EXCEPTIONS,
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
@@ -40,7 +44,7 @@ def library_logs() -> dict[str, Any]:
                 "foreign_pre_chain": [structlog.stdlib.add_logger_name, *_STAMPED],
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.dict_tracebacks,
+                    _EXCEPTIONS,
                     structlog.processors.JSONRenderer(),
                 ],
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,10 +20,13 @@ from msgspec.structs import replace
 from alerts.api import Api
 from alerts.badge import Badges, Failures, Token
 from alerts.calendar import MATCHERS, Silence
+from alerts.command import Command
 from alerts.incident import Incident
+from alerts.kept import NotWritten
 from alerts.links import Links
 from alerts.openapi import document
 from alerts.page import render
+from alerts.shelf import Shelf
 from alerts.silences import SILENCES_BUDGET, EndSilence, SetSilence, wished
 from stream.events import RolledOut
 from tests.unit.alerts.samples import HOOKED, finding, incident_of
@@ -165,6 +169,8 @@ def test_wrong_question_is_named(path: str, said: str) -> None:
         (b'{"text":" "}', 400),
         (b"{}", 400),
         (b'{"text":"x","bye":"ada"}', 400),
+        (b"[" * 9_000, 400),
+        (b'{"text":"\xff"}', 400),
         (b"x" * 20_000, 413),
     ],
 )
@@ -176,6 +182,74 @@ def test_wrong_body_is_refused(body: bytes, status: int) -> None:
         assert visit.store.commands == []
 
     visit(story, INCIDENT)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"pass=\xff", "application/x-www-form-urlencoded"),
+        (b"pass=x", "application/x-www-form-urlencoded; charset=nope"),
+        (b"pass=x", "multipart/form-data"),
+        (b"pass=x", "multipart/form-data; boundary=a"),
+    ],
+)
+def test_what_is_no_form_is_refused(body: bytes, kind: str) -> None:
+    async def story(visit: Visit) -> None:
+        path = f"/incidents/{INCIDENT.id}/acknowledge"
+        answer = await visit.client.post(path, data=body, headers={"Content-Type": kind})
+        assert (answer.status, await answer.json()) == (400, {"error": "body: want a form in UTF-8"})
+
+    visit(story, INCIDENT)
+
+
+def test_compressed_body_that_is_none_is_refused() -> None:
+    async def story(visit: Visit) -> None:
+        headers = bearer(MAPS) | {"Content-Encoding": "gzip"}
+        path = f"/api/incidents/{INCIDENT.id}/comment"
+        async with visit.client.post(path, data=b"zzzz", headers=headers, compress=False) as answer:
+            assert answer.status == 400
+
+    visit(story, INCIDENT)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "said"),
+    [
+        (NotWritten(), 503, "Kafka doesn't take it; try again"),
+        (RuntimeError("a fault of ours"), 500, "a fault of the pager; its log says more"),
+    ],
+)
+def test_a_fault_behind_the_api_is_an_answer_with_its_headers(
+    fault: Exception, status: int, said: str
+) -> None:
+    class Faulty(Store):
+        async def order(self, command: Command, done: Callable[[Incident], bool]) -> Incident | None:
+            raise fault
+
+    async def story(visit: Visit) -> None:
+        answer = await visit.post(f"/api/incidents/{INCIDENT.id}/acknowledge", MAPS)
+        assert (answer.status, await answer.json()) == (status, {"error": said})
+        assert answer.headers["Cache-Control"] == "no-store"
+
+    visit(story, store=Faulty(INCIDENT))
+
+
+def test_a_command_is_written_once_kafka_is_there_again() -> None:
+    async def play() -> list[str]:
+        with socket.socket() as reserved:
+            reserved.bind(("127.0.0.1", 0))
+            shelf = Shelf(
+                {"bootstrap_servers": f"127.0.0.1:{reserved.getsockname()[1]}"}, "incidents", "findings"
+            )
+            said = []
+            for _ in range(2):  # the second is no producer's that never began
+                with pytest.raises(NotWritten) as refused:
+                    await shelf.wish(EndSilence(id="sil_1", by="ada"), lambda: True)
+                said.append(type(refused.value.__cause__).__name__)
+            await shelf.close()
+            return said
+
+    assert asyncio.run(play()) == ["KafkaConnectionError"] * 2
 
 
 def test_until_all_is_read_nothing_is_said() -> None:
@@ -259,6 +333,18 @@ def test_call_rolls_back_what_the_incident_blames_and_nothing_else() -> None:
     visit(story, store=store)
 
 
+def test_call_rolls_back_nothing_of_what_has_resolved() -> None:
+    blamed = finding("a", rollouts=(RolledOut(version="7", stage="live", at=900.0),))
+    over = replace(incident_of(blamed, owners=HOOKED), state="resolved")
+
+    async def story(visit: Visit) -> None:
+        answer = await visit.post(f"/api/incidents/{over.id}/rollback", MAPS, version="7")
+        assert (answer.status, visit.store.commands) == (409, [])
+        assert await answer.json() == {"error": "the incident has resolved: want an open one"}
+
+    visit(story, over)
+
+
 def test_silence_says_who_why_and_until_when() -> None:
     async def story(visit: Visit) -> None:
         path = f"/api/incidents/{INCIDENT.id}/silence"
@@ -311,6 +397,12 @@ def test_forged_pass_opens_nothing(ticket: str) -> None:
     later, _, signature = badges.sign("view", "inc_1", 100.0).partition(".")
     assert not badges.admits(f"{int(later) + 1}.{signature}", "view", "inc_1", 0.0)
     assert not Badges((), "").admits(badges.sign("view", "inc_1", 100.0), "view", "inc_1", 0.0)
+
+
+def test_what_is_no_utf_8_opens_nothing() -> None:
+    badges = Badges((ADMIN,), KEY)
+    assert badges.holder("Bearer \udcff") is None
+    assert not badges.admits("1.\ud800", "view", "inc_1", 0.0)
 
 
 def test_every_answer_has_the_headers_that_keep_a_browser_safe() -> None:

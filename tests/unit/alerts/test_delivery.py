@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
@@ -11,16 +12,17 @@ import pytest
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
+from alerts.answer import Accepted, Answer
 from alerts.book import IncidentBook
 from alerts.change import lane_of
 from alerts.courier import Courier
-from alerts.delivery import Delivery
+from alerts.delivery import NOT_MADE, Delivery
 from alerts.http import Http
 from alerts.incident import Incident, Notification
 from alerts.intake import undelivered
 from alerts.lane import Limit, Pace
 from alerts.receivers.pagerduty import PagerDutyHerald, PagerDutyReceiver
-from alerts.receivers.receiver import Receiver
+from alerts.receivers.receiver import Message, Receiver
 from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.smtp import Smtp
@@ -400,15 +402,75 @@ def test_receiver_that_forgets_is_told_again(hook: HookServer, pagerduty: HookSe
     run(lambda: Pager(hook, pagerduty, {"maps-hook": Forgetful(hook.url, [SECRET])}), story)
 
 
-def test_fault_in_one_receivers_task_does_not_go_unseen(hook: HookServer, pagerduty: HookServer) -> None:
-    class Broken:
+def test_what_is_over_is_not_said_to_go_on_after_its_end(hook: HookServer, pagerduty: HookServer) -> None:
+    class Forgetful(WebhookReceiver):
+        refresh_s = 0.01
+
+    said: list[tuple[str, str]] = []
+    over = asyncio.Event()
+
+    async def story(pager: Pager) -> None:
+        async def send(message: Message) -> Answer:
+            assert isinstance(message, Request)
+            body = msgspec.json.decode(message.body)
+            said.append((body["data"]["model"], body["type"]))
+            if len(said) == 3:  # the first that is said again: meanwhile another incident ends
+                pager.fold(finding("b", "closed", model="eta.bus"))
+                delivery.wake()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), 0.3)
+            if said[-1] == ("eta.bus", "incident.resolved"):
+                over.set()
+            return Accepted()
+
+        receivers = {"maps-hook": Forgetful(hook.url, [SECRET])}
+        delivery = Delivery(receivers, send, Telemetry(CollectorRegistry(), NAMES), QUICK)
+        pager.fold(finding("a"), finding("b", model="eta.bus"))
+        delivery.attach(pager.book)
+        delivering = asyncio.create_task(delivery.run())
+        try:
+            await until(lambda: over.is_set() and len(said) >= 8)
+        finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+        kinds = [kind for model, kind in said if model == "eta.bus"]
+        assert "incident.opened" not in kinds[kinds.index("incident.resolved") :]
+
+    async def play() -> None:
+        pager = Pager(hook, pagerduty)
+        await story(pager)
+        await pager.http.close()
+
+    asyncio.run(play())
+
+
+def test_a_page_that_cant_be_made_keeps_no_other_from_leaving(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    class Broken(WebhookReceiver):
         def message(self, incident: Incident, notification: Notification, at: float) -> Request:
-            raise RuntimeError("a fault of ours")
+            if incident.model == "eta.bus":
+                raise RuntimeError("a fault of ours")
+            return super().message(incident, notification, at)
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a", model="eta.bus"), finding("b"))
+        await until(lambda: len(hook.got) == 1 and len(pagerduty.got) == 2)
+        await until(lambda: len([*pager.book.pending()]) == 1)
+        (waiting,) = pager.book.pending()
+        assert (waiting.receiver, waiting.last_error, pager.letters) == ("maps-hook", NOT_MADE, [])
+
+    run(lambda: Pager(hook, pagerduty, {"maps-hook": Broken(hook.url, [SECRET])}), story)
+
+
+def test_fault_in_one_receivers_task_does_not_go_unseen(hook: HookServer, pagerduty: HookServer) -> None:
+    async def broken(message: Message) -> Answer:
+        raise RuntimeError("a fault of ours")
 
     async def play() -> None:
         pager = Pager(hook, pagerduty)
         telemetry = Telemetry(CollectorRegistry(), NAMES)
-        delivery = Delivery({"maps-hook": Broken()}, Courier(pager.http, Smtp()).send, telemetry)
+        delivery = Delivery({"maps-hook": WebhookReceiver(hook.url, [SECRET])}, broken, telemetry)
         delivery.attach(pager.book)
         pager.fold(finding("a"))
         with pytest.raises(ExceptionGroup, match="TaskGroup"):

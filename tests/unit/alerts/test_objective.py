@@ -13,6 +13,7 @@ from alerts.config import OwnersError, load
 from alerts.incident import Incident
 from alerts.objective import DAY_S, PACES, Objective
 from alerts.owners import Owner, Owners
+from alerts.page import render
 from alerts.reason import Reason
 from alerts.receivers.slack import FIELDS
 from alerts.wording import details, facts
@@ -128,6 +129,28 @@ def test_an_incident_that_became_a_page_resolves_when_its_finding_closes():
     life.take(finding(state="closed", windows=windows(0.5, 0.1, 0.05, 0.01, 0.001)))
     assert life.only().state == "resolved"
     assert [one.action for one in life.only().notifications] == ["trigger"] * 2 + ["resolve"] * 2
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        finding("a", windows=windows(0.5, 0.1, 0.05, 0.01, 0.001)),
+        finding("a", severity="ticket", metric="psi", feature="distance"),
+    ],
+    ids=["a slice that is well again", "a drift"],
+)
+def test_a_page_speaks_of_the_loss_that_goes_on_and_ends_with_it(first):
+    life = Life()
+    life.take(first)
+    life.take(finding("b", slice="all", windows=windows(0.5, 0.1, 0.05, 0.01, 0.001)))
+    if first.metric == "accuracy":
+        life.take(finding("a", "closed"))
+    assert Reason.ESCALATED in life.take(errors(0.5, 0.4, 0.15, 0.03, 0.01))
+    lead = life.only().lead
+    assert (lead.id, lead.slice, lead.metric, lead.feature) == ("b", "all", "accuracy", None)
+    assert "of how many outcomes is not known" in render(life.only(), {}, 2_000.0)
+    life.take(finding("b", "closed", slice="all"))
+    assert life.only().state == "resolved"
 
 
 def test_a_ticket_that_was_resolved_by_hand_is_reopened_when_its_errors_go_on():

@@ -167,6 +167,44 @@ def test_receivers_do_not_show_their_secrets(tmp_path: Path) -> None:
     assert ROUTING_KEY not in shown
 
 
+MAIL = '[[receiver]]\nname = "mail"\nkind = "email"\nhost = "mx.example"\nto = "team@maps.example"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        (f'{MAIL}sender = "a..b@maps.example"\n', "receiver[2].sender: want a mail address such as"),
+        (f'{MAIL}sender = "a@maps.example."\n', "receiver[2].sender: want a mail address such as"),
+        (
+            '[[receiver]]\nname = "am"\nkind = "alertmanager"\nurl = "http://am.example"\ntoken = "tökèn"\n',
+            "receiver[2]: token: want printable ASCII",
+        ),
+        (
+            '[[default_owner.quiet]]\nstart = "22:00:00+01:00"\nend = 06:00:00\n',
+            "start: want a local time without",
+        ),
+        ("[grouping]\ninhibit_s = inf\n", "grouping.inhibit_s: Input should be a finite number"),
+    ],
+)
+def test_what_would_fail_at_the_first_page_is_a_fault(tmp_path: Path, more: str, fault: str) -> None:
+    assert [fault in line for line in faults(tmp_path, GOOD + more)] == [True]
+
+
+def test_names_that_are_no_texts_are_faults(tmp_path: Path) -> None:
+    wrong = GOOD.replace('kind = "webhook"', 'kind = "webhook"\nfallback = ["maps-pd"]')
+    wrong = wrong.replace('models = ["eta.*", "route-*"]', 'models = ["eta.*"]\nrollback = ["a"]')
+    wrong = wrong.replace('receivers = ["maps-hook"]', 'receivers = [["maps-hook"]]')
+    wrong += '[[upstream]]\nname = "feed"\nowner = ["maps"]\nmodels = ["eta.*"]\n'
+    found = faults(tmp_path, wrong)
+    for place in (
+        "receiver[0].fallback",
+        "owner[0].rollback",
+        "default_owner.receivers.0",
+        "upstream[0].owner",
+    ):
+        assert any(line.startswith(f"owners.toml: {place}") for line in found), found
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("[[owner", "owners.toml"), ("owner = 3\n", "owner: want tables, written [[owner]]")],

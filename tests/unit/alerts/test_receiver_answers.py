@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from email.message import EmailMessage
 from email.utils import formatdate
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater, classify, retry_after_s
+from alerts.answer import (
+    UNFORESEEN,
+    Accepted,
+    Answer,
+    Gone,
+    Refused,
+    Reply,
+    RetryLater,
+    classify,
+    retry_after_s,
+)
 from alerts.http import Http
 from alerts.outbox import Due
+from alerts.receivers.mail import Mail, MailServer
 from alerts.receivers.pagerduty import PagerDutyReceiver
 from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
+from alerts.smtp import Smtp
 from tests.unit.alerts.samples import LOOPBACK, SECRET, HookServer, finding, hook_server, new_book, record
 
 
@@ -90,10 +103,37 @@ def test_retry_after_is_read(hook: HookServer) -> None:
         ("99999999", 3_600.0),
         (formatdate(1_060, usegmt=True), 60.0),
         (formatdate(900, usegmt=True), 0.0),
+        ("Thu, 01 Jan 1970 00:17:40", 60.0),
+        ("Thu, 01 Jan 1970 00:17:40 +9999999999999999999", None),
+        ("Thu, 01 Jan 9999999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     assert retry_after_s(value, now=1_000.0) == seconds
+
+
+def test_what_nobody_thought_of_is_an_answer_too(hook: HookServer) -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        raise RuntimeError(host)
+
+    def read(reply: Reply) -> Answer:
+        raise KeyError(reply.status)
+
+    async def play() -> list[Answer]:
+        strange, http = Http(2.0, LOOPBACK, resolve), Http(2.0, LOOPBACK)
+        lost = MailServer("127.0.0.1", 99_999, "none")
+        try:
+            return [
+                await strange.send(to("http://receiver.example/")),
+                await http.send(to(hook.url)._replace(read=read)),
+                await http.send(to(hook.url)._replace(headers={"authorization": "Bearer tökèn"})),
+                await Smtp(2.0).send(Mail(lost, "a@b.example", "c@d.example", EmailMessage())),
+            ]
+        finally:
+            await strange.close()
+            await http.close()
+
+    assert asyncio.run(play()) == [RetryLater(UNFORESEEN)] * 4
 
 
 def test_accepted_answer_ignores_retry_after() -> None:

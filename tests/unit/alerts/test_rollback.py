@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from standardwebhooks import Webhook
 
+from alerts.answer import Accepted, Answer
 from alerts.book import IncidentBook
 from alerts.calendar import Silence
 from alerts.command import Command, obey
@@ -270,6 +271,53 @@ def delivered(hook: HookServer, who: Owners, until: Callable[[IncidentBook], boo
 
 def _is_settled(book: IncidentBook) -> bool:
     return all(one.state != "due" for incident in book.incidents() for one in requests(incident))
+
+
+def test_wish_that_comes_after_the_end_asks_for_nothing() -> None:
+    incident = incident_of(blaming("a"), blaming("a", state="closed"), owners=owners(automatic=False))
+    ledger = Ledger()
+    ledger.put(incident)
+    wish = Command(kind="rollback", incident=incident.id, by="ada", model="eta.city", version="7")
+    assert obey(ledger, wish, owners(automatic=False), 3_000.0) == ((), (Reason.RESOLVED_BEFORE,))
+
+
+def test_request_is_withdrawn_while_those_before_it_are_sent() -> None:
+    asked: list[str] = []
+
+    async def play() -> IncidentBook:
+        stored: dict[bytes, bytes] = {}
+        loop = asyncio.get_running_loop()
+
+        async def send(message: Message) -> Answer:
+            assert isinstance(message, Request)
+            asked.append(msgspec.json.decode(message.body)["data"]["model"])
+            book.apply([record(blaming("b", state="closed", model="eta.bus"))])
+            return Accepted()
+
+        receivers = {HOOK: RollbackReceiver("http://hook.example/", [SECRET])}
+        delivery = Delivery(receivers, send, Telemetry(CollectorRegistry(), (HOOK,)))
+        book = new_book(
+            Seen(), delivery.wake, owners=owners(), urge=lambda: loop.call_soon(commit, book, stored)
+        )
+        now_ms = int(time.time() * 1000)
+        book.apply([Rec(record(one).value, now_ms) for one in (blaming("a"), blaming("b", model="eta.bus"))])
+        commit(book, stored)
+        delivery.attach(book)
+        working = asyncio.create_task(delivery.run())
+        ends = time.monotonic() + 5.0
+        while not _is_settled(book):
+            assert time.monotonic() < ends, "did not happen in time"
+            await asyncio.sleep(0.005)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return book
+
+    book = asyncio.run(play())
+    assert asked == ["eta.city"]
+    assert [outcome(one) for one in book.incidents()] == [
+        [(AUTOMATIC, "accepted by the hook")],
+        [(AUTOMATIC, f"failed: {RESOLVED}")],
+    ]
 
 
 def test_real_hook_gets_one_signed_request_under_one_id_however_often_it_fails() -> None:

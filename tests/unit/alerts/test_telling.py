@@ -19,6 +19,7 @@ from alerts.grouping import Grouping
 from alerts.ical import IcalRota, read, summaries
 from alerts.incident import Incident
 from alerts.owners import Owner, Owners, Step
+from alerts.page import render
 from alerts.reason import Reason
 from stream.events import Finding
 from stream.wire import encode
@@ -309,6 +310,40 @@ def test_silence_holds_a_ticket_that_becomes_a_page_and_ends_with_an_acknowledge
     play.at(9_000.0)
     assert play.told() == [("first", 5_000.0)]
     assert play.incident.muted_until is None
+
+
+def test_ticket_that_was_silenced_says_nothing_of_a_silence_that_is_over() -> None:
+    play = Play(Owner(**MAPS))
+    play.at(2_000.0, finding("a", severity="ticket"))
+    play.at(2_050.0, hush(play, 5_000.0))
+    assert "nobody is told until" in render(play.incident, {}, 3_000.0)
+    play.at(5_000.0)
+    assert (play.incident.muted_by, play.incident.muted_until, play.told()) == ("", None, [])
+    assert "nobody is told until" not in render(play.incident, {}, 5_000.0)
+
+
+def test_what_was_acknowledged_untold_stays_untold_after_a_silence() -> None:
+    play = Play(Owner(**MAPS), silences=(SILENCE,))
+    play.at(2_000.0, finding("a"))
+    play.at(2_010.0, ack(play))
+    play.at(2_020.0, hush(play, 9_000.0))
+    play.at(9_000.0)
+    assert (play.incident.muted_by, play.told()) == ("", [])
+
+
+@pytest.mark.parametrize("by", ["silence", "quiet hours"])
+def test_end_of_a_silence_wakes_nobody_while_something_else_keeps_it_quiet(by: str) -> None:
+    night = QuietHours(start=time(0, 50), end=time(1, 40))  # 3,000 to 6,000 epoch seconds
+    longer = msgspec.structs.replace(SILENCE, starts_at=3_000.0, ends_at=6_000.0)
+    others: dict[str, Any] = {"silences": (longer,)} if by == "silence" else {}
+    play = Play(Owner(**MAPS, quiet=() if others else (night,)), **others)
+    play.at(2_000.0, finding("a"))
+    play.deliver()
+    play.at(2_050.0, hush(play, 5_000.0))
+    play.at(5_000.0)
+    assert play.told() == [("first", 2_000.0)]
+    play.at(6_000.0)
+    assert play.told() == [("first", 2_000.0), ("first", 6_000.0)]
 
 
 def test_silence_of_what_is_over_or_that_is_over_itself_changes_nothing() -> None:

@@ -11,11 +11,13 @@ from msgspec.structs import replace
 
 from alerts.incident import Action, Incident
 from alerts.links import Links
+from alerts.receivers.email import EmailReceiver
+from alerts.receivers.mail import MailServer
 from alerts.receivers.pagerduty import PagerDutyReceiver
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.wording import cut, facts, few, fitting, headline
 from stream.events import Finding
-from tests.unit.alerts.samples import ROUTING_KEY, SECRET, finding, incident_of, said
+from tests.unit.alerts.samples import ROUTING_KEY, SECRET, finding, incident_of, notice, said
 
 FIELDS = {
     "incident_id", "dedup_key", "state", "severity", "owner", "model", "version", "slice", "metric",
@@ -168,3 +170,11 @@ def test_relapse_and_flapping_are_named() -> None:
     incident = incident_of(finding("a"))
     said = [headline(replace(incident, episode=number), "trigger", 30) for number in (1, 2, 3)]
     assert [one.partition(":")[0] for one in said] == ["Open", "Open again", "Flapping"]
+
+
+def test_mail_names_its_thread_however_long_its_domain_is() -> None:
+    domain, incident = f"{'a' * 60}.example", incident_of(finding("a"), finding("a", "closed"))
+    receiver = EmailReceiver(MailServer("mx.example", 25, "none"), f"pager@{domain}", "ops@maps.example")
+    mail = receiver.message(incident, notice(incident, "resolve"), 3_000.0).message
+    thread = f"<{notice(incident, 'trigger').id}@{domain}>"
+    assert mail.as_bytes().count(thread.encode()) == 2

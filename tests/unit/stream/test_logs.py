@@ -20,6 +20,7 @@ log = logging.getLogger("aiokafka.consumer")
 log.error("Group Coordinator Request failed: %s", "[Error 15] GroupCoordinatorNotAvailableError")
 log.info("chatter")
 try:
+    password = "swordfish"
     1 / 0
 except ZeroDivisionError:
     log.exception("broken")
@@ -32,6 +33,7 @@ def test_every_line_is_a_json_object_with_its_level_and_time():
     assert (own["event"], own["level"], own["partition"]) == ("own", "warning", 1)
     assert (library["event"], library["level"], library["logger"]) == ("broken", "error", "aiokafka.consumer")
     assert library["exception"][0]["exc_type"] == "ZeroDivisionError"
+    assert "swordfish" not in done.stderr
     assert own["timestamp"] <= library["timestamp"]
 
 
