@@ -112,8 +112,11 @@ def build(of: Source, config: Path | None, output: Path | None, fewest: int) -> 
     written = write_references(references)
     if output is None:
         click.echo(written, nl=False)
-    else:
+        return
+    try:
         output.write_bytes(written)
+    except OSError as fault:
+        raise click.ClickException(f"--output {output}: {fault.strerror}") from None
 
 
 def _rules(config: Path | None) -> Rules:
