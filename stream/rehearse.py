@@ -41,17 +41,13 @@ def rehearse(model: str, config: Path | None, timeout_s: float) -> None:
 
     The version is a new one each time: figures of real versions are not touched. The page is a real one.
     """
-    from aiokafka.errors import KafkaError
-
-    from stream.topics import demand
+    from stream.topics import demand, named_if_lost
 
     settings = load(config)
     demand(settings, (*settings.topics.inputs(), settings.topics.findings), "tidewatch rehearse")
     began_at = int(time.time())
-    try:
+    with named_if_lost(settings):
         asyncio.run(_play(settings, Rehearsal(model, f"rehearsal-{began_at}"), timeout_s))
-    except KafkaError as fault:
-        raise click.ClickException(f"kafka.brokers {','.join(settings.kafka.brokers)!r}: {fault}") from fault
 
 
 async def _play(settings: Settings, rehearsal: Rehearsal, timeout_s: float) -> None:

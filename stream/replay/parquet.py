@@ -53,7 +53,7 @@ def _whole_microseconds(batch: Any) -> Any:
     """Return the batch with an ``at`` that Python can hold: nanoseconds, as pandas writes them, are cut."""
     import pyarrow
 
-    kind = batch.schema.field(AT).type if AT in batch.schema.names else None
+    kind: Any = batch.schema.field(AT).type if AT in batch.schema.names else None
     if not str(kind).startswith("timestamp[ns"):
         return batch
     cut = batch.column(AT).cast(pyarrow.timestamp("us", kind.tz), safe=False)
