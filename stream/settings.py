@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -279,3 +279,9 @@ def load(path: Path | None = None) -> Settings:
     except ValidationError as faults:
         told = (described(fault, Settings.model_fields) for fault in faults.errors())
         raise SettingsError("\n".join(told)) from None
+
+
+def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without any settings, for a process that is told all of its own."""
+    ours = ("TIDEWATCH_CONFIG", *(f"TIDEWATCH_{section}".upper() for section in Settings.model_fields))
+    return {name: value for name, value in environ.items() if not name.upper().startswith(ours)}

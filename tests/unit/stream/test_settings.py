@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stream.engine.connection import client_options
 from stream.judge.objective import Objective
-from stream.settings import KafkaSettings, Settings, SettingsError, TopicSettings, load
+from stream.settings import KafkaSettings, Settings, SettingsError, TopicSettings, load, without_settings
 
 
 @pytest.fixture(autouse=True)
@@ -247,3 +247,9 @@ def test_a_certificate_that_can_not_be_read_is_named(tmp_path):
     certificate = KafkaSettings(security_protocol="SSL", ssl_certfile=write(tmp_path / "c.pem", "no"))
     with pytest.raises(SettingsError, match=r"kafka\.ssl_certfile .*c\.pem"):
         client_options(certificate)
+
+
+def test_an_environment_without_settings_keeps_what_is_none():
+    kept = {"PATH": "/bin", "TIDEWATCH_CACHE": "/c", "TIDEWATCH_TEST_KAFKA": "a:1"}
+    ours = {"TIDEWATCH_CONFIG": "t.toml", "TIDEWATCH_KAFKA": "{}", "TIDEWATCH_WORKER_PORT": "1"}
+    assert without_settings(kept | ours) == kept
