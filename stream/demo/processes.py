@@ -48,7 +48,7 @@ class Child:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stream", name],
-                env=without_settings(os.environ) | environment,
+                env={**without_settings(os.environ), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
