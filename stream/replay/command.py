@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def run(of: Source, config: Path | None, as_json: bool) -> None:
 @source
 def diff(of: Source, first: Path, second: Path) -> None:
     """Say what SECOND's settings would have found that FIRST's did not, and the other way round."""
+    of = of.repeatable(time.time())
     found: list[dict[tuple[str, str], dict[str, Any]]] = []
     for config in (first, second):
         with of.reading(first) as read:

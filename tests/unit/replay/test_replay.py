@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from stream.cli import main
+from stream.replay.kafka import Range
+from stream.replay.reading import Source
 from stream.replay.source import lines
 from stream.wire import MAX_BYTES
 
@@ -251,6 +253,32 @@ def test_diff_says_what_other_settings_change(tmp_path):
     *changes, summary = rows("replay", "diff", calm, strict, path)
     assert [(one["change"], one["after"]["slice"]) for one in changes] == [("added", "city=lima")]
     assert summary == {"kind": "summary", "removed": 0, "added": 1, "changed": 0, "same": 0}
+
+
+def test_diff_reads_twice_and_wants_no_pipe(tmp_path):
+    config, pipe = tmp_path / "c.toml", tmp_path / "pipe"
+    config.write_text("")
+    os.mkfifo(pipe)
+    assert f"{pipe}: is read twice: want a file" in told("replay", "diff", config, config, pipe, code=2)
+
+
+def test_diff_ends_a_range_of_kafka_where_it_began_to_read():
+    growing = Source((), Range(10.0, None), "arrival")
+    assert growing.repeatable(now=50.0).within == Range(10.0, 50.0)
+    ended = Source((), Range(10.0, 20.0), "arrival")
+    assert ended.repeatable(now=50.0) == ended
+
+
+def test_a_range_that_ends_before_it_begins_is_told():
+    since, until = "2026-01-02T00:00:00Z", "2026-01-02T01:00:00+02:00"
+    said = told("replay", "--kafka", "--since", since, "--until", until, code=2)
+    assert f"--until {until}: want an instant after --since {since}" in said
+
+
+def test_validate_names_a_certificate_that_can_not_be_read(tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text('[kafka]\nsecurity_protocol = "SSL"\nssl_cafile = "none.pem"\n')
+    assert "kafka.ssl_cafile 'none.pem': " in told("validate", config, code=78)
 
 
 def test_validate_names_every_fault_at_once(tmp_path):
