@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import gzip
 import json
 import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import click
 
 from stream.events import Event, Outcome, Prediction
 from stream.instant import read_instant
+from stream.lines import lines_of, opened
 from stream.refusal import DecodeError, Refusal, encodable
 from stream.settings import WorkerSettings
 from stream.wire import EVENTS, MAX_BYTES, Tolerance, decode_event, event_faults, headers_in_file, unwrap
@@ -181,41 +180,16 @@ class Check:
                 yield Remark("warning", number, "unknown_field", text, name)
 
 
-def lines_of(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines without their ends; one beyond ``MAX_BYTES`` is cut, but not below that.
-
-    Raises:
-        click.UsageError: the file can't be read to its end.
-    """
-
-    def read(limit: int) -> bytes:
-        try:
-            return file.readline(limit)
-        except (OSError, EOFError, zlib.error) as fault:
-            raise click.UsageError(f"FILE can't be read to its end: {fault}") from None
-
-    while line := read(MAX_BYTES + 2):
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = read(MAX_BYTES)
-        yield line.rstrip(b"\r\n")
-
-
 def _meant(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), list(known), 1, 0.6)
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
-    """Open a file, or standard input for ``-``; gzip is known by its first bytes."""
-    try:
-        raw = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 closed just below
-    except OSError as fault:
-        raise click.UsageError(f"{file}: {fault.strerror}") from None
-    with raw:
-        zipped = cast(BufferedReader, raw).peek(2)[:2] == b"\x1f\x8b"
-        yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
+def _standard_input() -> Iterator[BufferedReader]:
+    if sys.stdin is None:
+        raise click.UsageError("-: standard input is closed")
+    yield cast(BufferedReader, sys.stdin.buffer)
 
 
 def _instant(_: click.Context, __: click.Parameter, value: str | None) -> float:
@@ -247,10 +221,10 @@ def _summary_text(check: Check) -> str:
     return f"{check.lines:,} lines: {events}; {found}"
 
 
-def _run(check: Check, file: BinaryIO, most: int, say: Callable[[Remark], None]) -> int:
+def _run(check: Check, lines: Iterable[bytes], most: int, say: Callable[[Remark], None]) -> int:
     """Say at most ``most`` remarks on lines, then the notes; return how many were left unsaid."""
     said = 0
-    for number, line in enumerate(lines_of(file), 1):
+    for number, line in enumerate(lines, 1):
         for remark in check.look(number, line):
             said += 1
             if said <= most:
@@ -277,8 +251,8 @@ def check_events(file: str, as_json: bool, most: int, received_at: float) -> Non
     FILE may be gzipped; "-" is standard input. Exit code 0: no faults; 1: faults; 2: FILE can't be read.
     """
     check = Check(received_at)
-    with _opened(file) as opened:
-        unsaid = _run(check, opened, most, _print_json if as_json else _print_text)
+    with _standard_input() if file == "-" else opened(Path(file)) as raw:
+        unsaid = _run(check, lines_of(raw, file), most, _print_json if as_json else _print_text)
     if as_json:
         click.echo(json.dumps({"summary": check.summary() | {"unsaid": unsaid}}, ensure_ascii=False))
     else:

@@ -34,7 +34,17 @@ COUNTS = ("predictions", "outcomes", "late", "duplicates", "corrected", "unmatch
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
 def figures(config: Path | None) -> None:
     """Print what the checkpoints hold: a JSON object a line, of partitions, models, versions, series, windows."""
-    asyncio.run(_print(load(config)))
+    from stream.engine.checkpoint import CheckpointError
+    from stream.state import MonitorStateError
+    from stream.topics import demand, named_if_lost
+
+    settings = load(config)
+    demand(settings, (settings.topics.checkpoints,), "tidewatch figures")
+    try:
+        with named_if_lost(settings):
+            asyncio.run(_print(settings))
+    except (CheckpointError, MonitorStateError) as fault:
+        raise click.ClickException(str(fault)) from fault
 
 
 async def _print(settings: Settings) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from stream.engine.connection import client_options
-from stream.events import Event, Finding, Prediction
+from stream.events import Event, Finding, Identifier, Instant, Prediction, Rollout
 from stream.refusal import DecodeError
 from stream.rehearsal import DELAY_S, WELL, WORSE, Rehearsal
 from stream.settings import Settings, load
@@ -25,8 +26,15 @@ PAST, PAST_S = 3_000, 300.0
 STEP, STEP_S = 25, 0.25
 
 
+def _identifier(_context: click.Context, _argument: click.Parameter, given: str) -> str:
+    try:
+        return msgspec.convert(given, Identifier)
+    except msgspec.ValidationError as fault:
+        raise click.BadParameter(f"{given[:80]!r}: {fault}") from None
+
+
 @click.command()
-@click.argument("model")
+@click.argument("model", callback=_identifier)
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
 @click.option(
     "--timeout",
@@ -41,17 +49,13 @@ def rehearse(model: str, config: Path | None, timeout_s: float) -> None:
 
     The version is a new one each time: figures of real versions are not touched. The page is a real one.
     """
-    from aiokafka.errors import KafkaError
-
-    from stream.topics import demand
+    from stream.topics import demand, named_if_lost
 
     settings = load(config)
     demand(settings, (*settings.topics.inputs(), settings.topics.findings), "tidewatch rehearse")
     began_at = int(time.time())
-    try:
+    with named_if_lost(settings):
         asyncio.run(_play(settings, Rehearsal(model, f"rehearsal-{began_at}"), timeout_s))
-    except KafkaError as fault:
-        raise click.ClickException(f"kafka.brokers {','.join(settings.kafka.brokers)!r}: {fault}") from fault
 
 
 async def _play(settings: Settings, rehearsal: Rehearsal, timeout_s: float) -> None:
@@ -67,9 +71,13 @@ async def _play(settings: Settings, rehearsal: Rehearsal, timeout_s: float) -> N
         consumer.assign([findings])
         await consumer.seek_to_end(findings)
         stage = _Stage(settings, producer, consumer, rehearsal, timeout_s)
-        await stage.past()
-        await stage.until("open", WORSE, f"now {WORSE:.0%} of its predictions are wrong")
-        await stage.until("closed", WELL, f"now it is as good as before: {WELL:.0%}")
+        try:
+            await stage.past()
+            await stage.until("open", WORSE, f"now {WORSE:.0%} of its predictions are wrong")
+            await stage.until("closed", WELL, f"now it is as good as before: {WELL:.0%}")
+        except BaseException:
+            await stage.take_off()
+            raise
 
 
 class _Stage:
@@ -121,6 +129,13 @@ class _Stage:
             click.echo("its owner is paged now, if a pager runs")
         else:
             click.echo("found well again; its owner is told of the end now, if a pager runs")
+
+    async def take_off(self) -> None:
+        """Retire the version, so that nobody is paged of it any more, and what is open of it is closed."""
+        mine, at = self._rehearsal, Instant(time.time())
+        retired = Rollout(model=mine.model, version=mine.version, at=at, stage="retired")
+        await self._producer.send_and_wait(self._topics.rollouts, encode(retired), key=mine.model.encode())
+        click.echo(f"version {mine.version} is retired: a worker closes what is open of it", err=True)
 
     async def _send(self, events: Iterable[Event]) -> None:
         for event in events:

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -24,7 +23,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -32,9 +30,12 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as EnvironmentFault
 
+from stream.addresses import Broker, Topic
 from stream.judge.objective import Objective
 from stream.objectives import Objectives
+from stream.setting_faults import described, unparsed
 
 
 class SettingsError(ValueError):
@@ -83,14 +84,17 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+TOPICS = ("predictions", "outcomes", "rollouts", "checkpoints", "findings", "incidents", "dead_letters")
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class KafkaSettings(_Section):
     """How to reach the cluster."""
 
-    brokers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = (
+    brokers: Annotated[tuple[Broker, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = (
         "localhost:9092",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -129,13 +133,13 @@ class TopicSettings(_Section):
     """Names and shape of the topics; a name left out is ``prefix`` + its own word."""
 
     prefix: str = "tidewatch."
-    predictions: str = ""
-    outcomes: str = ""
-    rollouts: str = ""
-    checkpoints: str = ""
-    findings: str = ""
-    incidents: str = ""
-    dead_letters: str = ""
+    predictions: Topic = ""
+    outcomes: Topic = ""
+    rollouts: Topic = ""
+    checkpoints: Topic = ""
+    findings: Topic = ""
+    incidents: Topic = ""
+    dead_letters: Topic = ""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
     replication: Annotated[int, Field(ge=1, le=15)] = 1
     retention_s: Annotated[float, Field(gt=0)] = 14 * 86_400.0
@@ -146,16 +150,15 @@ class TopicSettings(_Section):
         if not isinstance(values, dict):
             return values
         prefix = values.get("prefix", "tidewatch.")
-        names = (
-            "predictions",
-            "outcomes",
-            "rollouts",
-            "checkpoints",
-            "findings",
-            "incidents",
-            "dead_letters",
-        )
-        return {name: f"{prefix}{name.replace('_', '-')}" for name in names} | values
+        return {name: f"{prefix}{name.replace('_', '-')}" for name in TOPICS} | values
+
+    @field_validator(*TOPICS)
+    @classmethod
+    def _own(cls, name: str, info: ValidationInfo) -> str:
+        others = [other for other in TOPICS if info.data.get(other) == name]
+        if others:
+            raise ValueError(f"is topics.{others[0]} already: want a topic of its own")
+        return name
 
     def inputs(self) -> tuple[str, str, str]:
         """Return the three input topics, which must have the same number of partitions."""
@@ -270,27 +273,16 @@ def load(path: Path | None = None) -> Settings:
         raise SettingsError(f"settings file {named}: no such file")
     try:
         return Settings()
+    except EnvironmentFault as fault:
+        raise SettingsError(unparsed(fault, os.environ)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as fault:
         raise SettingsError(f"settings file {named}: {fault}") from None
     except ValidationError as faults:
-        raise SettingsError("\n".join(_describe(fault) for fault in faults.errors())) from None
+        told = (described(fault, Settings.model_fields) for fault in faults.errors())
+        raise SettingsError("\n".join(told)) from None
 
 
-def _describe(fault: Any) -> str:
-    where = ".".join(str(part) for part in fault["loc"]) or "settings"
-    if fault["type"] == "extra_forbidden":
-        return f"settings: {where}: no such setting; {_instead(fault['loc'])}"
-    secret = "password" in where or isinstance(fault["input"], dict)
-    return f"settings: {where}{'' if secret else ' ' + repr(fault['input'])}: {fault['msg']}"
-
-
-def _instead(place: Sequence[Any]) -> str:
-    """Return what was meant by a setting that does not exist, and what there is in its place."""
-    known: Mapping[str, FieldInfo] = Settings.model_fields
-    for name in place[:-1]:
-        if isinstance(name, str):  # a number is a place in a list
-            section = known[name].annotation
-            known = getattr((*get_args(section), section)[0], "model_fields", {})
-    near = difflib.get_close_matches(str(place[-1]), known, 1)
-    meant = f'did you mean "{near[0]}"? ' if near else ""
-    return f"{meant}want one of {', '.join(sorted(known))}"
+def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without any settings, for a process that is told all of its own."""
+    ours = ("TIDEWATCH_CONFIG", *(f"TIDEWATCH_{section}".upper() for section in Settings.model_fields))
+    return {name: value for name, value in environ.items() if not name.upper().startswith(ours)}

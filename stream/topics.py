@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import click
@@ -71,6 +71,18 @@ def demand(settings: Settings, names: Collection[str], program: str) -> None:
         click.echo(f"{program}: {fault}", err=True)
     if stopping(found):
         raise SystemExit(1)
+
+
+@contextmanager
+def named_if_lost(settings: Settings) -> Iterator[None]:
+    """End the command in one line that names the brokers, should Kafka fail in here."""
+    from aiokafka.errors import KafkaError
+
+    try:
+        yield
+    except KafkaError as fault:
+        brokers = ",".join(settings.kafka.brokers)
+        raise click.ClickException(f"kafka.brokers {brokers!r}: {fault}") from fault
 
 
 def _end(number: int, _frame: Any) -> NoReturn:

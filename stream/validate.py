@@ -16,6 +16,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from stream.engine.connection import client_options
 from stream.settings import (
     FileCheck,
     Settings,
@@ -58,7 +59,7 @@ def checked(path: Path | None, checks: Mapping[str, FileCheck], environ: Mapping
     faults: list[str] = []
     said: list[str] = []
     try:
-        load(path)
+        client_options(load(path).kafka)  # reads the certificates
     except SettingsError as fault:
         faults.append(str(fault))
     file = environ.get("TIDEWATCH_CONFIG", "")

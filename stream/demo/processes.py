@@ -14,6 +14,7 @@ from pathlib import Path
 from socket import socket
 
 from stream.kafka.guard import die_with_parent
+from stream.settings import without_settings
 
 GRACE_S = 8.0
 
@@ -38,7 +39,7 @@ def total(page: str | None, name: str) -> float:
 
 
 class Child:
-    """One ``tidewatch`` command in a process group of its own."""
+    """One ``tidewatch`` command in a process group of its own; its settings are those of ``environment`` alone."""
 
     def __init__(self, name: str, environment: Mapping[str, str], folder: Path, port: int) -> None:
         self.name = name
@@ -47,7 +48,7 @@ class Child:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stream", name],
-                env={**os.environ, **environment},
+                env={**without_settings(os.environ), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,10 +17,23 @@ import click
 
 _T = TypeVar("_T")
 STREAMS = ("company", "elec2")
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
     """Who watches wants it to end."""
+
+
+def _addresses(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    from pydantic import ValidationError
+
+    from stream.settings import KafkaSettings
+
+    try:
+        KafkaSettings.model_validate({} if given is None else {"brokers": given})
+    except ValidationError:
+        raise click.BadParameter(f'{given!r}: want hosts and their ports, such as "a:9092,b:9092"') from None
+    return given
 
 
 @click.command()
@@ -33,16 +46,19 @@ class Interrupted(Exception):
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the story.")
 @click.option("--seed", type=int, help="Play the same company again; chosen at random otherwise.")
-@click.option("--brokers", help="Use this Kafka instead of an embedded one.")
+@click.option("--brokers", callback=_addresses, help="Use this Kafka instead of an embedded one.")
 @click.option(
     "--timeout",
     "timeout_s",
+    type=click.FloatRange(min=1),
     default=180.0,
     show_default=True,
     help="Seconds until it gives up, from when Kafka is up.",
 )
 def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, timeout_s: float) -> None:
-    """Watch a model get worse, and the page."""
+    """Watch a model get worse, and the page; your own settings are not asked."""
+    from aiokafka.errors import KafkaError
+
     from stream.demo.processes import Failed
     from stream.kafka.errors import EmbeddedKafkaError
     from stream.topics import ClusterError
@@ -50,14 +66,14 @@ def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, time
     if seed is not None and stream != "company":
         raise click.UsageError(f"--seed {seed}: stream {stream} is recorded, nothing in it is left to chance")
     show = Show(stream, as_json, secrets.randbelow(1 << 31) if seed is None else seed, brokers, timeout_s)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for ending in _heard():
+        signal.signal(ending, signal.default_int_handler)
     try:
         report = asyncio.run(_until_told_to_end(show.play()))
     except (KeyboardInterrupt, Interrupted):
         click.echo("stopped; no process is left behind", err=True)
         sys.exit(130)
-    except (Failed, EmbeddedKafkaError, ClusterError) as fault:
+    except (Failed, EmbeddedKafkaError, ClusterError, KafkaError) as fault:
         report = {"stream": stream, "differences": [str(fault)]}
     if as_json:
         click.echo(json.dumps(report, indent=2))
@@ -65,8 +81,15 @@ def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, time
     sys.exit(1 if report["differences"] else 0)
 
 
+def _heard() -> Iterator[signal.Signals]:
+    """Yield what ends the demo: a shell starts background jobs deaf to SIGINT, but nohup means it."""
+    for ending in ENDINGS:
+        if ending is not signal.SIGHUP or signal.getsignal(ending) is not signal.SIG_IGN:
+            yield ending
+
+
 async def _until_told_to_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await ``work``; the first SIGINT or SIGTERM cancels it between two turns of the loop, later ones do nothing.
+    """Await ``work``; the first of ``ENDINGS`` cancels it between two turns of the loop, later ones do nothing.
 
     A handler of ``signal`` may run between any two bytecodes, where asyncio's own callbacks (``sock_connect``)
     have just found their future unfinished.
@@ -81,7 +104,7 @@ async def _until_told_to_end(work: Coroutine[Any, Any, _T]) -> _T:
             told.set()
             task.cancel()
 
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    for ending in _heard():
         loop.add_signal_handler(ending, end)
     try:
         return await work

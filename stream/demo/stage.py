@@ -16,7 +16,7 @@ from stream.demo.receiver import Receivers
 from stream.demo.recording import Teams
 from stream.kafka.embedded import EmbeddedKafka
 from stream.kafka.jars import VERSION, Progress
-from stream.settings import Settings
+from stream.settings import KafkaSettings, Settings, TopicSettings
 from stream.topics import create
 
 PARTITIONS = 4
@@ -110,8 +110,9 @@ async def build(
     receivers = Receivers(teams)
     await stack.enter_async_context(receivers.serve())
     prefix = f"demo-{secrets.token_hex(4)}."
-    topics = {"prefix": prefix, "partitions": PARTITIONS}
-    await create(Settings(kafka={"brokers": brokers}, topics=topics))
+    kafka = KafkaSettings.model_validate({"brokers": brokers})
+    topics = TopicSettings.model_validate({"prefix": prefix, "partitions": PARTITIONS})
+    await create(Settings.model_construct(kafka=kafka, topics=topics))
     owners = folder / "owners.toml"
     receivers.write_owners(owners)
     worker, pager = _start(stack, folder, dict(extra) | _environment(brokers, prefix, owners))

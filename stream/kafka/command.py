@@ -27,7 +27,7 @@ def run(port: int | None) -> None:
         with EmbeddedKafka(progress=_show, port=port) as broker:
             click.echo(f"export TIDEWATCH_KAFKA_BROKERS={broker.brokers}")
             click.echo("Kafka is up; Ctrl-C ends it, and its records are gone then", err=True)
-            signal.pause()
+            broker.serve()
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
     except EmbeddedKafkaError as fault:

@@ -98,6 +98,16 @@ class EmbeddedKafka:
             self._stopped = True
         self._end()
 
+    def serve(self) -> None:
+        """Return never; a signal's handler may raise.
+
+        Raises:
+            BrokerFailed: the broker ended; the message ends with its log.
+        """
+        if self._guard is not None:
+            self._guard.wait()
+        raise self._failure("ended")
+
     def keep_log(self) -> Path:
         """Copy the broker's log to a place that stays, and return it.
 

@@ -20,7 +20,7 @@ from stream.reference_known import inputs_of, record
 from stream.refusal import DecodeError
 from stream.replay.source import FOREVER, Line
 from stream.series import is_comparable, loss_of, task_of
-from stream.wire import read_event
+from stream.wire import Tolerance, read_event
 
 EXPIRED = 2_000
 
@@ -28,7 +28,8 @@ EXPIRED = 2_000
 class History:
     """Losses by model and slice, and how many lines could not be read."""
 
-    def __init__(self, label_horizon_s: float) -> None:
+    def __init__(self, label_horizon_s: float, tolerance: Tolerance = FOREVER) -> None:
+        self._tolerance = tolerance
         self._join = Join(label_horizon_s, 50_000_000, MemoryStore(), 1 << 60)
         self._losses: dict[tuple[str, str, Task], array[float]] = {}
         self._aspects: defaultdict[tuple[str, Task], Recorded] = defaultdict(Recorded)
@@ -38,7 +39,7 @@ class History:
     def read(self, found: Iterable[Line]) -> None:
         """Take all lines; corrected outcomes count as they came first."""
         for number, line in enumerate(found, 1):
-            event, _ = read_event(line.value, line.headers, 0.0, FOREVER)
+            event, _ = read_event(line.value, line.headers, line.timestamp / 1000.0, self._tolerance)
             if isinstance(event, DecodeError):
                 self.refused += 1
             elif isinstance(event, Prediction):

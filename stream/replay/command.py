@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from stream.replay.reading import EXISTING, Source, source
 from stream.replay.run import Replay, row
 from stream.replay.source import FOREVER
 from stream.rules import Rules
-from stream.settings import load
+from stream.settings import WorkerSettings, load
+from stream.wire import Tolerance
 
 
 class Unnamed(click.Command):
@@ -53,7 +55,7 @@ def replay() -> None:
 )
 def run(of: Source, config: Path | None, as_json: bool) -> None:
     """Judge FILE... (JSON lines, may be gzipped, or Parquet) or what is in Kafka; see also `replay diff`."""
-    replayed = Replay(_rules(config))
+    replayed = Replay(_rules(config, of))
     say = _say_json if as_json else _say_text
     with of.reading(config) as found:
         for finding in replayed.findings(found):
@@ -67,10 +69,11 @@ def run(of: Source, config: Path | None, as_json: bool) -> None:
 @source
 def diff(of: Source, first: Path, second: Path) -> None:
     """Say what SECOND's settings would have found that FIRST's did not, and the other way round."""
+    of = of.repeatable(time.time())
     found: list[dict[tuple[str, str], dict[str, Any]]] = []
     for config in (first, second):
         with of.reading(first) as read:
-            rows = map(row, Replay(_rules(config)).findings(read))
+            rows = map(row, Replay(_rules(config, of)).findings(read))
             found.append({(one["id"], one["state"]): one for one in rows})
     before, after = found
     counts = {"removed": 0, "added": 0, "changed": 0, "same": 0}
@@ -99,7 +102,8 @@ def build(of: Source, config: Path | None, output: Path | None, fewest: int) -> 
     """Make the references of all models and slices in FILE... or in Kafka, for monitor.reference."""
     if output is not None and not output.parent.is_dir():
         raise click.UsageError(f"--output {output}: there is no folder {output.parent}")
-    history = History(load(config).worker.label_horizon_s)
+    own = load(config).worker
+    history = History(own.label_horizon_s, _tolerance(of, own))
     with of.reading(config) as found:
         history.read(found)
     references = history.references(fewest)
@@ -113,14 +117,23 @@ def build(of: Source, config: Path | None, output: Path | None, fewest: int) -> 
     written = write_references(references)
     if output is None:
         click.echo(written, nl=False)
-    else:
+        return
+    try:
         output.write_bytes(written)
+    except OSError as fault:
+        raise click.ClickException(f"--output {output}: {fault.strerror}") from None
 
 
-def _rules(config: Path | None) -> Rules:
-    rules = rules_of(load(config))
+def _rules(config: Path | None, of: Source) -> Rules:
+    settings = load(config)
+    rules, tolerance = rules_of(settings), _tolerance(of, settings.worker)
     models = rules.model_budget * rules.partitions
-    return replace(rules, tolerance=FOREVER, model_budget=models, partitions=1)
+    return replace(rules, tolerance=tolerance, model_budget=models, partitions=1)
+
+
+def _tolerance(of: Source, own: WorkerSettings) -> Tolerance:
+    """Return the worker's, by which it judged records as Kafka got them; when a file's lines came nobody knows."""
+    return FOREVER if of.within is None else Tolerance(own.past_tolerance_s, own.future_tolerance_s)
 
 
 def _say_json(said: dict[str, Any]) -> None:

@@ -8,10 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stream.engine.connection import client_options
+from stream.refusal import DecodeError
 from stream.replay.source import Line
 from stream.settings import Settings
-from stream.topics import demand
-from stream.wire import partition_for
+from stream.topics import demand, named_if_lost
+from stream.wire import Tolerance, partition_for, read_event
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 WAIT_MS = 1_000
 READ = 2_000
 """Records of all partitions that one fetch brings at most."""
+SILENT_S = 90.0
+"""A broker that sends nothing for so long is given up: longer than a transaction may stay open."""
 
 
 class Range(NamedTuple):
@@ -40,7 +44,8 @@ class Reader:
     def lines(self, passed: Callable[[int], None]) -> Iterator[Line]:
         """Yield the records; ``passed`` is told how many were passed.
 
-        A record that a foreign partitioner misplaced is left out: a worker has forwarded it, so it is there twice.
+        An event that is not in its model's partition is left out, whatever its key: a worker has forwarded it, so
+        it is there twice.
 
         Raises:
             click.ClickException: Kafka does not answer, or the topics are not as the settings have them.
@@ -48,14 +53,15 @@ class Reader:
         demand(self._settings, self._settings.topics.inputs(), "tidewatch replay")
         loop = asyncio.new_event_loop()
         try:
-            yield from self._lines(loop, passed)
+            with named_if_lost(self._settings):
+                yield from self._lines(loop, passed)
         finally:
             loop.close()
 
     def _lines(self, loop: asyncio.AbstractEventLoop, passed: Callable[[int], None]) -> Iterator[Line]:
         from stream.engine.checkpoint import reader
 
-        opened = reader(_options(self._settings))
+        opened = reader(client_options(self._settings.kafka))
         consumer = loop.run_until_complete(opened.__aenter__())
         try:
             merged = loop.run_until_complete(self._begin(consumer))
@@ -92,11 +98,13 @@ class Reader:
         return Merged(consumer, begins, ends)
 
     def _is_home(self, record: Any) -> bool:
-        if record.key is None:
+        """Return whether a worker takes the record where it is; what is no event is refused there."""
+        own = self._settings.worker
+        tolerance = Tolerance(own.past_tolerance_s, own.future_tolerance_s)
+        event, _ = read_event(record.value, record.headers, record.timestamp / 1000.0, tolerance)
+        if isinstance(event, DecodeError):
             return True
-        model = record.key.decode(errors="replace")
-        home = partition_for(model, self._settings.topics.partitions)
-        return bool(record.partition == home)
+        return bool(record.partition == partition_for(event.model, self._settings.topics.partitions))
 
 
 class Merged:
@@ -107,8 +115,10 @@ class Merged:
         consumer: AIOKafkaConsumer,
         begins: Mapping[TopicPartition, int],
         ends: Mapping[TopicPartition, int],
+        silent_s: float = SILENT_S,
     ) -> None:
         self._consumer = consumer
+        self._silent_s, self._moved_at = silent_s, time.monotonic()
         self._at = dict(begins)
         self._ends = ends
         self._held: dict[TopicPartition, deque[Any]] = {place: deque() for place in begins}
@@ -137,13 +147,23 @@ class Merged:
         return oldest
 
     async def fill(self) -> None:
-        """Read from the places that have nothing here; a place ends where the range does, also in a hole."""
-        hungry = self._hungry()
+        """Read from the places that have nothing here; a place ends where the range does, also in a hole.
+
+        Raises:
+            KafkaTimeoutError: nothing came for too long.
+        """
+        from aiokafka.errors import KafkaTimeoutError
+
+        hungry, before = self._hungry(), self.left()
         found = await self._consumer.getmany(*hungry, timeout_ms=WAIT_MS, max_records=READ)
         for place, records in found.items():
             self._held[place].extend(one for one in records if one.offset < self._ends[place])
         for place in hungry:
             self._at[place] = await self._consumer.position(place)
+        if self.left() != before:
+            self._moved_at = time.monotonic()
+        elif time.monotonic() - self._moved_at >= self._silent_s:
+            raise KafkaTimeoutError(f"nothing came for {self._silent_s:g} s, {before:,} records are missing")
 
 
 async def _offsets(
@@ -152,9 +172,3 @@ async def _offsets(
     """Return the first offsets of that Kafka time or later; a place without such a record is at its end."""
     found = await consumer.offsets_for_times({place: max(int(at * 1_000), 0) for place in places})
     return {place: ends[place] if (one := found.get(place)) is None else one.offset for place in places}
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    from stream.engine.connection import client_options
-
-    return client_options(settings.kafka)

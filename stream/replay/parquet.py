@@ -19,6 +19,9 @@ ROWS: Final = 2_000
 NESTED: Final = ("slices", "features", "scores")
 MISSING: Final = "features"
 """Whose nulls are values."""
+AT: Final = "at"
+UNHELD: Final = (TypeError, ValueError, KeyError, OverflowError)
+"""What pyarrow raises for a time or a map that Python has no value for."""
 
 
 def events(path: Path, passed: Callable[[int], None]) -> Iterator[bytes]:
@@ -38,12 +41,23 @@ def events(path: Path, passed: Callable[[int], None]) -> Iterator[bytes]:
         with parquet.ParquetFile(path) as file:
             whole, bytes_, done = max(file.metadata.num_rows, 1), path.stat().st_size, 0
             for batch in file.iter_batches(ROWS):
-                for row in batch.to_pylist(maps_as_pydicts="strict"):
+                for row in _whole_microseconds(batch).to_pylist(maps_as_pydicts="strict"):
                     yield msgspec.json.encode(event(row))
                 done += batch.num_rows
                 passed(bytes_ * done // whole)
-    except (OSError, pyarrow.ArrowException, msgspec.EncodeError, TypeError) as fault:
+    except (OSError, pyarrow.ArrowException, msgspec.EncodeError, *UNHELD) as fault:
         raise click.UsageError(f"{path}: {fault}") from None
+
+
+def _whole_microseconds(batch: Any) -> Any:
+    """Return the batch with an ``at`` that Python can hold: nanoseconds, as pandas writes them, are cut."""
+    import pyarrow
+
+    kind: Any = batch.schema.field(AT).type if AT in batch.schema.names else None
+    if not str(kind).startswith("timestamp[ns"):
+        return batch
+    cut = batch.column(AT).cast(pyarrow.timestamp("us", kind.tz), safe=False)
+    return batch.set_column(batch.schema.get_field_index(AT), AT, cut)
 
 
 def event(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,6 +66,6 @@ def event(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in NESTED:
         if isinstance(held := found.get(name), dict) and name != MISSING:
             found[name] = {key: value for key, value in held.items() if value is not None}
-    if isinstance(at := found.get("at"), datetime):
-        found["at"] = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    if isinstance(at := found.get(AT), datetime):
+        found[AT] = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     return found

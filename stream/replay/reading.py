@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -32,6 +32,19 @@ class Source:
     files: tuple[Path, ...]
     within: Range | None
     order: Order
+
+    def repeatable(self, now: float) -> Source:
+        """Return what is the same each time it is read: of Kafka only what it had got by ``now``.
+
+        Raises:
+            click.UsageError: a pipe is among the files.
+        """
+        for path in self.files:
+            if not path.is_file():
+                raise click.UsageError(f"{path}: is read twice: want a file")
+        if self.within is None or self.within.until is not None:
+            return self
+        return replace(self, within=self.within._replace(until=now))
 
     @contextmanager
     def reading(self, config: Path | None) -> Iterator[Iterable[Line]]:
@@ -82,6 +95,8 @@ def source(command: Callable[..., None]) -> Callable[..., None]:
         if not kafka and (since or until):
             raise click.UsageError("--since and --until go with --kafka")
         within = Range(0.0 if since is None else _instant(since), None if until is None else _instant(until))
+        if within.until is not None and within.until <= within.since:
+            raise click.UsageError(f"--until {until}: want an instant after --since {since}")
         command(of=Source(files, within if kafka else None, order), **others)
 
     return read

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, cast
-
-import click
+from typing import Final, NamedTuple
 
 from stream.engine.partition import Header
+from stream.lines import begins_with, lines_of, opened
 from stream.refusal import DecodeError
 from stream.replay import parquet
 from stream.wire import Tolerance, headers_in_file, read_event
 
 BATCH = 2_000
-GZIPPED = b"\x1f\x8b"
 FOREVER = Tolerance(float("inf"), 7_258_118_400.0)
 """A file's events may be of any age, but not after the year 2199: a time like that would end all waiting."""
 
@@ -45,23 +42,17 @@ def lines(paths: Iterable[Path], passed: Callable[[int], None]) -> Iterator[Line
     """
     for path in paths:
         topic = str(path)
-        try:
-            with path.open("rb") as raw:
-                magic = raw.read(4)
-                raw.seek(0)
-                if magic == parquet.MAGIC:
-                    rows = enumerate(parquet.events(path, passed), 1)
-                    yield from (_line(Line, (topic, number, row, *UNSENT, ())) for number, row in rows)
-                    continue
-                zipped = magic.startswith(GZIPPED)
-                file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
-                for number, line in enumerate(file, 1):
-                    if not number % BATCH:
-                        passed(raw.tell())
-                    if not line.isspace():
-                        yield _line(Line, (topic, number, line, *UNSENT, headers_in_file(line)))
-        except (OSError, EOFError) as fault:
-            raise click.UsageError(f"{path}: {fault}") from None
+        with opened(path) as raw:
+            if begins_with(raw, parquet.MAGIC, topic):
+                rows = enumerate(parquet.events(path, passed), 1)
+                yield from (_line(Line, (topic, number, row, *UNSENT, ())) for number, row in rows)
+                continue
+            has_place = raw.seekable()
+            for number, line in enumerate(lines_of(raw, topic), 1):
+                if has_place and not number % BATCH:
+                    passed(raw.tell())
+                if line and not line.isspace():
+                    yield _line(Line, (topic, number, line, *UNSENT, headers_in_file(line)))
 
 
 def by_time(found: Iterable[Line]) -> list[Line]:

@@ -1,4 +1,4 @@
-"""However the demo ends, nothing that it started goes on, and the current folder is as it was."""
+"""However the demo ends, nothing that it started goes on, and folders are as they were."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ class Run:
         self.mark = f"{MARK}={uuid4().hex}"
         self.log = log
         self.cwd = cwd
+        self.scratch = log.with_name("scratch")
+        self.scratch.mkdir()
         name, _, value = self.mark.partition("=")
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stream", "demo", "--seed", "3"],
                 cwd=cwd,
-                env=os.environ | {name: value, "PYTHONPATH": str(ROOT)},
+                env=os.environ | {name: value, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.scratch)},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -90,7 +92,7 @@ def play_until_all_are_up(run: Run) -> None:
         assert any(part in line for line in lines), f"{part} is not among {lines}"
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_demo_leaves_no_process_behind(run: Run, ending: signal.Signals) -> None:
     play_until_all_are_up(run)
     run.process.send_signal(ending)
@@ -98,6 +100,7 @@ def test_an_interrupted_demo_leaves_no_process_behind(run: Run, ending: signal.S
     assert "stopped" in run.log.read_text()
     assert "Traceback" not in run.log.read_text()
     assert run.living() == {}
+    assert [*run.scratch.iterdir()] == []
 
 
 def test_a_killed_demo_leaves_no_process_behind(run: Run) -> None:

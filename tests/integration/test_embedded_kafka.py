@@ -142,12 +142,26 @@ def test_the_broker_dies_with_its_guard(tmp_path, monkeypatch):
         assert gone(str(tmp_path))
 
 
+def test_who_serves_is_told_that_the_broker_died(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with EmbeddedKafka() as kafka:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            if _is(path, "kafka.Kafka\0", str(tmp_path)) and not _is(path, "guard.py", ""):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+        with pytest.raises(EmbeddedKafkaError, match="the embedded Kafka ended; its log is kept as"):
+            kafka.serve()
+
+
 def _is_guard(path: Path, text: str) -> bool:
+    return _is(path, "guard.py", text)
+
+
+def _is(path: Path, *texts: str) -> bool:
     try:
         command = path.read_bytes().decode(errors="replace")
     except OSError:
         return False
-    return "guard.py" in command and text in command
+    return all(text in command for text in texts)
 
 
 def test_a_broker_that_can_not_start_shows_its_log():

@@ -65,3 +65,16 @@ def test_a_range_that_holds_nothing_is_read_without_a_request(kafka):
             return consumer.assignment()
 
     assert asyncio.run(assigned_after()) == set()
+
+
+def test_without_its_topic_figures_says_what_makes_it(kafka):
+    done = subprocess.run(
+        [sys.executable, "-m", "stream", "figures"],
+        env=os.environ | kafka.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"topic {kafka.prefix}checkpoints: does not exist" in done.stderr
+    assert "run: tidewatch topics create" in done.stderr

@@ -1,16 +1,24 @@
 """``tidewatch rehearse`` on a real broker, with and without a worker."""
 
 import asyncio
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
 
 from stream.demo.processes import free_port
+from stream.engine.checkpoint import reader
+from stream.engine.connection import client_options
+from stream.events import Finding
+from stream.replay.kafka import Range, Reader
 from stream.topics import create
+from stream.wire import decode_told
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +31,23 @@ def rehearse(kafka, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=150,
     )
+
+
+def retired(kafka) -> bool:
+    rollouts = kafka.settings().topics.rollouts
+    found = [*Reader(kafka.settings(), Range(0.0, None)).lines(lambda _: None)]
+    return [json.loads(line.value)["stage"] for line in found if line.topic == rollouts] == ["retired"]
+
+
+async def findings(kafka, wanted: int) -> list[Finding]:
+    place, found = TopicPartition(kafka.settings().topics.findings, 0), []
+    async with reader(client_options(kafka.settings().kafka)) as consumer:
+        consumer.assign([place])
+        consumer.seek(place, 0)
+        while len(found) < wanted:
+            batch = await asyncio.wait_for(consumer.getone(), 30)
+            found += [told for told in [decode_told(batch.value)] if isinstance(told, Finding)]
+    return found
 
 
 @pytest.fixture
@@ -56,6 +81,20 @@ def test_without_a_worker_it_says_what_is_missing(kafka):
     assert done.returncode == 1
     assert f"no open finding in {kafka.prefix}findings within 2 s" in done.stderr
     assert "Traceback" not in done.stderr
+    assert retired(kafka), "a worker that comes later would page somebody"
+
+
+def test_an_interrupted_one_retires_its_version(kafka, worker):
+    command = [sys.executable, "-c", "from stream.rehearse import rehearse; rehearse()", "eta.rehearsal"]
+    environment = os.environ | kafka.environment() | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("its owner is paged now"):
+                process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 1
+    assert retired(kafka)
+    (opened, closed) = asyncio.run(findings(kafka, 2))
+    assert (opened.state, closed.state) == ("open", "closed")
 
 
 def test_without_topics_it_says_how_to_make_them(kafka):

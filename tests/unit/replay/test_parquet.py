@@ -88,6 +88,27 @@ def test_timestamps_are_instants_without_a_zone_utc(tmp_path: Path, at: datetime
     assert one(tmp_path, at=pa.array([at]))["at"] == 1_795_521_600.0
 
 
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_nanoseconds_as_pandas_writes_them_are_cut(tmp_path: Path, zone: str | None) -> None:
+    at = pa.array([1_795_521_600_123_456_789], pa.timestamp("ns", zone))
+    assert one(tmp_path, at=at)["at"] == 1_795_521_600.123456
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"at": pa.array([10**15], pa.timestamp("s"))},
+        {"slices": pa.array([[("a", "b"), ("a", "c")]], pa.map_(pa.string(), pa.string()))},
+    ],
+    ids=["a time beyond all years", "a map with a key twice"],
+)
+def test_what_python_has_no_value_for_is_told_of_its_file(
+    tmp_path: Path, column: dict[str, pa.Array]
+) -> None:
+    path = written(tmp_path / "odd.parquet", {"type": pa.array(["prediction"])} | column)
+    assert f"{path}: " in told("replay", path, code=2)
+
+
 def test_rows_that_are_no_events_are_counted_by_reason(tmp_path: Path) -> None:
     path = written(tmp_path / "bad.parquet", {"type": pa.array(["prediction", "nonsense"])})
     (summary,) = rows("replay", path, "--json")

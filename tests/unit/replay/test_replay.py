@@ -2,13 +2,19 @@
 
 import gzip
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from stream.cli import main
+from stream.replay.kafka import Range
+from stream.replay.reading import Source
+from stream.replay.source import lines
+from stream.wire import MAX_BYTES
 
 
 def told(*args, code=0):
@@ -185,6 +191,40 @@ def test_an_output_without_a_folder_is_refused_before_anything_is_read(tmp_path)
     assert "there is no folder" in said
 
 
+@pytest.mark.parametrize("place", [17, 1_500, -6], ids=["its first block", "its middle", "its sum"])
+def test_a_broken_gzip_file_is_named_by_every_command_that_reads_it(tmp_path, place):
+    path = write(tmp_path / "e.jsonl.gz", 300)
+    broken = bytearray(path.read_bytes())
+    broken[place] = 0x07 if place == 17 else broken[place] ^ 0x55
+    path.write_bytes(broken)
+    for command in ("check-events", "replay", "reference build"):
+        assert f"{path}: can't be read to its end" in told(*command.split(), path, code=2)
+
+
+def test_a_pipe_is_read_as_its_file(tmp_path):
+    for path in (write(tmp_path / "e.jsonl", 300), write(tmp_path / "e.jsonl.gz", 300)):
+        pipe = tmp_path / f"{path.name}.pipe"
+        os.mkfifo(pipe)
+        with ThreadPoolExecutor() as writers:
+            writers.submit(pipe.write_bytes, path.read_bytes())
+            said = told("replay", pipe, "--json")
+        assert json.loads(said)["joined"] == {"matched": 300}
+
+
+def test_a_line_without_an_end_is_never_held_whole(tmp_path):
+    path = write(tmp_path / "e.jsonl", 10)
+    path.write_bytes(b"x" * (20 * MAX_BYTES) + b"\n" + path.read_bytes())
+    assert max(len(line.value) for line in lines([path], lambda _: None)) == MAX_BYTES + 2
+    (summary,) = rows("replay", path, "--json")
+    assert summary["refused"] == {"oversize": 1}
+    assert summary["joined"] == {"matched": 10}
+
+
+def test_an_output_that_can_not_be_written_is_told(tmp_path):
+    said = told("reference", "build", write(tmp_path / "e.jsonl", 300), "--output", "/proc/none", code=1)
+    assert said.endswith("Error: --output /proc/none: No such file or directory\n")
+
+
 def test_refused_lines_are_counted_by_reason(tmp_path):
     path = write(tmp_path / "e.jsonl", 10)
     path.write_text(path.read_text() + "nonsense\n\n" + '{"type":"prediction"}\n')
@@ -232,6 +272,32 @@ def test_diff_says_what_other_settings_change(tmp_path):
     *changes, summary = rows("replay", "diff", calm, strict, path)
     assert [(one["change"], one["after"]["slice"]) for one in changes] == [("added", "city=lima")]
     assert summary == {"kind": "summary", "removed": 0, "added": 1, "changed": 0, "same": 0}
+
+
+def test_diff_reads_twice_and_wants_no_pipe(tmp_path):
+    config, pipe = tmp_path / "c.toml", tmp_path / "pipe"
+    config.write_text("")
+    os.mkfifo(pipe)
+    assert f"{pipe}: is read twice: want a file" in told("replay", "diff", config, config, pipe, code=2)
+
+
+def test_diff_ends_a_range_of_kafka_where_it_began_to_read():
+    growing = Source((), Range(10.0, None), "arrival")
+    assert growing.repeatable(now=50.0).within == Range(10.0, 50.0)
+    ended = Source((), Range(10.0, 20.0), "arrival")
+    assert ended.repeatable(now=50.0) == ended
+
+
+def test_a_range_that_ends_before_it_begins_is_told():
+    since, until = "2026-01-02T00:00:00Z", "2026-01-02T01:00:00+02:00"
+    said = told("replay", "--kafka", "--since", since, "--until", until, code=2)
+    assert f"--until {until}: want an instant after --since {since}" in said
+
+
+def test_validate_names_a_certificate_that_can_not_be_read(tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text('[kafka]\nsecurity_protocol = "SSL"\nssl_cafile = "none.pem"\n')
+    assert "kafka.ssl_cafile 'none.pem': " in told("validate", config, code=78)
 
 
 def test_validate_names_every_fault_at_once(tmp_path):

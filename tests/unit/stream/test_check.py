@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shlex
 import subprocess
 import sys
 
@@ -10,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from stream import check
-from stream.check import Check, check_events, lines_of
+from stream.check import Check, check_events
 from stream.contract import DOCS
 from stream.fields import EXAMPLES
+from stream.lines import lines_of
 from stream.wire import MAX_BYTES
 
 AT = 1_772_353_800.0
@@ -201,6 +203,12 @@ def test_standard_input_is_read_plain_and_gzipped():
         assert done.stdout.startswith(b"5 lines: 3 predictions")
 
 
+def test_closed_standard_input_is_told_and_exits_with_2():
+    command = f"{shlex.quote(sys.executable)} -m stream.check - <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Error: -: standard input is closed")
+
+
 def test_an_oversize_line_is_refused_and_the_lines_after_it_are_read(run):
     huge = '{"type": "' + "x" * (3 * MAX_BYTES) + '"}'
     answer = run(text_of(huge, prediction(1)))
@@ -212,7 +220,7 @@ def test_an_oversize_line_is_refused_and_the_lines_after_it_are_read(run):
 
 def test_a_long_line_is_never_held_whole():
     file = io.BytesIO(b"x" * (4 * MAX_BYTES) + b"\r\ny\n" + b"z" * MAX_BYTES + b"\r\nlast")
-    assert [len(line) for line in lines_of(file)] == [MAX_BYTES + 2, 1, MAX_BYTES, 4]
+    assert [len(line) for line in lines_of(io.BufferedReader(file), "x")] == [MAX_BYTES + 2, 1, MAX_BYTES, 4]
 
 
 def test_an_unknown_name_that_is_no_text_can_be_printed(run):

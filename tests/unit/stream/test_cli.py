@@ -98,3 +98,34 @@ def test_config_names_the_settings_file(tmp_path, monkeypatch):
     file.write_text('[kafka]\nbrokers = ["far:9092"]\n')
     result = CliRunner().invoke(group(entry("x", f"{__name__}:show")), ["--config", str(file), "x"])
     assert result.output == "far:9092\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("figures",), ("rehearse", "m"), ("replay", "--kafka"), ("reference", "build", "--kafka")]
+)
+def test_a_kafka_that_does_not_answer_ends_a_command_in_one_line(words):
+    nowhere = {
+        "TIDEWATCH_CONFIG": "",
+        "TIDEWATCH_KAFKA_BROKERS": "127.0.0.1:1",
+        "TIDEWATCH_KAFKA_STARTUP_TIMEOUT_S": "0",
+    }
+    result = CliRunner().invoke(group(entry(words[0], DECLARED[words[0]])), words, env=nowhere)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: kafka.brokers '127.0.0.1:1': ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("rehearse", ""), "Expected `str` of length >= 1"),
+        (("rehearse", "m" * 201), "Expected `str` of length <= 200"),
+        (("demo", "--brokers", "localhost:port"), "'localhost:port': want hosts and their ports"),
+        (("demo", "--timeout", "0"), "0.0 is not in the range x>=1"),
+    ],
+)
+def test_a_wrong_word_is_told_before_anything_starts(words, said):
+    result = CliRunner().invoke(group(entry(words[0], DECLARED[words[0]])), words)
+    assert result.exit_code == 2
+    assert said in result.stderr

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stream.engine.connection import client_options
 from stream.judge.objective import Objective
-from stream.settings import KafkaSettings, Settings, SettingsError, TopicSettings, load
+from stream.settings import KafkaSettings, Settings, SettingsError, TopicSettings, load, without_settings
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +50,43 @@ def test_all_faults_are_told_at_once(monkeypatch):
         load()
     assert "topics.partitions '0'" in str(faults.value)
     assert "worker.port 'many'" in str(faults.value)
+
+
+@pytest.mark.parametrize("broker", ["a:port", "a:0", "a:65536", "http://a:9092", "a b:1", ":9092", "::1"])
+def test_a_broker_that_is_no_address_is_told(monkeypatch, broker):
+    monkeypatch.setenv("TIDEWATCH_KAFKA_BROKERS", f"right:9092,{broker}")
+    with pytest.raises(SettingsError, match=r"kafka\.brokers\.1 .*: want a host and its port"):
+        load()
+
+
+@pytest.mark.parametrize("broker", ["kafka-1.my_net:9092", "10.0.0.1:1", "[::1]:9092", "localhost"])
+def test_a_broker_has_a_host_and_may_have_a_port(broker):
+    assert KafkaSettings(brokers=(broker,)).brokers == (broker,)
+
+
+def test_a_number_that_is_not_finite_is_told(monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_TOPICS_RETENTION_S", "inf")
+    monkeypatch.setenv("TIDEWATCH_WORKER_LABEL_HORIZON_S", "nan")
+    with pytest.raises(SettingsError) as faults:
+        load()
+    assert "topics.retention_s 'inf'" in str(faults.value)
+    assert "worker.label_horizon_s 'nan'" in str(faults.value)
+
+
+def test_a_topic_of_two_purposes_or_without_a_name_is_told(tmp_path):
+    with pytest.raises(SettingsError) as faults:
+        load(write(tmp_path / "t.toml", "[topics]\noutcomes = 'a'\nfindings = 'a'\nincidents = 'b c'\n"))
+    findings, incidents = str(faults.value).splitlines()
+    assert findings == "settings: topics.findings 'a': is topics.outcomes already: want a topic of its own"
+    assert incidents.startswith("settings: topics.incidents 'b c': want a name that Kafka takes")
+
+
+@pytest.mark.parametrize("name", ["TIDEWATCH_KAFKA", "TIDEWATCH_MONITOR_OBJECTIVE"])
+def test_a_variable_that_is_no_json_is_told_without_its_value(monkeypatch, name):
+    monkeypatch.setenv(name, "{hidden")
+    with pytest.raises(SettingsError) as fault:
+        load()
+    assert str(fault.value) == f"settings: {name}: want JSON, or a variable for each setting in it"
 
 
 def test_a_misspelt_field_is_told(tmp_path):
@@ -210,3 +247,9 @@ def test_a_certificate_that_can_not_be_read_is_named(tmp_path):
     certificate = KafkaSettings(security_protocol="SSL", ssl_certfile=write(tmp_path / "c.pem", "no"))
     with pytest.raises(SettingsError, match=r"kafka\.ssl_certfile .*c\.pem"):
         client_options(certificate)
+
+
+def test_an_environment_without_settings_keeps_what_is_none():
+    kept = {"PATH": "/bin", "TIDEWATCH_CACHE": "/c", "TIDEWATCH_TEST_KAFKA": "a:1"}
+    ours = {"TIDEWATCH_CONFIG": "t.toml", "TIDEWATCH_KAFKA": "{}", "TIDEWATCH_WORKER_PORT": "1"}
+    assert without_settings(kept | ours) == kept
