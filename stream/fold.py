@@ -176,11 +176,12 @@ class InputFold:
                 clock.move(served.at)
             wants_row = monitor.health.predicted(served.at, clock, proven_at)
             self._tell(monitor.predicted(event, served, self._rules.judgement, proven_at, clock), tally)
-            if wants_row and reason is WAITING:
-                self.join.remember(served, monitor.bins(event))
-            elif wants_row and reason is MATCHED:  # its outcome was read first
-                row = replace(served, bins=monitor.bins(event))
-                joined = (replace(joined[0], served=row), *joined[1:])
+            if wants_row and reason in (WAITING, MATCHED):
+                bins = monitor.bins(event)
+                self.join.remember(served, bins)
+                if reason is MATCHED:  # its outcomes were read first
+                    row = replace(served, bins=bins)
+                    joined = tuple(replace(one, served=row) for one in joined)
             if clock.at >= clock.due_at:
                 self._look(proven_at, tally)
         return joined
