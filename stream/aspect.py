@@ -58,7 +58,8 @@ class Aspect(Struct, array_like=True, gc=False):
     usual_losses: int = 0
     usual_total: float = 0.0
     onset_count: int = 0
-    """``count`` before the likeliest onset; then ``total``, and how many were large since."""
+    """``count`` before the likeliest onset, less what corrections took since; then ``total``, and how many came
+    since that were large."""
     onset_total: float = 0.0
     large: int = 0
     since_at: float = 0.0
@@ -77,7 +78,7 @@ class Aspect(Struct, array_like=True, gc=False):
     """``count`` before the onset of the open finding, less what corrections took since; then ``total``."""
     told_total: float = 0.0
     back: float = 0.0
-    """By how much corrections took back what lies above the reference's mean since that onset."""
+    """What corrections took back of what lies above the reference's mean, since then or the likeliest onset."""
 
     def counts(self, loss: float, value: float) -> bool:
         """Count the newest loss (>= 0, or what it is at most); return whether it must be taken as well."""
@@ -132,6 +133,8 @@ class Aspect(Struct, array_like=True, gc=False):
             self.onset_count, self.onset_total, self.large = self.count - 1, self.total - value, 1
             self.since_at, self.after_at, self.examples = case.at, self.large_at or case.at, ()
             self.proved = 0
+            if self.finding is None:
+                self.back = 0.0
         else:
             self.large += 1
         self.large_at = case.at
@@ -157,10 +160,21 @@ class Aspect(Struct, array_like=True, gc=False):
             return None
         return Span(self.count - self.told_count, self.total - self.told_total, self.finding.onset_at)
 
-    def correct(self, at: float, losses: int, value: float) -> None:
-        """Put a loss of event time ``at`` in (``losses`` is 1) or take it out (-1), since the finding's onset."""
+    def correct(self, at: float, losses: int, value: float, example: str = "") -> None:
+        """Put a loss of event time ``at`` in (``losses`` is 1) or take it out (-1).
+
+        It is one of those since the likeliest onset if it is as young, and of those since the open finding's.
+        ``example`` is the id of one that is taken out.
+        """
+        if example in self.examples:
+            self.examples = tuple(one for one in self.examples if one != example)
+        if at >= self.since_at and self.count - self.onset_count + losses > 0:
+            self.onset_count -= losses
+            self.onset_total -= losses * value
+            if self.finding is None:
+                self.back -= losses * (value - abs(self.before().mean))
         told = self.told()
-        if told is None or at < told.began_at:
+        if told is None or at < told.began_at or told.losses + losses < 0:
             return
         self.told_count -= losses
         self.told_total -= losses * value
@@ -171,7 +185,7 @@ class Aspect(Struct, array_like=True, gc=False):
         guard = self.guard
         assert guard.harm is not None
         earlier, ill = guard.recovery, self.count - self.onset_count
-        share = self.large / ill
+        share = min(self.large / ill, 1.0)  # corrections may have left fewer than came
         # the bound stands for the reference's share of large losses, which is not kept
         bound, independent = guard.harm.bound, ill / guard.inflation
         extent = Extent(bound, share, bound, wilson(share * independent, independent)[0])

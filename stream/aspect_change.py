@@ -12,6 +12,7 @@ from stream.onset import Onset
 from stream.scan import Harm, culprit, usual_of
 from stream.series import Series
 from stream.version import Version
+from stream.withdrawal import is_withdrawn
 
 
 def is_page(version: Version, one: Proof, rise: Rise) -> bool:
@@ -21,6 +22,10 @@ def is_page(version: Version, one: Proof, rise: Rise) -> bool:
         guard.calm()
         return False
     if not rise.is_known or not _is_worse(one, version.series[ALL], rise):
+        guard.ease()
+        return False
+    usual = abs(one.aspect.before().mean)
+    if is_withdrawn(one.aspect.after(), usual, usual, one.aspect.back):
         guard.ease()
         return False
     if one.metric == "mae" and _shown_by_errors(version, one, rise.least) is None:

@@ -1,6 +1,7 @@
 """Core. A corrected label in what is judged beside the errors: an open finding that rested on it is closed.
 
-Only the values since the onset of an open finding are revised; evidence and references keep what they took.
+Only the values since the likeliest onset, and since that of an open finding, are revised, so that what corrected
+labels don't show is not told; evidence and references keep what they took.
 """
 
 from __future__ import annotations
@@ -32,19 +33,18 @@ Part: TypeAlias = tuple[Metric, Aspect, float]
 """What a label is in one aspect: its value there."""
 
 
-def revise_beside(version: Version, served: Served, joined: Joined, increase: float) -> list[Finding]:
-    """Put a sound correction in the place of a sound outcome; return the findings that this closes."""
-    aspects = version.aspects
-    if all(one.finding is None for one in aspects.all()):
-        return []
+def revise_beside(
+    version: Version, served: Served, joined: Joined, outcome: Label | None, increase: float
+) -> list[Finding]:
+    """Put a sound correction, or none, in the place of a sound outcome; return the findings that this closes."""
+    aspects, at = version.aspects, min(served.at, joined.previous_at)
     assert joined.previous is not None
-    assert joined.outcome is not None
     was = [*parts(aspects, version.task, served, joined.previous)]
-    now = [*parts(aspects, version.task, served, joined.outcome)]
+    now = [] if outcome is None else [*parts(aspects, version.task, served, outcome)]
     for _, aspect, value in was:
-        aspect.correct(served.at, -1, value)
+        aspect.correct(at, -1, value, served.prediction_id)
     for _, aspect, value in now:
-        aspect.correct(served.at, 1, value)
+        aspect.correct(at, 1, value)
     usual = usual_of(version.series[ALL])
     found: list[Finding] = []
     for metric, aspect, _ in (*was, *now):

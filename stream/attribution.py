@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from math import log, nan
 
+from stream.diagnosis import is_certain
 from stream.events import ALL
 from stream.explanation import is_in
 from stream.history import BUCKET_LOSSES, Span
@@ -25,6 +26,17 @@ CLEAR = 3.0
 
 def harm_behind(version: Version, suspected: Series, increase: float) -> Harm | None:
     """Return the harm behind an alarm of one series, or ``None`` when open findings account for it.
+
+    Where corrections took back some of what the alarm rests on, the losses that are left must prove it as well.
+    """
+    found = _behind(version, suspected, increase)
+    if found is None or not suspected.is_shaken(found.onset_at):
+        return found
+    return found if is_certain(found, version.series[found.slice], log(version.arl)) else None
+
+
+def _behind(version: Version, suspected: Series, increase: float) -> Harm | None:
+    """Return the harm that is not told yet, as the losses are known now; ``None`` without any.
 
     While a slice is known to be bad, neither the whole that it is part of proves anything, nor a slice that
     overlaps with it: only what is worse outside of all that are told, as enough of the newest rows say. A slice

@@ -7,7 +7,7 @@ before. No other evidence is taken from a correction: only labels that were wron
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -15,8 +15,10 @@ from stream.aspect_correction import revise_beside
 from stream.closing import drop
 from stream.events import Finding, Label, Task, finding_id
 from stream.joined import Joined, Served
-from stream.series import Rested, Series, is_comparable, loss_of, task_of
-from stream.version import Version
+from stream.maturity import Maturity
+from stream.rows import Row, with_class
+from stream.series import Rested, Series, is_comparable, loss_of, task_of, widest
+from stream.version import Judgement, Version
 from stream.withdrawal import is_withdrawn, withdrawn
 
 
@@ -25,38 +27,71 @@ def is_sound(task: Task, served: Served, outcome: Label) -> bool:
     return task_of(served) == task and is_comparable(task, served.prediction, outcome)
 
 
-def revise(
-    version: Version, served: Served, joined: Joined, route: Sequence[Series], increase: float
-) -> tuple[float, list[Finding]]:
-    """Put a sound correction of a sound outcome in its place; return how much more loss it is, and findings.
-
-    ``increase`` is the least relative rise worth a page.
-    """
-    previous, outcome = joined.previous, joined.outcome
+def correct(
+    version: Version,
+    served: Served,
+    joined: Joined,
+    route: Sequence[Series],
+    maturity: Maturity,
+    judgement: Judgement,
+) -> list[Finding]:
+    """Put a correction of a sound outcome in its place, or only take that out if it is none; return findings."""
+    increase = judgement.minimum_increase
+    previous, outcome, at = joined.previous, joined.outcome, min(served.at, joined.previous_at)
     assert previous is not None
     assert outcome is not None
-    said, task = served.prediction, version.task
-    was, now = loss_of(task, said, previous), loss_of(task, said, outcome)
-    version.sums.take((served.at, route, said, previous, served.scores, -1.0))
-    version.sums.take((served.at, route, said, outcome, served.scores, 1.0))
-    version.confidence.revised(served.at, said, served.scores, 0, (not now) - (not was))
-    found: list[Finding] = []
-    for series in route:
-        series.revise(served.at, was, now)
-        made = _withdrawn(series, joined.outcome_at, increase) or _again(series, served.at, was, now, joined)
-        if made is not None:
-            found.append(made)
-    return now - was, [*found, *revise_beside(version, served, joined, increase)]
-
-
-def withdraw(version: Version, served: Served, previous: Label, route: Sequence[Series]) -> float:
-    """Take an outcome out of the figures: its correction can't be held against the prediction. Return its loss."""
     was = loss_of(version.task, served.prediction, previous)
-    version.sums.take((served.at, route, served.prediction, previous, served.scores, -1.0))
-    version.confidence.revised(served.at, served.prediction, served.scores, -1, -(not was))
+    version.sums.take((at, route, served.prediction, previous, served.scores, -1.0))
+    if is_sound(version.task, served, outcome):
+        losses, more, sound = 0, _revise(version, served, joined, route, outcome, was) - was, outcome
+    else:
+        losses, more, sound = -1, -was, None
+        _withdraw(version, served, route, at, was)
+    maturity.revised(served.at, more, losses)
+    if served.bins:
+        now = min(served.at, joined.outcome_at)
+        row = None if sound is None else _row(version, served, route, now, sound)
+        version.rows.revise(_row(version, served, route, at, previous), row)
+    found = [*_settled(route, at, losses, more, joined.outcome_at, increase)]
+    return [*found, *revise_beside(version, served, joined, sound, increase)]
+
+
+def _revise(
+    version: Version, served: Served, joined: Joined, route: Sequence[Series], outcome: Label, was: float
+) -> float:
+    """Put an outcome in the place of one whose loss ``was`` this; return its loss."""
+    said, scores, at = served.prediction, served.scores, min(served.at, joined.previous_at)
+    now = loss_of(version.task, said, outcome)
+    version.sums.take((min(served.at, joined.outcome_at), route, said, outcome, scores, 1.0))
+    version.confidence.revised(served.at, said, scores, 0, (not now) - (not was))
     for series in route:
-        series.withdraw(was)
-    return was
+        series.revise(at, was, now, served.prediction_id)
+    return now
+
+
+def _withdraw(version: Version, served: Served, route: Sequence[Series], at: float, was: float) -> None:
+    """Take an outcome out that came with event time ``at``; its loss ``was`` this."""
+    version.confidence.revised(served.at, served.prediction, served.scores, -1, -(not was))
+    version.unlabel()
+    for series in route:
+        series.withdraw(at, was, served.prediction_id)
+
+
+def _row(version: Version, served: Served, route: Sequence[Series], at: float, happened: Label) -> Row:
+    """Return the row of a prediction with this outcome."""
+    loss = loss_of(version.task, served.prediction, happened)
+    where = with_class(served.slices, version.task, happened)
+    return Row(at, min(loss, widest(route) or loss), where, served.bins)
+
+
+def _settled(
+    route: Sequence[Series], at: float, losses: int, more: float, known_at: float, increase: float
+) -> Iterator[Finding]:
+    """Yield what is closed or opened again, now that there are so many losses, and so much loss, more."""
+    for series in route:
+        made = _withdrawn(series, known_at, increase) or _again(series, at, losses, more, known_at)
+        if made is not None:
+            yield made
 
 
 def _withdrawn(series: Series, at: float, increase: float) -> Finding | None:
@@ -71,18 +106,20 @@ def _withdrawn(series: Series, at: float, increase: float) -> Finding | None:
     return withdrawn(finding, at)
 
 
-def _again(series: Series, at: float, was: float, now: float, joined: Joined) -> Finding | None:
+def _again(series: Series, at: float, losses: int, more: float, known_at: float) -> Finding | None:
     """Revise what the newest closed finding rests on; open it again if that speaks for the harm now."""
     rested = series.rested
-    if rested is None or series.finding is not None or not rested.since <= at <= rested.until:
+    if rested is None or not rested.since <= at <= rested.until:
         return None
-    rested.total += now - was
+    rested.losses, rested.total = rested.losses + losses, rested.total + more
+    if series.finding is not None:
+        return None
     finding = rested.finding
-    mean = rested.total / rested.losses
+    mean = rested.total / rested.losses if rested.losses > 0 else 0.0  # nothing speaks for the harm either
     if mean <= (series.shown(finding.before) + series.shown(finding.after)) / 2:
         return None
     series.rested = None
-    series.open(_reopened(finding, series, mean, rested, joined.outcome_at))
+    series.open(_reopened(finding, series, mean, rested, known_at))
     return series.finding
 
 

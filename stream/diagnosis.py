@@ -25,12 +25,12 @@ def is_unusual(found: Harm, series: Series, rise: Rise) -> bool:
     return is_worse(usual, rise.least) and (rise.factor == 1.0 or is_certain(usual, series))
 
 
-def is_certain(found: Harm, series: Series) -> bool:
-    """Return whether the losses since the onset prove by themselves that they are more than before."""
+def is_certain(found: Harm, series: Series, proved: float = PROVED) -> bool:
+    """Return whether the losses since the onset prove by themselves, with so many nats, that they are more."""
     after, before = found.after, found.before
     if not after.losses or not before.losses or after.mean <= before.mean:
         return False
-    return after.losses * nats(series.task, after.mean, before.mean) >= PROVED * series.guard.inflation
+    return after.losses * nats(series.task, after.mean, before.mean) >= proved * series.guard.inflation
 
 
 def is_still_there(found: Harm, series: Series) -> bool:

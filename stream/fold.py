@@ -41,8 +41,7 @@ class InputFold:
         self._store, self._rules = store, rules
         self.join = self._open_join()
         self._watch = watch
-        self._dirty: set[str] = set()
-        self._unsaved: set[str] = set()
+        self._dirty, self._unsaved = set[str](), set[str]()
         self._saved: dict[str, bytes] = {}
         self._frozen: tuple[Changes, Mapping[str, int]] | None = None
         self._outputs, self._admission = Outputs(rules), Admission(number, rules)
@@ -187,11 +186,12 @@ class InputFold:
                 clock.move(served.at)
             wants_row = monitor.health.predicted(served.at, clock, proven_at)
             self._tell(monitor.predicted(event, served, self._rules.judgement, proven_at, clock), tally)
-            if wants_row and reason is WAITING:
-                self.join.remember(served, monitor.bins(event))
-            elif wants_row and reason is MATCHED:  # its outcome was read first
-                row = replace(served, bins=monitor.bins(event))
-                joined = (replace(joined[0], served=row), *joined[1:])
+            if wants_row and reason in (WAITING, MATCHED):
+                bins = monitor.bins(event)
+                self.join.remember(served, bins)
+                if reason is MATCHED:  # its outcomes were read first
+                    row = replace(served, bins=bins)
+                    joined = tuple(replace(one, served=row) for one in joined)
             if clock.at >= clock.due_at:
                 self._look(proven_at, tally)
         return joined

@@ -23,6 +23,8 @@ KEPT = BUCKETS // 4
 _OLD = slice(CELLS * (BUCKETS - KEPT) + 1, None, -CELLS)
 """The counts of all others in a history that is one too long, from the newest to the oldest."""
 _NEWEST = float(KEPT * BUCKET_LOSSES)
+ROUNDING = 1e-9
+"""Of a loss, by which sums that it was put into and taken out of may be off."""
 
 
 class Span(NamedTuple):
@@ -65,20 +67,36 @@ class History:
         if len(cells) > CELLS * BUCKETS:
             self._merge()
 
-    def revise(self, at: float, more: float, most: float) -> None:
-        """Add to the sum of the bucket that holds ``at``, or the nearest after it with room for it.
+    def revise(self, at: float, was: float, now: float, most: float) -> None:
+        """Put one loss in the place of another, which came with event time ``at``."""
+        self._replace(at, was, now, 0.0, most)
 
-        A bucket's mean stays within 0 and ``most``. A late loss lies in a later bucket than its time says, and its
-        correction here too early.
+    def withdraw(self, at: float, loss: float, most: float) -> None:
+        """Take out a loss that came with event time ``at``; a bucket that is empty then keeps its border."""
+        self._replace(at, loss, 0.0, -1.0, most)
+
+    def _replace(self, at: float, was: float, now: float, losses: float, most: float) -> None:
+        """Change the bucket of ``at``, or the next one, or else the nearest before, that can have had this loss.
+
+        A late loss lies in a later bucket than its time says. A bucket's mean stays within 0 and ``most``. What no
+        bucket can have had was cut (below), and its bucket's mean is taken for it.
         """
         cells = self.cells
-        place = max(bisect_right(cells[::CELLS], at) - 1, 0)
-        for total in range(CELLS * place + 2, len(cells), CELLS):
-            taken = min(max(more, -cells[total]), most * cells[total - 1] - cells[total])
-            cells[total] += taken
-            more -= taken
-            if not more:
+        near = CELLS * max(bisect_right(cells[::CELLS], at) - 1, 0)
+        places = (*range(near, len(cells), CELLS), *range(near - CELLS, -1, -CELLS))
+        filled = [place for place in places if cells[place + 1]]
+        for place in filled:
+            rest, left = cells[place + 2] - was + now, cells[place + 1] + losses
+            slack = ROUNDING * (was + now)
+            if -slack <= rest - now and rest <= most * left + slack:
+                break
+        else:
+            if not filled:
                 return
+            place = filled[0]
+            left = cells[place + 1] + losses
+            rest = cells[place + 2] * (1.0 - 1.0 / cells[place + 1]) + now
+        cells[place + 1], cells[place + 2] = left, max(rest, 0.0) if left else 0.0
 
     def cut(self, mean: float) -> None:
         """Cut each bucket's mean loss at ``mean``: broken values among the first hide no onset later."""

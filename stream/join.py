@@ -156,8 +156,8 @@ class Join:
             return Joined(_MATCHED, served.model, served, outcome, at)
         if is_late or case.fate & LATE or outcome == case.outcome or at < case.outcome_at:
             return Joined(Reason.DUPLICATE_OUTCOME, served.model, served)
-        previous, case.outcome, case.outcome_at = case.outcome, outcome, at
-        return Joined(Reason.CORRECTED, served.model, served, outcome, at, previous)
+        previous, previous_at, case.outcome, case.outcome_at = case.outcome, case.outcome_at, outcome, at
+        return Joined(Reason.CORRECTED, served.model, served, outcome, at, previous, previous_at=previous_at)
 
     # -- giving up
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from math import inf
 
 from msgspec import Struct
 
@@ -67,3 +68,5 @@ class Joined(Struct, frozen=True, gc=False):
     previous: Label | None = None
     has_waited: bool = False
     """Whether the outcome was read before its prediction."""
+    previous_at: float = inf
+    """Event time of ``previous``."""

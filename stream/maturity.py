@@ -163,14 +163,18 @@ class Maturity(Struct, array_like=True, gc=False):
             self.revised(at, loss, 1)
 
     def revised(self, at: float, loss: float, labels: int) -> None:
-        """Add to the losses of the cohort of this event time, and to its labels; nowhere once it has left."""
+        """Add to the losses of the cohort of this event time, and to its labels; nowhere once it has left.
+
+        What would leave fewer labels than none is of one that was counted nowhere.
+        """
         if self.began_at <= at < self.ends_at:
-            self.labels += labels
-            self.loss_total += loss
+            if self.labels + labels >= 0:
+                self.labels += labels
+                self.loss_total += loss
             return
         mark, cohorts = floor(at / self.width_s), self.cohorts
         place = mark % COHORTS
-        if cohorts.marks[place] == mark:
+        if cohorts.marks[place] == mark and cohorts.labelled[place] + labels >= 0:
             cohorts.labelled[place] += labels
             cohorts.losses[place] += loss
 

@@ -18,10 +18,10 @@ from stream.aspect_change import change_told, is_page, note
 from stream.attribution import harm_behind
 from stream.clock import UNTIMED, Clock
 from stream.closing import close
-from stream.correction import is_sound, revise, withdraw
+from stream.correction import correct, is_sound
 from stream.cycle import Rise
 from stream.diagnosis import is_still_there, is_unusual
-from stream.ending import MADE_ROOM, end_of, last_episode, retire
+from stream.ending import MADE_ROOM, end_of, last_episode, retire, served_until
 from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around, change_of_errors, harm_finding
@@ -58,6 +58,8 @@ class Monitor(Struct, array_like=True, gc=False):
     """The highest episode of the versions that were forgotten."""
     first: tuple[str, int] | None = None
     """Topic and offset of its first prediction: those before it were refused (``stream.admission``)."""
+    forgotten_until: float = float("-inf")
+    """Event time of the newest prediction of the versions that were forgotten."""
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
@@ -145,6 +147,8 @@ class Monitor(Struct, array_like=True, gc=False):
     ) -> tuple[str, Sequence[Finding]]:
         """Put what the join found into the figures: these hold the newest outcome of each prediction, if sound."""
         reason = joined.reason
+        if reason is Reason.CORRECTED and served.at <= version.forgotten_until:
+            return FORGOTTEN, ()  # what it corrects may have gone with a version of this name
         is_right = joined.outcome is None or is_sound(version.task, served, joined.outcome)
         if is_right and reason is MATCHED:
             return reason, self._learn(version, served, joined, judgement, proven_at, clock)
@@ -155,15 +159,10 @@ class Monitor(Struct, array_like=True, gc=False):
         found: list[Finding] = []
         if reason is Reason.CORRECTED:
             assert joined.previous is not None
-            if not is_sound(version.task, served, joined.previous):
-                if is_right:
-                    return reason, self._learn(version, served, joined, judgement, proven_at, clock)
+            if is_sound(version.task, served, joined.previous):
+                found = correct(version, served, joined, route, self.health.maturity, judgement)
             elif is_right:
-                more, found = revise(version, served, joined, route, judgement.minimum_increase)
-                self.health.maturity.revised(served.at, more, 0)
-            else:
-                gone = withdraw(version, served, joined.previous, route)
-                self.health.maturity.revised(served.at, -gone, -1)
+                return reason, self._learn(version, served, joined, judgement, proven_at, clock)
         return reason if is_right else MISMATCHED, tuple(replace(one, proven_at=proven_at) for one in found)
 
     def _begin(
@@ -171,10 +170,11 @@ class Monitor(Struct, array_like=True, gc=False):
     ) -> tuple[Version, list[Finding]]:
         """Return a new version, and what ends with those that have no room beside it."""
         made, ended = new_version(served, self.versions, judgement, self.label_horizon_s), list[Finding]()
-        made.forgotten_episode = self.forgotten_episode
+        made.forgotten_episode, made.forgotten_until = self.forgotten_episode, self.forgotten_until
         for one in make_room(self.versions, self.rollouts, judgement.slice_budget):
             self._count(FORGOTTEN_VERSION)
             self.forgotten_episode = max(self.forgotten_episode, last_episode(one))
+            self.forgotten_until = max(self.forgotten_until, served_until(one))
             ended += end_of(one, MADE_ROOM, served.at, proven_at)
         self.versions[served.version] = made
         return made, ended
@@ -193,7 +193,7 @@ class Monitor(Struct, array_like=True, gc=False):
         # a clock that runs ahead puts no onset into the future, and its label came at once
         at, example = min(served.at, joined.outcome_at), served.prediction_id
         arl, increase, stage = version.arl, judgement.minimum_increase, self._stage(served.version)
-        self.health.labelled(at, joined.outcome_at, loss, clock, proven_at)
+        self.health.labelled(served.at, joined.outcome_at, loss, clock, proven_at)
         route = version.route(served, judgement, self.versions)
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
         version.confidence.labelled(served.at, served.prediction, served.scores, not loss)

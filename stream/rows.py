@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from math import inf
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -73,6 +74,23 @@ class Rows:
         padded = bins + bytes([ABSENT]) * (self.width - len(bins))
         self.bins[place * self.width : (place + 1) * self.width] = padded
 
+    def revise(self, was: Row, now: Row | None) -> None:
+        """Put a row in the place of one that is as ``was``; without another, nothing is there any more."""
+        loss, width = array("f", (was.loss,))[0], self.width
+        padded = was.bins + bytes([ABSENT]) * (width - len(was.bins))
+        for place, at in enumerate(self.ats):
+            is_it = at == was.at and self.losses[place] == loss and self._slices(place) == was.slices
+            if is_it and self.bins[place * width : (place + 1) * width] == padded:
+                if now is None:
+                    self.ats[place] = -inf
+                    return
+                self.ats[place], self.losses[place] = now.at, now.loss
+                self.places[place] = self._combination(now.slices)
+                return
+
+    def _slices(self, place: int) -> tuple[str, ...]:
+        return self.combinations[self.places[place]]
+
     def _unroll(self) -> None:
         """Put the oldest row of a full ring that was smaller first, so that it can grow."""
         rows = len(self.ats)
@@ -107,7 +125,7 @@ class Rows:
     def _all(self) -> Iterator[Row]:
         for place, (at, loss) in enumerate(zip(self.ats, self.losses, strict=True)):
             bins = bytes(self.bins[place * self.width : (place + 1) * self.width])
-            yield Row(at, loss, self.combinations[self.places[place]], bins)
+            yield Row(at, loss, self._slices(place), bins)
 
 
 def with_class(slices: tuple[str, ...], task: Task, outcome: Label) -> tuple[str, ...]:

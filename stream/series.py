@@ -19,6 +19,7 @@ from stream.events import Finding, Label, Task
 from stream.history import History
 from stream.joined import Reason, Served
 from stream.judge.guard import HALF, Guard
+from stream.judge.recovery import Recovery
 
 Metric = Literal["accuracy", "mae"]
 
@@ -111,6 +112,8 @@ class Series(Struct, array_like=True, gc=False):
     """How much loss since the open finding's onset corrections took back."""
     well_at: float = float("-inf")
     """Event time from which on the newest harm of the whole that was told is over."""
+    taken_back_at: float = float("-inf")
+    """Event time of the newest prediction whose loss became less by a correction."""
 
     @property
     def metric(self) -> Metric:
@@ -148,7 +151,7 @@ class Series(Struct, array_like=True, gc=False):
     def _calibrate(self, loss: float, warmup: int) -> None:
         self.first_total += loss
         if self.outcomes >= warmup:
-            means = (bucket.total / bucket.losses for bucket in self.history.buckets())
+            means = (one.total / one.losses for one in self.history.buckets() if one.losses)
             self.scale = SCALE * (median(means) or self.first_total / self.outcomes) or 1.0
             self.history.cut(self.scale)
 
@@ -168,18 +171,51 @@ class Series(Struct, array_like=True, gc=False):
         span = self.history.newest(newest)
         self.rested = Rested(finding, span.began_at, self.newest_at, span.losses, span.total)
 
-    def revise(self, at: float, previous: float, loss: float) -> None:
-        """Replace one loss of event time ``at``, both in its own unit; what the detector saw stays seen."""
+    def revise(self, at: float, previous: float, loss: float, example: str = "") -> None:
+        """Replace one loss that came with event time ``at``, in its own unit; what detectors saw stays seen."""
         self.loss_total += loss - previous
+        if loss < previous:
+            self.taken_back_at = max(self.taken_back_at, at)
         if self.finding is not None and at >= self.finding.onset_at:
             self.back += previous - loss
-        self.history.revise(at, loss - previous, 1.0 if self.task == "classification" else LARGEST)
+        if (recovery := self._recovery(at)) is not None:
+            recovery.revise(previous, loss)
+        self.history.revise(at, previous, loss, self._most())
+        if loss * SCALE <= self.scale:
+            self._spare(example)
 
-    def withdraw(self, loss: float) -> None:
-        """Take one loss out of the figure; what the detector saw stays seen."""
+    def withdraw(self, at: float, loss: float, example: str = "") -> None:
+        """Take one loss out that came with event time ``at``; what detectors saw stays seen."""
         self.loss_total -= loss
         self.outcomes -= 1
         self.withdrawn += 1
+        self.taken_back_at = max(self.taken_back_at, at)
+        if self.finding is not None and at >= self.finding.onset_at:
+            self.back += loss - self.shown(self.finding.before)
+        if (recovery := self._recovery(at)) is not None:
+            recovery.withdraw(loss)
+        self.history.withdraw(at, loss, self._most())
+        self._spare(example)
+
+    def is_shaken(self, onset_at: float) -> bool:
+        """Return whether corrections took back loss since an onset, or of what the evidence was made of."""
+        harm = self.guard.harm
+        since = self.history.newest(harm.losses_since_onset).began_at if harm is not None else onset_at
+        return self.taken_back_at >= min(since, onset_at)
+
+    def _most(self) -> float:
+        return 1.0 if self.task == "classification" else LARGEST
+
+    def _recovery(self, at: float) -> Recovery | None:
+        """Return the recovery from the open finding's harm if its good stretch goes back to this time."""
+        found = self.guard.recovery
+        if self.finding is None or found is None or found.ended or not found.well:
+            return None
+        return found if at >= self.history.newest(found.well).began_at else None
+
+    def _spare(self, example: str) -> None:
+        if example in self.examples:
+            self.examples = tuple(one for one in self.examples if one != example)
 
     def open(self, finding: Finding) -> None:
         """Take note of a finding: its harm is told, and no reference is learned from it."""

@@ -110,6 +110,8 @@ class Version(Struct, array_like=True, gc=False):
     """The highest of versions that were forgotten before it began: it may be one of them that is back."""
     ended: tuple[Ended, ...] = ()
     """What was open of its errors when it ended last."""
+    forgotten_until: float = -inf
+    """Event time of the newest prediction of versions forgotten before it began; it may be one of them."""
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""
@@ -150,6 +152,13 @@ class Version(Struct, array_like=True, gc=False):
         for guard in (*guards, *(one.guard for one in self.aspects.all())):
             guard.aim(self.arl)
             guard.is_seasoned = is_seasoned
+
+    def unlabel(self) -> None:
+        """Take note, before its loss goes, that a label is taken back: mean and spread of delays stay."""
+        labels = self.series[ALL].outcomes
+        left = (labels - 1) / labels if labels > 0 else 0.0
+        self.delay_total_s *= left
+        self.delay_squares *= left
 
     def _lasted_s(self, outcome_at: float) -> float:
         """Return for how long there are labels up to this one, whichever of its two clocks is ahead."""

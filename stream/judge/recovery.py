@@ -47,7 +47,19 @@ class Recovery(Struct, array_like=True, gc=False):
     def take(self, loss: float) -> None:
         """Take one loss, in its own unit."""
         self.well += 1
-        self.gained += self.level - min(loss, self.most)
+        self._gain(self.level - min(loss, self.most))
+
+    def revise(self, was: float, now: float) -> None:
+        """Put a loss of the good stretch in the place of another: harm that it shows goes on until now."""
+        self._gain(min(was, self.most) - min(now, self.most))
+
+    def withdraw(self, loss: float) -> None:
+        """Take a loss out of the good stretch."""
+        self.well -= 1
+        self._gain(min(loss, self.most) - self.level)
+
+    def _gain(self, more: float) -> None:
+        self.gained += more
         if self.gained <= 0.0:
             self.ill, self.well, self.gained = self.ill + self.well, 0, 0.0
 

@@ -16,7 +16,7 @@ from stream.onset import nats
 from stream.references import read_references, write_references
 from stream.series import new_series
 from stream.settings import SettingsError
-from stream.version import Judgement
+from stream.version import Judgement, Version
 
 
 def fed(losses, arl=1e6):
@@ -111,6 +111,16 @@ def test_reference_of_a_file_in_an_older_state_stays_the_files():
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(guard), type=Guard)
     again.resume()
     assert not again.learning
+
+
+def test_reference_that_was_put_off_for_good_is_learned_further_once_no_finding_is_open():
+    rng = np.random.default_rng(2)
+    guard, _ = fed([*(rng.random(4_000) < 0.1), *(rng.random(1_000) < 0.4)])
+    assert (guard.known, guard.learning) == (4_000, False)
+    series = new_series("classification", 1e-4)
+    series.guard = guard
+    Version("classification", {"all": series}).heed_findings()
+    assert (guard.known, guard.learning, guard.due) == (4_000, True, 8_000)
 
 
 def test_harm_does_not_become_the_reference():
