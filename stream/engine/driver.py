@@ -23,6 +23,7 @@ from stream.engine.batch import Batch
 from stream.engine.fetching import ConsumerThread
 from stream.engine.keeper import Keeper
 from stream.engine.partition import Record
+from stream.engine.restore import InputGone
 from stream.engine.takeover import Takeover
 
 GROUP_S = 5.0
@@ -93,6 +94,9 @@ class Consumer(stock.Consumer):
         """Yield one message per partition and fetch."""
         epoch = self._keeper.epoch
         records, active = await self._wait_next_records(timeout)
+        if self._fetching.gone:
+            await self.crash(InputGone(self._fetching.gone, "Kafka did not have it, so it was deleted"))
+            return
         if not records or self.should_stop:
             return
         self._delivered |= {tp: batch[-1].offset + 1 for tp, batch in records.items() if batch}

@@ -20,6 +20,9 @@ ANSWER_MS = 90_000
 class ConsumerThread(stock.AIOKafkaConsumerThread):
     """The thread that fetches; reads only what was committed, so that aborted checkpoints stay unseen."""
 
+    gone: frozenset[str] = frozenset()
+    """Assigned topics that Kafka has not had at some time: what has such a name now may be another topic."""
+
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         # Faust ties this to its own exactly_once mode, which we don't use (research: it loses state).
@@ -28,7 +31,15 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         # Faust's own setting is also how long it waits for a restore
         consumer._request_timeout_ms = consumer._client._request_timeout_ms = ANSWER_MS
+        consumer._client.cluster.add_listener(self._look_for_topics)
         return consumer
+
+    def _look_for_topics(self, cluster: Any) -> None:
+        """Note what is missing in new metadata; aiokafka asks for them when a fetch finds no topic, too."""
+        assignment = self.generation()
+        if assignment is not None:
+            topics = {tp.topic for tp in assignment.tps}
+            self.gone |= topics - cluster.topics() - cluster.unauthorized_topics
 
     async def _fetch_records(self, consumer: Any, *what: Any, **how: Any) -> Any:
         if self.consumer.flow_active and consumer._fetcher is not None:

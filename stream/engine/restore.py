@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -75,6 +75,10 @@ class Restore:
 class InputGone(Exception):
     """An input topic is not there any more."""
 
+    def __init__(self, topics: Iterable[str], meaning: str) -> None:
+        again = "if it was made again under its name, see docs/operations.md"
+        super().__init__(f"{', '.join(sorted(topics))}: {meaning}; {again}")
+
 
 def refuse_fewer(inputs: Sequence[str], numbers: Sequence[int], assigned: Collection[TopicPartition]) -> None:
     """Refuse partitions that come without one of their inputs: nothing would be read of it until a rebalance.
@@ -84,10 +88,7 @@ def refuse_fewer(inputs: Sequence[str], numbers: Sequence[int], assigned: Collec
     """
     gone = [topic for topic in inputs if any(TopicPartition(topic, one) not in assigned for one in numbers)]
     if gone:
-        raise InputGone(
-            f"{', '.join(gone)}: the group was given the other inputs without it: Kafka did not have it then;"
-            " if it was made again under its name, see docs/operations.md"
-        )
+        raise InputGone(gone, "the group was given the other inputs without it: Kafka did not have it then")
 
 
 def refuse_shorter(offsets: Mapping[str, int], ends: Mapping[TopicPartition, int]) -> None:

@@ -1,9 +1,6 @@
 """A worker that has fallen behind while Kafka deletes what it has not read says how much it never saw."""
 
 import asyncio
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,19 +11,9 @@ from stream import topics
 from stream.demo.processes import Child, free_port
 from stream.wire import partition_for
 from tests.conftest import Kafka
-from tests.integration.one_model import MODEL, fold, send
+from tests.integration.one_model import MODEL, fold, paused, send
 
 FOLDED, SENT, LATER = 20, 50, 60
-
-
-@contextmanager
-def paused(child: Child) -> Iterator[None]:
-    """Have the process read nothing meanwhile, as one that has fallen behind."""
-    child.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        child.process.send_signal(signal.SIGCONT)
 
 
 def place(kafka: Kafka) -> TopicPartition:
