@@ -129,6 +129,8 @@ def _options(plan: Plan) -> dict[str, Any]:
         "broker_max_poll_interval": patience_s,
         "consumer_group_instance_id": plan.instance,
     }
+    # aiokafka would go on at the log's start without a word; the driver does, and says what is lost
+    connection["consumer_auto_offset_reset"] = "none"
     # Kafka gives a static member that starts again the assignment it had, and Faust wants its own address in there
     connection["canonical_url"] = URL("http://worker") / (plan.instance or uuid4().hex)
     web = {"web_host": plan.host, "web_bind": plan.host, "web_port": plan.port}

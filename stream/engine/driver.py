@@ -12,8 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import faust
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage, Message
 from mode import Service
@@ -21,14 +20,12 @@ from mode.utils.futures import notify
 
 from stream.engine.alignment import Place, ahead
 from stream.engine.batch import Batch
-from stream.engine.fetched import slim
+from stream.engine.fetching import ConsumerThread
 from stream.engine.keeper import Keeper
 from stream.engine.partition import Record
+from stream.engine.restore import InputGone
 from stream.engine.takeover import Takeover
 
-FETCH_WAIT_MS = 20
-ANSWER_MS = 90_000
-"""How long a broker may take to answer: more than the minute that a group's rebalance may take."""
 GROUP_S = 5.0
 """Between two looks whether this process is still in its group."""
 
@@ -55,72 +52,6 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
         return message.value
 
 
-class ConsumerThread(stock.AIOKafkaConsumerThread):
-    """The thread that fetches; reads only what was committed, so that aborted checkpoints stay unseen."""
-
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        # Faust ties this to its own exactly_once mode, which we don't use (research: it loses state).
-        consumer._isolation_level = "read_committed"
-        # a broker answers one fetch at a time: while it holds one for topics without news, the others wait
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        # Faust's own setting is also how long it waits for a restore
-        consumer._request_timeout_ms = consumer._client._request_timeout_ms = ANSWER_MS
-        return consumer
-
-    async def _fetch_records(self, consumer: Any, *what: Any, **how: Any) -> Any:
-        if self.consumer.flow_active and consumer._fetcher is not None:
-            slim(consumer._fetcher)
-        return await super()._fetch_records(consumer, *what, **how)
-
-    def reach(self, tp: TP) -> tuple[int, int]:
-        """Return from which offset is read next, and below which there is something; 0 while not known.
-
-        Commit markers of transactions take offsets too, so what follows the newest record is not the end. An open
-        transaction hides what comes after its first record.
-        """
-        assignment = self.generation()
-        if assignment is None or tp not in assignment.tps:
-            return 0, 0
-        state = assignment.state_value(tp)
-        stable = state.lso
-        return state._position or 0, (state.highwater if stable is None or stable < 0 else stable) or 0
-
-    def generation(self) -> Any:
-        """Return aiokafka's assignment, a new object at each rebalance; ``None`` before the first."""
-        subscription = None if self._consumer is None else self._consumer._subscription.subscription
-        return None if subscription is None else subscription.assignment
-
-    async def seek_to(self, offsets: Mapping[TP, int]) -> Any:
-        """Read on from these offsets, and return the assignment that was sought on.
-
-        It is done in this thread: a fetch goes through what a seek throws away.
-        """
-        return await self.call_thread(self._seek_to, offsets)
-
-    async def _seek_to(self, offsets: Mapping[TP, int]) -> Any:
-        for tp, offset in offsets.items():
-            self._ensure_consumer().seek(tp, offset)
-        return self.generation()
-
-    async def check_group(self) -> None:
-        """Raise the ``KafkaError`` that keeps this process out of its group."""
-        await self.call_thread(self._check_group)
-
-    async def _check_group(self) -> None:
-        coordinator = None if self._consumer is None else self._consumer._coordinator
-        if coordinator is None:
-            return
-        try:
-            coordinator.check_errors()
-        except KafkaError as fault:
-            if not fault.retriable or coordinator._coordination_task.done():
-                raise
-
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Do nothing: Faust's check compares two different clocks; liveness is the engine's."""
-
-
 class Consumer(stock.Consumer):
     """Delivers batches; commits only what a checkpoint made durable."""
 
@@ -131,7 +62,7 @@ class Consumer(stock.Consumer):
         self._sought_on: Any = None
         """The assignment on which ``perform_seek`` sought; on a newer one a fetch may begin anywhere."""
         self._read_from: dict[TP, int] = {}
-        """The lowest offset that may come next: where it was sought, or after what was delivered last."""
+        """What the state wants next once all that was delivered is folded."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -163,6 +94,9 @@ class Consumer(stock.Consumer):
         """Yield one message per partition and fetch."""
         epoch = self._keeper.epoch
         records, active = await self._wait_next_records(timeout)
+        if self._fetching.gone:
+            await self.crash(InputGone(self._fetching.gone, "Kafka did not have it, so it was deleted"))
+            return
         if not records or self.should_stop:
             return
         self._delivered |= {tp: batch[-1].offset + 1 for tp, batch in records.items() if batch}
@@ -171,16 +105,9 @@ class Consumer(stock.Consumer):
                 await self._read_again(records)
                 return
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
-                if self._goes_back(tp, batch[0].offset):
-                    await self.crash(MadeAgain(tp, batch[0].offset, self._read_from[tp]))
-                    return
                 self._read_from[tp] = batch[-1].offset + 1
                 self._places[tp] = Place(batch[-1].timestamp, time.monotonic(), has_more=True)
                 yield tp, self._batch_message(tp, batch, epoch)
-
-    def _goes_back(self, tp: TP, offset: int) -> bool:
-        is_sought = self._fetching.generation() is self._sought_on
-        return is_sought and offset < self._read_from.get(tp, 0)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109
         """Fetch, but not from what is ahead of its siblings."""
@@ -191,7 +118,33 @@ class Consumer(stock.Consumer):
         places: dict[TP, Place] = {tp: self._place(tp) for tp in active}
         siblings: dict[TP, list[TP]] = {tp: by_number[tp.partition] for tp in active}
         leading: set[TP] = ahead(places, siblings, time.monotonic())
-        return await super()._getmany(active - leading, timeout)
+        try:
+            return await super()._getmany(active - leading, timeout)
+        except NoOffsetForPartitionError:  # it was assigned anew, and is not sought yet
+            return {}
+        except OffsetOutOfRangeError as fault:
+            (wanted,) = fault.args
+        for tp, position in wanted.items():
+            await self._find_start(tp, position)
+        return {}
+
+    async def _find_start(self, tp: TP, position: int) -> None:
+        """Go on where the log begins now, above what was read; end when it does not: it was made again."""
+        epoch, sought_on = self._keeper.epoch, self._sought_on
+        if self._fetching.generation() is not sought_on:
+            return
+        try:
+            first = (await self._fetching.earliest_offsets(tp))[tp]
+        except KafkaTimeoutError:  # the next fetch asks again
+            return
+        if self._keeper.epoch != epoch:
+            return
+        if first <= position:
+            await self.crash(MadeAgain(tp, first, position))
+            return
+        self._keeper.pass_over(tp, self._read_from[tp], first)
+        self._read_from[tp] = first
+        await self._fetching.seek_to({tp: first}, sought_on)
 
     def _place(self, tp: TP) -> Place:
         place = self._places.setdefault(tp, Place(float("-inf"), time.monotonic(), has_more=False))

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -14,8 +14,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream.engine.batch import Batch
-from stream.engine.cadence import Cadence
 from stream.engine.checkpoint import Checkpoint, reader
+from stream.engine.held import Held
 from stream.engine.liveness import Lag
 from stream.engine.partition import Partition, PartitionFactory
 from stream.engine.precedence import Precedence
@@ -26,18 +26,6 @@ from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import collect_all
 
 LOG = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Held:
-    """One partition in memory: its fold, its checkpoint, and the next offset of each input."""
-
-    fold: Partition
-    checkpoint: Checkpoint
-    offsets: dict[str, int] = field(default_factory=dict)
-    changed: bool = False
-    urgent: bool = False
-    cadence: Cadence = field(default_factory=Cadence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +76,22 @@ class Keeper:
             records = [record for record in records if record.offset >= start]
         if not records:
             return
-        if held.fold.apply(records):
+        is_urgent = held.fold.apply(records)
+        held.offsets[topic] = held.losses.behind(topic, records[-1].offset + 1)
+        if is_urgent or held.losses.passed:
             self._urge(held)
-        held.offsets[topic] = records[-1].offset + 1
         held.changed = True
         held.cadence.folded(len(records), held.fold.waiting_bytes)
         self.folded += len(records)
+
+    def pass_over(self, tp: Any, end: int, first: int) -> None:
+        """Go on at ``first`` once all below ``end`` is folded: Kafka has deleted what is between."""
+        held = self._held.get(tp.partition)
+        if held is not None:
+            held.losses.gap(tp, end, first)
+            held.offsets[tp.topic] = held.losses.behind(tp.topic, held.offsets[tp.topic])
+            if held.losses.passed:
+                self._urge(held)
 
     def is_full(self) -> bool:
         """Return whether a partition's next checkpoint is to be written before anything more is folded."""
@@ -156,6 +154,7 @@ class Keeper:
         held.changed = held.urgent = False
         held.cadence.begun()
         offsets = dict(held.offsets)
+        lost, held.losses.passed = held.losses.passed, {}
         try:
             flush = held.fold.freeze(offsets)
             await self._custody.probe(Step.FROZEN)
@@ -179,6 +178,7 @@ class Keeper:
         took_s = now - began
         held.cadence.written(now, took_s, written.states, len(self._held), self._custody.interval_s)
         self._telemetry.checkpointed(number, took_s, written.size)
+        self._telemetry.passed_over(lost)
         return {TopicPartition(topic, number): at for topic, at in offsets.items()}
 
     @staticmethod
@@ -239,7 +239,8 @@ class Keeper:
             await checkpoint.open()
             held = Held(custody.factory(number, self._urger(number)), checkpoint)
             opened.callback(held.fold.close)
-            held.offsets = await restore.into(number, held.fold, checkpoint)
+            held.offsets = await restore.into(number, held.fold, checkpoint, held.losses)
+            held.changed = bool(held.losses.passed)
             await self._settle(held)
             opened.pop_all()
         self._held[number] = held

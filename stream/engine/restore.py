@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.engine.checkpoint import Checkpoint, CheckpointError, read_range
+from stream.engine.losses import Losses
 from stream.engine.partition import Partition
 from stream.engine.slices import Slices
 from stream.engine.telemetry import EngineTelemetry
-
-LOG = structlog.get_logger()
 
 
 class Restore:
@@ -23,8 +21,12 @@ class Restore:
         self._inputs = inputs
         self._telemetry = telemetry
 
-    async def into(self, number: int, fold: Partition, checkpoint: Checkpoint) -> dict[str, int]:
+    async def into(
+        self, number: int, fold: Partition, checkpoint: Checkpoint, losses: Losses
+    ) -> dict[str, int]:
         """Restore and rebuild one fold; return the offset to go on from, for each input topic.
+
+        What Kafka deleted after the checkpoint and before it was read is told to ``losses``.
 
         Raises:
             CheckpointError: it can't be used, or an input ends before what it has read.
@@ -36,23 +38,14 @@ class Restore:
         starts = await self._starts(fold, tps, offsets)
         for tp in tps:
             await self._rebuild(fold, tp, max(starts[tp], earliest[tp]), offsets.get(tp.topic, 0))
-        self._tell_lost(offsets, earliest)
-        return {tp.topic: max(offsets.get(tp.topic, 0), earliest[tp]) for tp in tps}
+        self._telemetry.passed_over(dict.fromkeys(self._inputs, 0))
+        return {tp.topic: self._next(tp, offsets, earliest[tp], losses) for tp in tps}
 
-    def _tell_lost(self, offsets: Mapping[str, int], earliest: Mapping[TopicPartition, int]) -> None:
-        """Log and count what Kafka deleted after the checkpoint and before it was read: no figure will have it."""
-        for tp, first in earliest.items():
-            lost = max(first - offsets.get(tp.topic, first), 0)
-            self._telemetry.lost.labels(tp.topic).inc(lost)
-            if lost:
-                LOG.error(
-                    "records lost",
-                    topic=tp.topic,
-                    partition=tp.partition,
-                    records=lost,
-                    meaning="Kafka deleted them before they were folded; no figure has them",
-                    mend="a retention.ms of the topic above the longest time that nobody reads it",
-                )
+    @staticmethod
+    def _next(tp: TopicPartition, offsets: Mapping[str, int], first: int, losses: Losses) -> int:
+        end = offsets.get(tp.topic, first)  # of a topic that nobody has read nothing is lost
+        losses.gap(tp, end, first)
+        return losses.behind(tp.topic, end)
 
     async def _starts(
         self, fold: Partition, tps: Sequence[TopicPartition], offsets: Mapping[str, int]
@@ -82,6 +75,10 @@ class Restore:
 class InputGone(Exception):
     """An input topic is not there any more."""
 
+    def __init__(self, topics: Iterable[str], meaning: str) -> None:
+        again = "if it was made again under its name, see docs/operations.md"
+        super().__init__(f"{', '.join(sorted(topics))}: {meaning}; {again}")
+
 
 def refuse_fewer(inputs: Sequence[str], numbers: Sequence[int], assigned: Collection[TopicPartition]) -> None:
     """Refuse partitions that come without one of their inputs: nothing would be read of it until a rebalance.
@@ -91,10 +88,7 @@ def refuse_fewer(inputs: Sequence[str], numbers: Sequence[int], assigned: Collec
     """
     gone = [topic for topic in inputs if any(TopicPartition(topic, one) not in assigned for one in numbers)]
     if gone:
-        raise InputGone(
-            f"{', '.join(gone)}: the group was given the other inputs without it: Kafka did not have it then;"
-            " if it was made again under its name, see docs/operations.md"
-        )
+        raise InputGone(gone, "the group was given the other inputs without it: Kafka did not have it then")
 
 
 def refuse_shorter(offsets: Mapping[str, int], ends: Mapping[TopicPartition, int]) -> None:

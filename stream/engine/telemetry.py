@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -75,6 +75,11 @@ class EngineTelemetry:
         self.checkpoint_bytes.inc(size)
         self.checkpoint_size.labels(number).set(size)
         self.checkpoint_at.labels(number).set(time.time())
+
+    def passed_over(self, lost: Mapping[str, int]) -> None:
+        """Count what was lost, by topic; 0 shows a topic of which nothing was."""
+        for topic, records in lost.items():
+            self.lost.labels(topic).inc(records)
 
     def restored(self, number: int, took_s: float) -> None:
         """Note that a partition was taken over: a crash would repeat what comes from now on."""

@@ -1,7 +1,10 @@
 """Predictions of one model for a running worker."""
 
 import asyncio
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiokafka import AIOKafkaProducer
 
@@ -30,3 +33,13 @@ async def fold(kafka: Kafka, child: Child, numbers: range) -> None:
     while not await child.figure("tidewatch_events_total") >= numbers.stop:  # nan while nothing is served
         child.check()
         await asyncio.sleep(0.1)
+
+
+@contextmanager
+def paused(child: Child) -> Iterator[None]:
+    """Have the process read nothing meanwhile, as one that has fallen behind."""
+    child.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        child.process.send_signal(signal.SIGCONT)

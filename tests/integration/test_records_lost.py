@@ -40,9 +40,10 @@ async def away(kafka: Kafka, folder: Path) -> tuple[float, float, str]:
     second = Child("worker", kafka.environment(worker=own), folder, own["port"])
     try:
         await second.ready()
-        while not await second.figure("tidewatch_events_total") >= SENT - DELETED:
-            second.check()
-            await asyncio.sleep(0.1)
+        for name, least in (("events", SENT - DELETED), ("records_lost", 1)):
+            while not await second.figure(f"tidewatch_{name}_total") >= least:
+                second.check()
+                await asyncio.sleep(0.1)
         lost = await second.figure("tidewatch_records_lost_total")
         return lost, await second.figure("tidewatch_events_total"), second.log.read_text()
     finally:

@@ -9,7 +9,8 @@ from stream.engine.app import _feed
 from stream.engine.batch import Batch
 from stream.engine.cadence import FULL, MOST_BYTES
 from stream.engine.checkpoint import Written
-from stream.engine.keeper import Custody, Held, Keeper
+from stream.engine.held import Held
+from stream.engine.keeper import Custody, Keeper
 from stream.engine.liveness import STALL_S, Liveness
 from stream.engine.partition import Flush
 from stream.engine.probe import nothing

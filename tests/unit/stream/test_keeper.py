@@ -10,11 +10,13 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from stream.engine.batch import PART, Batch
 from stream.engine.cadence import IDLE_S
 from stream.engine.checkpoint import CheckpointError, Written, offsets_of
-from stream.engine.keeper import Custody, Held, Keeper
+from stream.engine.held import Held
+from stream.engine.keeper import Custody, Keeper
 from stream.engine.partition import Flush
 from stream.engine.probe import nothing
 from stream.engine.telemetry import EngineTelemetry
@@ -62,6 +64,11 @@ def keeper_of_nothing():
         options={}, group="g", inputs=("i",), checkpoints="c", factory=None, interval_s=1.0, probe=nothing
     )
     return Keeper(custody, EngineTelemetry(CollectorRegistry()))
+
+
+def lost(keeper):
+    """Return how many records of the input are counted as lost."""
+    return keeper._telemetry.lost.labels("i")._value.get()
 
 
 def test_what_becomes_urgent_is_written_before_the_others_that_are_due():
@@ -299,3 +306,75 @@ def test_a_partition_that_can_not_be_taken_leaves_nothing_open(where, told, monk
 def test_a_marker_that_can_not_be_read_names_its_partition(marker):
     with pytest.raises(CheckpointError, match=r"partition=3.*(schema 9|can't be read)"):
         offsets_of(marker, TopicPartition("checkpoints", 3))
+
+
+def test_what_kafka_deleted_is_passed_when_the_fold_comes_to_it_and_counted_when_that_is_durable():
+    async def fall_behind():
+        keeper, fold = keeper_of_nothing(), Fold()
+        checkpoint, writes = Checkpoint(fold), []
+
+        async def write(flush, offsets):
+            writes.append((offsets["i"], lost(keeper)))
+            keeper.apply(
+                Batch([Rec(9), Rec(10), Rec(11)], keeper.epoch)
+            )  # only at the first time they are new
+            return Written(0, 0)
+
+        checkpoint.write = write
+        keeper._held[0] = Held(fold, checkpoint, {"i": 5})
+        keeper.pass_over(Rec(0), 7, 9)  # 5 and 6 are fetched and wait
+        keeper.pass_over(Rec(0), 12, 20)  # so do 9 to 11, when more is deleted
+        keeper.apply(Batch([Rec(5)], keeper.epoch))
+        before = keeper.next_offset(Rec(0))
+        keeper.apply(Batch([Rec(6)], keeper.epoch))
+        return before, keeper.next_offset(Rec(0)), await keeper.checkpoint_due(), writes, lost(keeper)
+
+    before, behind, durable, writes, counted = asyncio.run(fall_behind())
+    assert (before, behind) == (6, 9)
+    assert writes == [(9, 0), (20, 2)]
+    assert (durable, counted) == ({TopicPartition("i", 0): 20}, 10)
+
+
+def test_what_was_lost_behind_the_last_record_is_passed_though_nothing_comes():
+    async def fall_behind():
+        keeper, fold = keeper_of_nothing(), Slow()
+        fold.go_on.set()
+        keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 5})
+        with capture_logs() as told:
+            keeper.pass_over(Rec(0), 5, 8)
+        assert [(one["topic"], one["partition"], one["records"]) for one in told] == [("i", 0, 3)]
+        return await keeper.checkpoint_due(), lost(keeper)
+
+    assert asyncio.run(fall_behind()) == ({TopicPartition("i", 0): 8}, 3)
+
+
+def test_what_was_lost_to_one_that_is_fenced_is_left_to_its_successor_to_count():
+    async def fall_behind():
+        keeper, fold = keeper_of_nothing(), Slow()
+        keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 5})
+        keeper.pass_over(Rec(0), 5, 8)
+        return await keeper.checkpoint(), lost(keeper)
+
+    assert asyncio.run(fall_behind()) == ({}, 0)
+
+
+def test_what_was_lost_before_a_restore_is_counted_by_the_next_checkpoint(monkeypatch):
+    async def into(number, fold, checkpoint, losses):
+        losses.gap(Rec(0), 3, 5)
+        return {"i": losses.behind("i", 3)}
+
+    async def opened():
+        return None
+
+    async def take():
+        keeper, fold = keeper_of_nothing(), Slow()
+        fold.go_on.set()
+        checkpoint = Checkpoint(fold)
+        checkpoint.open = opened
+        monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
+        keeper._custody = replace(keeper._custody, factory=lambda *_: fold)
+        await keeper._take(0, SimpleNamespace(into=into))
+        before = lost(keeper)
+        return before, await keeper.checkpoint_due(), lost(keeper)
+
+    assert asyncio.run(take()) == (0, {TopicPartition("i", 0): 5}, 2)

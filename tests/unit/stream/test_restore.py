@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from stream.engine.checkpoint import CheckpointError
+from stream.engine.losses import Losses
 from stream.engine.restore import InputGone, Restore, refuse_fewer, refuse_shorter
 from stream.engine.telemetry import EngineTelemetry
 
@@ -35,15 +36,18 @@ class New:
         return None
 
 
-def test_records_that_were_deleted_before_they_were_folded_are_told_and_counted_by_topic():
-    registry = CollectorRegistry()
+def test_records_that_were_deleted_before_they_were_folded_are_told_by_topic_and_left_to_be_counted():
+    registry, losses = CollectorRegistry(), Losses()
     restore = Restore(Log(), ["behind", "kept", "new"], EngineTelemetry(registry))
     with capture_logs() as told:
-        offsets = asyncio.run(restore.into(1, New(), Log()))
+        offsets = asyncio.run(restore.into(1, New(), Log(), losses))
     assert offsets == {"behind": 5, "kept": 7, "new": 5}
     assert [(one["topic"], one["partition"], one["records"]) for one in told] == [("behind", 1, 2)]
-    assert registry.get_sample_value("tidewatch_records_lost_total", {"topic": "behind"}) == 2
-    assert registry.get_sample_value("tidewatch_records_lost_total", {"topic": "new"}) == 0
+    assert losses.passed == {"behind": 2}
+    assert [
+        registry.get_sample_value("tidewatch_records_lost_total", {"topic": topic})
+        for topic in ("behind", "kept", "new")
+    ] == [0, 0, 0]
 
 
 def test_a_topic_that_ends_before_what_was_read_is_refused_by_name():

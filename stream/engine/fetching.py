@@ -1,0 +1,97 @@
+"""Shell. The thread in which aiokafka fetches, and what is asked of it there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP
+
+from stream.engine.fetched import slim
+
+FETCH_WAIT_MS = 20
+ANSWER_MS = 90_000
+"""How long a broker may take to answer: more than the minute that a group's rebalance may take."""
+
+
+class ConsumerThread(stock.AIOKafkaConsumerThread):
+    """The thread that fetches; reads only what was committed, so that aborted checkpoints stay unseen."""
+
+    gone: frozenset[str] = frozenset()
+    """Assigned topics that Kafka has not had at some time: what has such a name now may be another topic."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust ties this to its own exactly_once mode, which we don't use (research: it loses state).
+        consumer._isolation_level = "read_committed"
+        # a broker answers one fetch at a time: while it holds one for topics without news, the others wait
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        # Faust's own setting is also how long it waits for a restore
+        consumer._request_timeout_ms = consumer._client._request_timeout_ms = ANSWER_MS
+        consumer._client.cluster.add_listener(self._look_for_topics)
+        return consumer
+
+    def _look_for_topics(self, cluster: Any) -> None:
+        """Note what is missing in new metadata; aiokafka asks for them when a fetch finds no topic, too."""
+        assignment = self.generation()
+        if assignment is not None:
+            topics = {tp.topic for tp in assignment.tps}
+            self.gone |= topics - cluster.topics() - cluster.unauthorized_topics
+
+    async def _fetch_records(self, consumer: Any, *what: Any, **how: Any) -> Any:
+        if self.consumer.flow_active and consumer._fetcher is not None:
+            slim(consumer._fetcher)
+        return await super()._fetch_records(consumer, *what, **how)
+
+    def reach(self, tp: TP) -> tuple[int, int]:
+        """Return from which offset is read next, and below which there is something; 0 while not known.
+
+        Commit markers of transactions take offsets too, so what follows the newest record is not the end. An open
+        transaction hides what comes after its first record.
+        """
+        assignment = self.generation()
+        if assignment is None or tp not in assignment.tps:
+            return 0, 0
+        state = assignment.state_value(tp)
+        stable = state.lso
+        return state._position or 0, (state.highwater if stable is None or stable < 0 else stable) or 0
+
+    def generation(self) -> Any:
+        """Return aiokafka's assignment, a new object at each rebalance; ``None`` before the first."""
+        subscription = None if self._consumer is None else self._consumer._subscription.subscription
+        return None if subscription is None else subscription.assignment
+
+    async def seek_to(self, offsets: Mapping[TP, int], only_on: Any = None) -> Any:
+        """Read on from these offsets, and return the assignment that was sought on.
+
+        It is done in this thread: a fetch goes through what a seek throws away. On another assignment than
+        ``only_on`` nothing is sought.
+        """
+        return await self.call_thread(self._seek_to, offsets, only_on)
+
+    async def _seek_to(self, offsets: Mapping[TP, int], only_on: Any) -> Any:
+        assignment = self.generation()
+        if only_on is None or assignment is only_on:
+            for tp, offset in offsets.items():
+                self._ensure_consumer().seek(tp, offset)
+        return assignment
+
+    async def check_group(self) -> None:
+        """Raise the ``KafkaError`` that keeps this process out of its group."""
+        await self.call_thread(self._check_group)
+
+    async def _check_group(self) -> None:
+        coordinator = None if self._consumer is None else self._consumer._coordinator
+        if coordinator is None:
+            return
+        try:
+            coordinator.check_errors()
+        except KafkaError as fault:
+            if not fault.retriable or coordinator._coordination_task.done():
+                raise
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: Faust's check compares two different clocks; liveness is the engine's."""
