@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -14,13 +13,14 @@ from alerts.command import Command, obey
 from alerts.digest import bundled
 from alerts.incident import Incident, Notification
 from alerts.onlooker import Onlooker
-from alerts.outbox import Due, Leaving, parts
+from alerts.outbox import Due, Leaving, last_told, parts
 from alerts.owners import Owners
 from alerts.reason import Decision, Reason
 from alerts.silences import Wish
 from alerts.telling import ripe_at, ripen
 from alerts.timers import Timers
 from alerts.triage import triage
+from alerts.unreadable import Unreadable
 from alerts.worsening import worsen
 from stream.engine.partition import Flush, Output, Record
 from stream.events import Errors, Finding, Rollout, Told
@@ -28,13 +28,6 @@ from stream.events import Errors, Finding, Rollout, Told
 RESOLVED_BUDGET = 1_000
 """How many resolved incidents are remembered, to know a repeated finding again."""
 Ending = Callable[[Incident, Notification], Incident]
-
-
-class Unreadable(NamedTuple):
-    """A record that is no finding: why, and what goes to the dead letters."""
-
-    reason: str
-    letter: Output
 
 
 class IncidentBook:
@@ -65,13 +58,17 @@ class IncidentBook:
         self._letters: list[Output] = []
         self.waiting_bytes = 0
         self._timers = Timers()
-        self.is_live = False
-        self.closed = False
+        self._is_ours = self._is_caught_up = self.closed = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether time may pass and things may leave: it is ours, and all that the log had is folded."""
+        return self._is_ours and self._is_caught_up and not self.closed
 
     # The engine's side.
 
     def restore(self, key: bytes, value: bytes) -> None:
-        """Take back one incident or change; what is due leaves after the first ``committed``.
+        """Take back one incident or change; what is due leaves once the book is live.
 
         Raises:
             StateError: it was written by a version with another schema, or is damaged.
@@ -107,19 +104,24 @@ class IncidentBook:
 
     def committed(self) -> Iterable[None]:
         """Let go what is durable now; there is nothing left to do."""
-        self.is_live = not self.closed
+        self._is_ours = True
         self._archive.commit()
         self._announce()
         return ()
 
+    def caught_up(self) -> None:
+        """Let time pass: an acknowledgement or a close that lay in the log is folded now."""
+        self._is_caught_up = True
+        self._announce()
+
     def suspend(self) -> None:
-        """Let nothing leave until the next ``committed``, and ask for it: another pager may have the findings."""
-        self.is_live = False
-        self._urge()
+        """Let nothing leave until it is ours for sure and has caught up: others may have the findings now."""
+        self._is_caught_up = False
+        self.doubt()
 
     def close(self) -> None:
         """Hand out nothing from here on: another pager has the findings now."""
-        self.closed, self.is_live = True, False
+        self.closed = True
         self._archive.outbox.clear()
         self._announce()
 
@@ -131,6 +133,11 @@ class IncidentBook:
             self._urge()
 
     # The delivery's side.
+
+    def doubt(self) -> None:
+        """Let nothing leave until the next ``committed``, and ask for it: another pager may have the findings."""
+        self._is_ours = False
+        self._urge()
 
     def due(self, receiver: str) -> Iterator[Leaving]:
         """Yield what may leave in this lane, oldest first."""
@@ -179,12 +186,7 @@ class IncidentBook:
 
         Each as it is when it is asked for. What is over, and the receiver is still to hear so, is left out.
         """
-        for name in [incident.id for incident in self._ledger]:
-            incident = self._ledger.get(name)
-            if incident is None or (incident.state == "resolved" and incident.changed_at < resolved_since):
-                continue
-            if (last := incident.heard_last(receiver)) is not None:
-                yield Due(incident, last)
+        return last_told(self._ledger, receiver, resolved_since)
 
     # The readers' side.
 

@@ -103,7 +103,7 @@ class Delivery:
             log.warning(
                 "stood still: asks Kafka whether it is still the active pager", seconds=round(stood_s, 1)
             )
-            book.suspend()
+            book.doubt()
 
     async def _serve(self, name: str) -> None:
         while True:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from alerts.book import Unreadable
 from alerts.change import DueChange
 from alerts.command import Command
 from alerts.outbox import Due
 from alerts.silences import Wish
+from alerts.unreadable import Unreadable
 from stream.dead_letter import dead_letter
 from stream.engine.partition import Output, Record
 from stream.events import Told

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from alerts.change import DueChange
 from alerts.incident import Incident, Notification, sendable
+from alerts.ledger import Ledger
 
 
 class Due(NamedTuple):
@@ -62,6 +63,16 @@ Leaving = Due | Digest | DueChange
 def parts(leaving: Leaving) -> tuple[Due | DueChange, ...]:
     """Return the single notifications that leave with it."""
     return leaving.dues if isinstance(leaving, Digest) else (leaving,)
+
+
+def last_told(incidents: Ledger, receiver: str, resolved_since: float) -> Iterator[Due]:
+    """Yield what this receiver was told last of every incident, each as it is when it is asked for."""
+    for name in [incident.id for incident in incidents]:
+        incident = incidents.get(name)
+        if incident is None or (incident.state == "resolved" and incident.changed_at < resolved_since):
+            continue
+        if (last := incident.heard_last(receiver)) is not None:
+            yield Due(incident, last)
 
 
 class Outbox:

@@ -38,9 +38,8 @@ class InputFold:
     def __init__(self, number: int, rules: Rules, watch: Onlooker, store: Store) -> None:
         self.number = number
         self.monitors: dict[str, Monitor] = {}
-        self._store, self._rules = store, rules
+        self._store, self._rules, self._watch = store, rules, watch
         self.join = self._open_join()
-        self._watch = watch
         self._dirty, self._unsaved = set[str](), set[str]()
         self._saved: dict[str, bytes] = {}
         self._frozen: tuple[Changes, Mapping[str, int]] | None = None
@@ -249,10 +248,9 @@ class InputFold:
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return outputs, and the state as it is now: what changes while it is being written is saved first."""
-        outputs = self._outputs.take()
+        outputs, join = self._outputs.take(), self.join
         self._unsaved, self._dirty, self._saved = self._dirty, set(), {}
-        self._frozen = self.join.set_apart(), dict(offsets)
-        join = self.join
+        self._frozen = join.set_apart(), dict(offsets)
         return Flush(outputs, self._records(self._clock.saved(join.predicted_until, join.known_until)))
 
     def _records(self, clocks: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -280,10 +278,12 @@ class InputFold:
 
     def spill(self) -> Sequence[Output]:
         """Put the join on disk without a checkpoint, for a replay that none will follow; return the outputs."""
-        outputs = self._outputs.take()
         self._write(self.join.freeze(), {})
         self._dirty.clear()
-        return outputs
+        return self._outputs.take()
+
+    def caught_up(self) -> None:
+        """Do nothing: its time is that of the events."""
 
     def suspend(self) -> None:
         """Do nothing: what it shows leaves with a checkpoint, and a former owner can write none."""

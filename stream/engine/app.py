@@ -19,8 +19,9 @@ from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from stream.engine.connection import client_options, ssl_context
+from stream.engine.custody import Custody
 from stream.engine.driver import BatchSchema, Consumer, Transport
-from stream.engine.keeper import Custody, Keeper
+from stream.engine.keeper import Keeper
 from stream.engine.liveness import Liveness
 from stream.engine.logs import library_logs, log_as_json
 from stream.engine.pace import Pace, Sight, Verdict, advice
@@ -198,7 +199,13 @@ def _tick(app: EngineApp, fenced_s: float) -> None:
                 return
             await asyncio.sleep(URGENT_PAUSE_S)
 
+    async def catch_up() -> None:
+        while not app.should_stop:
+            await keeper.catch_up(cast(Consumer, app.consumer).fetching.fetched)
+            await asyncio.sleep(TICK_S)
+
     app.task(checkpoint_when_due)
+    app.task(catch_up)
 
 
 def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:

@@ -73,13 +73,14 @@ class Consumer(stock.Consumer):
         while not self.should_stop:
             await self.sleep(GROUP_S)
             try:
-                await self._fetching.check_group()
+                await self.fetching.check_group()
             except KafkaError as fault:
                 await self.crash(fault)
                 return
 
     @property
-    def _fetching(self) -> ConsumerThread:
+    def fetching(self) -> ConsumerThread:
+        """Return the thread that fetches."""
         return cast(ConsumerThread, self._thread)
 
     @property
@@ -94,8 +95,8 @@ class Consumer(stock.Consumer):
         """Yield one message per partition and fetch."""
         epoch = self._keeper.epoch
         records, active = await self._wait_next_records(timeout)
-        if self._fetching.gone:
-            await self.crash(InputGone(self._fetching.gone, "Kafka did not have it, so it was deleted"))
+        if self.fetching.gone:
+            await self.crash(InputGone(self.fetching.gone, "Kafka did not have it, so it was deleted"))
             return
         if not records or self.should_stop:
             return
@@ -131,10 +132,10 @@ class Consumer(stock.Consumer):
     async def _find_start(self, tp: TP, position: int) -> None:
         """Go on where the log begins now, above what was read; end when it does not: it was made again."""
         epoch, sought_on = self._keeper.epoch, self._sought_on
-        if self._fetching.generation() is not sought_on:
+        if self.fetching.generation() is not sought_on:
             return
         try:
-            first = (await self._fetching.earliest_offsets(tp))[tp]
+            first = (await self.fetching.earliest_offsets(tp))[tp]
         except KafkaTimeoutError:  # the next fetch asks again
             return
         if self._keeper.epoch != epoch:
@@ -144,16 +145,16 @@ class Consumer(stock.Consumer):
             return
         self._keeper.pass_over(tp, self._read_from[tp], first)
         self._read_from[tp] = first
-        await self._fetching.seek_to({tp: first}, sought_on)
+        await self.fetching.seek_to({tp: first}, sought_on)
 
     def _place(self, tp: TP) -> Place:
         place = self._places.setdefault(tp, Place(float("-inf"), time.monotonic(), has_more=False))
-        position, end = self._fetching.reach(tp)
+        position, end = self.fetching.reach(tp)
         return place._replace(has_more=position < end)
 
     def end(self, tp: TP) -> int | None:
         """Return below which offset records wait, or were folded, as the last fetch told; ``None``: not known."""
-        position, end = self._fetching.reach(tp)
+        position, end = self.fetching.reach(tp)
         return end if position < end else self._delivered.get(tp)
 
     async def _read_again(self, places: Iterable[TP]) -> None:
@@ -187,7 +188,7 @@ class Consumer(stock.Consumer):
         """Restore the state of what was assigned, and read on from there: flow resumes right after this."""
         async with self._takeover.limited():
             offsets = await self._keeper.restore(self.assignment())
-            sought_on = await self._fetching.seek_to(offsets)
+            sought_on = await self.fetching.seek_to(offsets)
         for tp, offset in offsets.items():
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset

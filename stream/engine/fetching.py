@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
+from stream.engine.backlog import Reach
 from stream.engine.fetched import slim
 
 FETCH_WAIT_MS = 20
@@ -22,6 +23,10 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
 
     gone: frozenset[str] = frozenset()
     """Assigned topics that Kafka has not had at some time: what has such a name now may be another topic."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._handed: dict[TP, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -44,7 +49,22 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
     async def _fetch_records(self, consumer: Any, *what: Any, **how: Any) -> Any:
         if self.consumer.flow_active and consumer._fetcher is not None:
             slim(consumer._fetcher)
-        return await super()._fetch_records(consumer, *what, **how)
+        records = await super()._fetch_records(consumer, *what, **how)
+        self._handed |= {tp: batch[-1].offset + 1 for tp, batch in records.items() if batch}
+        return records
+
+    async def fetched(self) -> Mapping[TP, Reach]:
+        """Return how far each assigned input was fetched.
+
+        It is looked in this thread: from another one a position may be seen before what was fetched until there.
+        """
+        reaches: Mapping[TP, Reach] = await self.call_thread(self._fetched)
+        return reaches
+
+    async def _fetched(self) -> Mapping[TP, Reach]:
+        assignment = self.generation()
+        tps = () if assignment is None else assignment.tps
+        return {tp: Reach(*self.reach(tp), self._handed.get(tp, 0)) for tp in tps}
 
     def reach(self, tp: TP) -> tuple[int, int]:
         """Return from which offset is read next, and below which there is something; 0 while not known.

@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from stream.engine.backlog import Reach
 from stream.engine.batch import Batch
 from stream.engine.checkpoint import Checkpoint, reader
-from stream.engine.held import Held
+from stream.engine.custody import Custody
+from stream.engine.held import Held, look_ahead
 from stream.engine.liveness import Lag
-from stream.engine.partition import Partition, PartitionFactory
+from stream.engine.partition import Partition
 from stream.engine.precedence import Precedence
-from stream.engine.probe import Probe, Step
+from stream.engine.probe import Step
 from stream.engine.restore import Restore, refuse_fewer
 from stream.engine.slices import Slices
 from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import collect_all
 
 LOG = structlog.get_logger()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Custody:
-    """What a keeper needs to know; ``inputs`` have the same partition count as ``checkpoints``."""
-
-    options: Mapping[str, Any]
-    group: str
-    inputs: tuple[str, ...]
-    checkpoints: str
-    factory: PartitionFactory
-    interval_s: float
-    probe: Probe
 
 
 class Keeper:
@@ -214,6 +202,7 @@ class Keeper:
                 if not await self._unpark(number):
                     await self._take(number, Restore(consumer, inputs, self._telemetry))
             self.fenced_at = None
+            await look_ahead(consumer, inputs, self._held)
         await self.close_parked()
         self._telemetry.partitions.set(len(numbers))
         collect_all()
@@ -245,6 +234,19 @@ class Keeper:
             opened.pop_all()
         self._held[number] = held
         self._telemetry.restored(number, time.monotonic() - began)
+
+    async def catch_up(self, fetched: Callable[[], Awaitable[Mapping[Any, Reach]]]) -> None:
+        """Tell each fold, once, when it has folded what its inputs had at the takeover.
+
+        ``fetched`` tells how far they were fetched; it is asked only while a fold is behind.
+        """
+        epoch = self.epoch
+        if self.restoring or all(held.backlog is None for held in self._held.values()):
+            return
+        reaches = await fetched()
+        for number, held in self._held.items() if self.epoch == epoch else ():
+            mine = {tp.topic: reach for tp, reach in reaches.items() if tp.partition == number}
+            held.catch_up(mine, time.monotonic())
 
     async def _unpark(self, number: int) -> bool:
         """Go on with the state of a partition that came back, if nobody owned it since: a commit proves that."""

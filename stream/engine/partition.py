@@ -123,6 +123,13 @@ class Partition(Protocol):
         """
         ...
 
+    def caught_up(self) -> None:
+        """Learn, once after each takeover or ``suspend``, that what the inputs had then is folded.
+
+        It need not be durable yet. What an open transaction hid at that time is not waited for.
+        """
+        ...
+
     def suspend(self) -> None:
         """Learn that another process may own the partition by now: show nothing until the next ``committed``."""
         ...

@@ -140,9 +140,10 @@ class Seen:
         self.announced += 1
 
 
-def new_book(
+def fresh_book(
     seen: Seen | None = None, announce: Callable[[], None] | None = None, **options: Any
 ) -> IncidentBook:
+    """Return a book as the engine opens it: it has folded nothing of what its log may hold."""
     seen = seen or Seen()
     return IncidentBook(
         options.pop("owners", OWNERS),
@@ -152,6 +153,17 @@ def new_book(
         watch=seen,
         **options,
     )
+
+
+def new_book(
+    seen: Seen | None = None, announce: Callable[[], None] | None = None, **options: Any
+) -> IncidentBook:
+    """Return a book that has caught up with its log; it is live after ``committed``."""
+    seen = seen or Seen()
+    book = fresh_book(seen, announce, **options)
+    book.caught_up()
+    seen.announced = 0
+    return book
 
 
 class Got(NamedTuple):

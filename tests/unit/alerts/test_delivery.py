@@ -283,7 +283,7 @@ def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
     run(lambda: Pager(hook, pagerduty), story)
 
 
-def test_suspended_book_sends_nothing_more_until_a_commit_proves_that_it_is_still_ours(
+def test_doubted_book_sends_nothing_more_until_a_commit_proves_that_it_is_still_ours(
     hook: HookServer, pagerduty: HookServer
 ) -> None:
     hook.answer = lambda got: (503, {})
@@ -292,7 +292,7 @@ def test_suspended_book_sends_nothing_more_until_a_commit_proves_that_it_is_stil
         pager.fold(finding("a"))
         await until(lambda: len(hook.got) >= 1)
         pager.is_fenced = True
-        pager.book.suspend()
+        pager.book.doubt()
         await stays(lambda: len(hook.got))
         pager.is_fenced = False
         pager.commit()
@@ -315,7 +315,7 @@ def test_pager_that_stood_still_asks_for_a_commit_before_it_says_anything(
         await stays(lambda: len(hook.got))
         pager.is_fenced = False
         before, commits = len(hook.got), pager.commits
-        pager.book.suspend()
+        pager.book.doubt()
         await until(lambda: len(hook.got) > before)
         assert pager.commits > commits
 
@@ -330,7 +330,7 @@ async def stays(count: Callable[[], int]) -> None:
     assert count() == before
 
 
-def test_acceptance_that_arrives_while_the_book_is_suspended_is_recorded(
+def test_acceptance_that_arrives_while_the_book_is_doubted_is_recorded(
     hook: HookServer, pagerduty: HookServer
 ) -> None:
     hook.before_answer = lambda: time.sleep(0.2)
@@ -339,7 +339,7 @@ def test_acceptance_that_arrives_while_the_book_is_suspended_is_recorded(
         pager.fold(finding("a"))
         await asyncio.sleep(0.1)
         pager.is_fenced = True
-        pager.book.suspend()
+        pager.book.doubt()
         await until(lambda: len(hook.got) == 1)
         await asyncio.sleep(0.1)
         pager.is_fenced = False
