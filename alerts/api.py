@@ -91,25 +91,21 @@ class Api:
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        peer, now = request.remote or "", time.monotonic()
-        if self._failures.is_shut(peer, now):
-            response: web.StreamResponse = failed(429, "too many failures; wait a minute")
-        else:
-            try:
-                response = await handler(request)
-            except web.HTTPException as fault:
-                response = failed(fault.status, fault.reason)
-                if "Allow" in fault.headers:
-                    response.headers["Allow"] = fault.headers["Allow"]
-            except NotWritten:
-                response = failed(503, "Kafka doesn't take it; try again")
-            except Exception:
-                log.exception("request failed")
-                response = failed(500, "a fault of the pager; its log says more")
-            if response.status in (401, 403):
-                self._failures.note(peer, now)
+        response = await _answer(request, handler)
+        if response.status in (401, 403):  # all who come through a proxy have one address: the others go in
+            response = self._turned_away(request.remote or "", response)
         response.headers.update(HEADERS)
         return response
+
+    def _turned_away(self, peer: str, response: web.StreamResponse) -> web.StreamResponse:
+        """Count a wrong token or pass; return the answer to it, which says no more when there were too many."""
+        now = time.monotonic()
+        if not self._failures.is_shut(peer, now):
+            self._failures.note(peer, now)
+            return response
+        slower = failed(429, "a wrong token or link, and too many of those from this address; wait a minute")
+        slower.headers["Retry-After"] = f"{self._failures.window_s:.0f}"
+        return slower
 
     async def openapi(self, _request: web.Request) -> web.Response:
         """Return the OpenAPI document."""
@@ -213,6 +209,22 @@ class Api:
     def _await_whole(self) -> None:
         if not self._incidents.is_whole:
             raise web.HTTPServiceUnavailable(reason="still reading the incidents; try again")
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Return the handler's answer, or one that says what is wrong."""
+    try:
+        return await handler(request)
+    except web.HTTPException as fault:
+        response = failed(fault.status, fault.reason)
+        if "Allow" in fault.headers:
+            response.headers["Allow"] = fault.headers["Allow"]
+        return response
+    except NotWritten:
+        return failed(503, "Kafka doesn't take it; try again")
+    except Exception:
+        log.exception("request failed")
+        return failed(500, "a fault of the pager; its log says more")
 
 
 def _done(command: Command) -> Callable[[Incident], bool]:

@@ -24,7 +24,7 @@ FAULTS = {
     "401": "No token, or a wrong one",
     "404": "No such one for this token",
     "413": "The body has more than 16 KiB",
-    "429": "Too many failures from this address",
+    "429": "No token, or a wrong one, after too many of those from this address",
     "503": "The incidents are still being read, or Kafka takes no command",
 }
 BODIED = ("413",)

@@ -103,13 +103,35 @@ def test_without_a_token_nothing_is_told(token: str | None) -> None:
     visit(story, INCIDENT)
 
 
-def test_ten_failures_shut_the_door_for_a_minute() -> None:
+def test_ten_failures_of_an_address_slow_what_is_wrong_and_keep_out_nobody_who_is_right() -> None:
+    path = f"/incidents/{INCIDENT.id}"
+
     async def story(visit: Visit) -> None:
         for _ in range(10):
             assert (await visit.get("/api/incidents", "wrong")).status == 401
-        assert (await visit.get("/api/incidents", ADMIN)).status == 429
+        for wrong in ("/api/incidents", f"{path}?pass=1.x"):
+            slowed = await visit.get(wrong, "wrong" if "api" in wrong else None)
+            assert (slowed.status, slowed.headers["Retry-After"]) == (429, "60")
+        assert (await visit.get("/api/incidents", ADMIN)).status == 200
+        form = {"pass": visit.badges.sign("acknowledge", INCIDENT.id, time.time() + 60), "by": "ada"}
+        assert (await visit.client.post(f"{path}/acknowledge", data=form)).status == 200
+        assert [(one.kind, one.by) for one in visit.store.commands] == [("acknowledge", "ada")]
 
     visit(story, INCIDENT)
+
+
+def test_only_wrong_tokens_and_passes_are_counted_as_failures() -> None:
+    async def story(visit: Visit) -> None:
+        for _ in range(12):
+            assert (await visit.get("/api/incidents/inc_none", ADMIN)).status == 404
+            assert (await visit.get("/api/incidents?state=odd", ADMIN)).status == 400
+            assert (await visit.get("/nowhere")).status == 404
+        assert (await visit.get("/api/incidents", "wrong")).status == 401
+
+    visit(story, INCIDENT)
+
+
+def test_failures_are_counted_by_address_for_a_minute() -> None:
     failures = Failures(peers=2)
     for peer in ("a", "b", "c"):
         for _ in range(10):
