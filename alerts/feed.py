@@ -6,10 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from alerts.expense import TooCostly
 from alerts.ical import IcalRota, SureRota, parsed, read
 
 FETCHED = "fetched"
 NO_CALENDAR = "no_calendar"
+TOO_COSTLY = "too_costly"
 NOT_KEPT = "not_kept"
 
 
@@ -32,15 +34,17 @@ class Feed(NamedTuple):
         return self
 
     def take(self, content: bytes) -> tuple[str, tuple[str, ...]]:
-        """Use the fetched calendar and keep it; what is no calendar changes nothing.
+        """Use the fetched calendar and keep it; what is no calendar, or too costly a one, changes nothing.
 
         Return a reason, and the names that it gives turns to and no receiver has.
         """
         try:
             calendar = parsed(content)
+            self.rota.rota = IcalRota(calendar)
+        except TooCostly:
+            return TOO_COSTLY, ()
         except ValueError:
             return NO_CALENDAR, ()
-        self.rota.rota = IcalRota(calendar)
         return (FETCHED if self._keep(content) else NOT_KEPT), self.rota.strangers(calendar)
 
     def _keep(self, content: bytes) -> bool:

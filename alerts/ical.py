@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from icalendar import Calendar
 from icalendar.cal import Component
 
 from alerts.calendar import Rota
+from alerts.expense import Budget, TooCostly, count, refuse_costly_rules
 
 EVENTS = 5_000
-"""Events of a calendar at most: each is looked at when somebody is to be told."""
-TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
-"""Rules that would make a look-up slow without end."""
-
+"""Events of a calendar at most."""
+DAY_S = 86_400
+KEPT = 32
+"""Days whose turns are kept: to find those of another one all rules are gone through."""
 
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What the library raises at a calendar that makes no sense."""
@@ -26,13 +28,38 @@ FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 class IcalRota:
     """Turns from the events of one calendar, recurring ones and their exceptions included."""
 
-    def __init__(self, calendar: Calendar) -> None:
-        self._events = recurring_ical_events.of(calendar)
+    def __init__(self, calendar: Calendar, now: float | None = None) -> None:
+        """Go through all rules until ``now``, epoch seconds: look-ups near it are quick then.
+
+        Raises:
+            ValueError: it would be slow to look into, or makes no sense.
+        """
+        now = time.time() if now is None else now
+        refuse_costly_rules(calendar.walk("VEVENT"))
+        self._series = recurring_ical_events.of(calendar).series
+        self._budget = Budget()
+        self._days: dict[int, list[tuple[str, Any]]] = {}
+        count(self._series, self._budget, now)
+        for at in (now, now + DAY_S):
+            self.at(at)
 
     def at(self, instant: float) -> tuple[str, ...]:
         """Return the summaries of the events that hold the instant, in alphabetical order; often one."""
-        found = self._events.at(datetime.fromtimestamp(instant, UTC))
-        return tuple(sorted({str(event.get("SUMMARY", "")).strip() for event in found}))
+        moment = datetime.fromtimestamp(instant, UTC)
+        turns = self._turns(int(instant // DAY_S))
+        return tuple(sorted({name for name, turn in turns if turn.is_in_span(moment, moment)}))
+
+    def _turns(self, day: int) -> list[tuple[str, Any]]:
+        """Return the turns that touch a day, counted from 1970 in UTC; a day that can't be worked out has none."""
+        if day not in self._days:
+            if len(self._days) >= KEPT:
+                self._days.clear()
+            self._days[day] = []
+            self._budget.refill()
+            starts, ends = (datetime.fromtimestamp(one * DAY_S, UTC) for one in (day, day + 1))
+            found = [turn for series in self._series for turn in series.between(starts, ends)]
+            self._days[day] = [(_summary(turn.as_component(False)), turn) for turn in found]
+        return self._days[day]
 
 
 class SureRota:
@@ -64,14 +91,18 @@ class SureRota:
 
 def summaries(calendar: Calendar) -> tuple[str, ...]:
     """Return every name that the calendar gives a turn to, in alphabetical order."""
-    return tuple(sorted({str(event.get("SUMMARY", "")).strip() for event in calendar.walk("VEVENT")}))
+    return tuple(sorted({_summary(event) for event in calendar.walk("VEVENT")}))
+
+
+def _summary(event: Component) -> str:
+    return str(event.get("SUMMARY", "")).strip()
 
 
 def read(path: Path) -> Calendar:
     """Return the calendar in a file.
 
     Raises:
-        ValueError: the file can't be read, or is no iCalendar; names it.
+        ValueError: the file can't be read, is no iCalendar, or one that would be slow to look into; names it.
     """
     try:
         return parsed(path.read_bytes())
@@ -85,23 +116,17 @@ def parsed(content: bytes) -> Calendar:
     """Return the calendar in these bytes.
 
     Raises:
-        ValueError: they are no iCalendar, one without events, or one that would be slow to look into.
+        TooCostly: it would be slow to look into.
+        ValueError: they are no iCalendar, or one without events.
     """
     try:
         calendar = Calendar.from_ical(content)
         events = calendar.walk("VEVENT")
-        rules = {str(often).upper() for event in events for often in _frequencies(event)}
         if not 1 <= len(events) <= EVENTS:
             raise ValueError(f"{len(events)} events: want 1 to {EVENTS}")
-        if TOO_OFTEN & rules:
-            raise ValueError("RRULE: want turns that recur daily or more rarely")
-        IcalRota(calendar).at(0.0)
+        IcalRota(calendar)
+    except TooCostly:
+        raise
     except FAULTS as fault:
         raise ValueError(f"no calendar of turns: {fault}") from None
     return calendar
-
-
-def _frequencies(event: Component) -> Iterator[Any]:
-    found = event.get("RRULE", [])
-    for rule in found if isinstance(found, list) else [found]:
-        yield from rule.get("FREQ", [])

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from alerts.answer import Fetched, Refused, RetryLater
 from alerts.config import OwnersError, load
 from alerts.console import CHECK, routes
-from alerts.feed import FETCHED, NO_CALENDAR, NOT_KEPT, Feed
+from alerts.feed import FETCHED, NO_CALENDAR, NOT_KEPT, TOO_COSTLY, Feed
 from alerts.http import FETCHED_BYTES, Http
 from alerts.ical import EVENTS, SureRota, parsed
 from alerts.refresh import Refresh, refreshed
@@ -82,7 +82,7 @@ def test_whoever_the_fetched_calendar_names_has_the_turn(server: HookServer, tmp
         (200, b"<html>sign in</html>", NO_CALENDAR),
         (200, b"", NO_CALENDAR),
         (200, b"x" * (FETCHED_BYTES + 1), "too_large"),
-        (200, calendar(rule="RRULE:FREQ=SECONDLY"), NO_CALENDAR),
+        (200, calendar(rule="RRULE:FREQ=SECONDLY"), TOO_COSTLY),
         (200, calendar(start="nonsense"), NO_CALENDAR),
     ],
 )
