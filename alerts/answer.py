@@ -10,6 +10,8 @@ from typing import NamedTuple
 RETRY_AFTER_CAP_S = 3_600.0
 RETRIED = frozenset({408, 425, 429})
 GONE = 410
+STOOD_STILL = "stood_still"
+"""The process stood still while a request was on its way out: another pager may have said the opposite since."""
 UNFORESEEN = "unforeseen"
 """An attempt failed in a way that nobody thought of; the log names the exception."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alerts.answer import Answer, Fetched, Refused, RetryLater
 from alerts.http import Http
 from alerts.receivers.receiver import Message
-from alerts.receivers.request import Request
+from alerts.receivers.request import Gate, Request, always
 from alerts.smtp import Smtp
 
 
@@ -16,10 +16,10 @@ class Courier:
         self._http = http
         self._smtp = smtp
 
-    async def send(self, message: Message) -> Answer:
-        """Send once; every failure is an answer, never an exception."""
+    async def send(self, message: Message, gate: Gate = always) -> Answer:
+        """Send once; every failure is an answer, never an exception. ``gate`` as for ``Http``; mail has none."""
         if isinstance(message, Request):
-            return await self._http.send(message)
+            return await self._http.send(message, gate)
         return await self._smtp.send(message)
 
     async def fetch(self, url: str) -> Fetched | RetryLater | Refused:

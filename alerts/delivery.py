@@ -21,6 +21,7 @@ from alerts.lane import FREE, PACE, Lane, Limit, Pace
 from alerts.outbox import Digest, Due, Leaving
 from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Digester, Message, Receiver
+from alerts.receivers.request import Gate
 from alerts.telemetry import Telemetry
 
 log = structlog.get_logger("tidewatch.pager")
@@ -40,7 +41,7 @@ class Delivery:
     def __init__(
         self,
         receivers: Mapping[str, Receiver],
-        send: Callable[[Message], Awaitable[Answer]],
+        send: Callable[[Message, Gate], Awaitable[Answer]],
         telemetry: Telemetry,
         pace: Pace = PACE,
         limits: Mapping[str, Limit] | None = None,
@@ -104,6 +105,11 @@ class Delivery:
                 "stood still: asks Kafka whether it is still the active pager", seconds=round(stood_s, 1)
             )
             book.doubt()
+
+    def _is_ours(self) -> bool:
+        """Return whether a request may be written now: the process may have stood still while it connected."""
+        self._feel()
+        return self.book() is not None
 
     async def _serve(self, name: str) -> None:
         while True:
@@ -171,7 +177,7 @@ class Delivery:
         if message is None:
             return RetryLater(NOT_MADE)
         self._lanes[name].take(time.monotonic())
-        answer = await self._send(message)
+        answer = await self._send(message, self._is_ours)
         if isinstance(answer, Gone):
             self._gone[name] = answer.reason
             log.error("receiver disabled until the pager starts again", receiver=name, reason=answer.reason)
@@ -211,7 +217,7 @@ class Delivery:
         message = self._made(name, due)
         if message is None:
             return True
-        answer = await self._send(message)
+        answer = await self._send(message, self._is_ours)
         self._telemetry.attempts.labels(name, f"refresh_{answer.reason}").inc()
         return isinstance(answer, Accepted)
 

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,20 +19,26 @@ import httpcore
 import httpx
 import structlog
 
-from alerts.answer import UNFORESEEN, Answer, Fetched, Refused, Reply, RetryLater
+from alerts.answer import STOOD_STILL, UNFORESEEN, Answer, Fetched, Refused, Reply, RetryLater
 from alerts.guard import Guard
-from alerts.receivers.request import Request
+from alerts.receivers.request import Gate, Request, always
 from alerts.tls import failure, trusting
 
 log = structlog.get_logger("tidewatch.pager")
 RESPONSE_BYTES = 65_536
 """As much of an answer's body is read."""
 FETCHED_BYTES = 1_048_576
+WRITING = "http11.send_request_headers.started"
+"""What httpcore calls the instant before the first byte of a request."""
 DRAIN_S = 0.5
 """As long is waited for an answer's body."""
 
 T = TypeVar("T")
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+class HeldBack(Exception):
+    """The gate did not let a request out; nothing of it was written."""
 
 
 class NotAllowed(Exception):
@@ -60,9 +66,9 @@ class Http:
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)  # below, they log URLs, and those hold secrets
 
-    async def send(self, request: Request) -> Answer:
-        """POST the request; every failure is an answer, never an exception."""
-        return await self._safely(self._exchange(request))
+    async def send(self, request: Request, gate: Gate = always) -> Answer:
+        """POST the request, if ``gate`` still lets it out; every failure is an answer, never an exception."""
+        return await self._safely(self._exchange(request, gate))
 
     async def fetch(self, url: str) -> Fetched | RetryLater | Refused:
         """GET a body of at most ``FETCHED_BYTES``; every failure is a reason, never an exception."""
@@ -76,6 +82,8 @@ class Http:
             return RetryLater("timeout")
         except NotAllowed:
             return Refused("address_not_allowed")
+        except HeldBack:
+            return RetryLater(STOOD_STILL)
         except httpx.HTTPError as fault:
             # without the message: it may quote the URL, and that holds secrets
             return RetryLater(failure(fault) or "network")
@@ -101,8 +109,18 @@ class Http:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _exchange(self, request: Request) -> Answer:
-        posted = self._client.stream("POST", request.url, content=request.body, headers=dict(request.headers))
+    async def _exchange(self, request: Request, gate: Gate) -> Answer:
+        async def look(event: str, _: Mapping[str, Any]) -> None:
+            if event == WRITING and not gate():
+                raise HeldBack
+
+        posted = self._client.stream(
+            "POST",
+            request.url,
+            content=request.body,
+            headers=dict(request.headers),
+            extensions={"trace": look},
+        )
         async with posted as response:
             body, whole = await _body(response)
             retry_after = response.headers.get("retry-after")

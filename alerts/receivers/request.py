@@ -7,6 +7,14 @@ from typing import NamedTuple
 
 from alerts.answer import Answer, Reply, by_status
 
+Gate = Callable[[], bool]
+"""Asked the instant before a request is written, when its connection stands, whether it may still leave."""
+
+
+def always() -> bool:
+    """Let everything out."""
+    return True
+
 
 class Request(NamedTuple):
     """One POST; ``body`` is sent as it is, byte for byte. ``read`` understands this receiver's answers."""

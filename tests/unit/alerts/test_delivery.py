@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -23,7 +24,7 @@ from alerts.intake import undelivered
 from alerts.lane import Limit, Pace
 from alerts.receivers.pagerduty import PagerDutyHerald, PagerDutyReceiver
 from alerts.receivers.receiver import Message, Receiver
-from alerts.receivers.request import Request
+from alerts.receivers.request import Gate, Request
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
@@ -68,9 +69,10 @@ class Pager:
         extra: Mapping[str, Receiver] | None = None,
         fallbacks: Mapping[str, str] | None = None,
         limits: Mapping[str, Limit] | None = None,
+        http: Http | None = None,
     ) -> None:
         self.registry = CollectorRegistry()
-        self.http = Http(2.0, LOOPBACK)
+        self.http = http or Http(2.0, LOOPBACK)
         receivers: dict[str, Receiver] = {
             "maps-hook": WebhookReceiver(hook.url, [SECRET]),
             "maps-pd": PagerDutyReceiver(ROUTING_KEY, pagerduty.url),
@@ -322,6 +324,31 @@ def test_pager_that_stood_still_asks_for_a_commit_before_it_says_anything(
     run(lambda: Pager(hook, pagerduty), story)
 
 
+def test_pager_that_stood_still_while_it_connected_says_nothing_either(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        if port == urlsplit(hook.url).port and not stood:
+            stood.append(True)
+            time.sleep(1.2)  # noqa: ASYNC251 - as a stopped process does
+        return [host]
+
+    async def story(pager: Pager) -> None:
+        pager.is_fenced = True
+        pager.book.apply([record(finding("a"))])
+        pager.book.freeze({})
+        pager.book.committed()
+        await until(lambda: bool(stood))
+        await stays(lambda: len(hook.got))
+        assert hook.got == []
+        pager.is_fenced = False
+        pager.book.suspend()
+        await until(lambda: len(hook.got) == 1)
+
+    stood: list[bool] = []
+    run(lambda: Pager(hook, pagerduty, http=Http(5.0, LOOPBACK, resolve)), story)
+
+
 async def stays(count: Callable[[], int]) -> None:
     """What was under way may arrive yet, nothing more."""
     await asyncio.sleep(0.1)
@@ -410,7 +437,7 @@ def test_what_is_over_is_not_said_to_go_on_after_its_end(hook: HookServer, pager
     over = asyncio.Event()
 
     async def story(pager: Pager) -> None:
-        async def send(message: Message) -> Answer:
+        async def send(message: Message, _: Gate) -> Answer:
             assert isinstance(message, Request)
             body = msgspec.json.decode(message.body)
             said.append((body["data"]["model"], body["type"]))
@@ -464,7 +491,7 @@ def test_a_page_that_cant_be_made_keeps_no_other_from_leaving(
 
 
 def test_fault_in_one_receivers_task_does_not_go_unseen(hook: HookServer, pagerduty: HookServer) -> None:
-    async def broken(message: Message) -> Answer:
+    async def broken(message: Message, _: Gate) -> Answer:
         raise RuntimeError("a fault of ours")
 
     async def play() -> None:

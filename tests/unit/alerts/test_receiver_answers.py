@@ -13,6 +13,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from alerts.answer import (
+    STOOD_STILL,
     UNFORESEEN,
     Accepted,
     Answer,
@@ -134,6 +135,20 @@ def test_what_nobody_thought_of_is_an_answer_too(hook: HookServer) -> None:
             await http.close()
 
     assert asyncio.run(play()) == [RetryLater(UNFORESEEN)] * 4
+
+
+def test_a_request_that_the_gate_holds_back_is_tried_again(hook: HookServer) -> None:
+    async def play() -> list[Answer]:
+        http = Http(2.0, LOOPBACK)
+        try:
+            return [
+                await http.send(to(hook.url), gate) for gate in (lambda: False, lambda: True, lambda: False)
+            ]
+        finally:
+            await http.close()
+
+    assert asyncio.run(play()) == [RetryLater(STOOD_STILL), Accepted(), RetryLater(STOOD_STILL)]
+    assert len(hook.got) == 1
 
 
 def test_accepted_answer_ignores_retry_after() -> None:

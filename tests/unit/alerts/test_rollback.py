@@ -26,7 +26,7 @@ from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners, RollbackHook
 from alerts.reason import Reason
 from alerts.receivers.receiver import Message
-from alerts.receivers.request import Request
+from alerts.receivers.request import Gate, Request
 from alerts.receivers.rollback import RollbackReceiver
 from alerts.rollback import AUTOMATIC, DRY_RUN, RESOLVED, blamed, results
 from alerts.sample import sample_rollback
@@ -235,7 +235,7 @@ def delivered(hook: HookServer, who: Owners, until: Callable[[IncidentBook], boo
     async def play() -> Incident:
         http = Http(2.0, LOOPBACK)
 
-        async def send(message: Message) -> Any:
+        async def send(message: Message, _: Gate) -> Any:
             assert isinstance(message, Request)
             return await http.send(message)
 
@@ -288,7 +288,7 @@ def test_request_is_withdrawn_while_those_before_it_are_sent() -> None:
         stored: dict[bytes, bytes] = {}
         loop = asyncio.get_running_loop()
 
-        async def send(message: Message) -> Answer:
+        async def send(message: Message, _: Gate) -> Answer:
             assert isinstance(message, Request)
             asked.append(msgspec.json.decode(message.body)["data"]["model"])
             book.apply([record(blaming("b", state="closed", model="eta.bus"))])
