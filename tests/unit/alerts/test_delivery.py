@@ -342,7 +342,7 @@ def test_pager_that_stood_still_while_it_connected_says_nothing_either(
         await stays(lambda: len(hook.got))
         assert hook.got == []
         pager.is_fenced = False
-        pager.book.suspend()
+        pager.book.doubt()
         await until(lambda: len(hook.got) == 1)
 
     stood: list[bool] = []
