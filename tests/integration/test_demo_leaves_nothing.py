@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from tests.dashboards import ROOT
+from tests.signals import hear_all
 
 MARK = "TIDEWATCH_TEST_MARK"
 UP = "worker and pager are up"
@@ -39,6 +40,7 @@ class Run:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=hear_all,
             )
 
     def living(self) -> dict[int, str]:

@@ -19,6 +19,7 @@ from stream.events import Finding
 from stream.replay.kafka import Range, Reader
 from stream.topics import create
 from stream.wire import decode_told
+from tests.signals import hear_all
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,7 +88,9 @@ def test_without_a_worker_it_says_what_is_missing(kafka):
 def test_an_interrupted_one_retires_its_version(kafka, worker):
     command = [sys.executable, "-c", "from stream.rehearse import rehearse; rehearse()", "eta.rehearsal"]
     environment = os.environ | kafka.environment() | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=hear_all
+    ) as process:
         for line in process.stdout:
             if line.startswith("its owner is paged now"):
                 process.send_signal(signal.SIGINT)
