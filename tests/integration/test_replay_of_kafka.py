@@ -109,7 +109,8 @@ def test_an_event_of_another_key_counts_once_and_an_absurd_time_is_refused_as_a_
     assert summary["refused"] == {"absurd_time": 1}
     words = ("reference", "build", "--kafka", "--config", str(tmp_path / "c.toml"))
     (tmp_path / "c.toml").write_text("[monitor]\nreference = 'not-there-yet.json'\n")
-    result = CliRunner().invoke(main, words, env=kafka.environment(topics=KEPT))
+    own = kafka.environment(topics=KEPT) | {"TIDEWATCH_CONFIG": ""}
+    result = CliRunner().invoke(main, words, env=own)
     assert json.loads(result.stdout)["m"]["all"]["losses"] == 300
     assert "lines that are no events: 1" in result.stderr
 
