@@ -144,7 +144,7 @@ def tell(verdict: Verdict) -> None:
         f"{sign}  {verdict.storm}: {verdict.seconds:.0f} s, {verdict.events} events, miscounted"
         f" {len(verdict.miscounted)}, findings {found}, zombie writes {verdict.zombie_writes},"
         f" fenced {verdict.fenced}, fault points {verdict.faults_fired} of {verdict.faults_asked},"
-        f" input repeated {verdict.input_repeated},"
+        f" input repeated {verdict.input_repeated}, lost {verdict.input_lost}, void tries {verdict.void},"
         f" misrouted named {verdict.misrouted_named:.0f}, exits {verdict.exits or 'none'}",
         flush=True,
     )
@@ -168,6 +168,8 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
         "zombie_rounds_not_shown": sum(not verdict.shows_fencing for verdict in verdicts),
         "fault_rounds_not_shown": sum(not verdict.shows_fault for verdict in verdicts),
         "input_repeated": sum(verdict.input_repeated for verdict in verdicts),
+        "input_lost": sum(verdict.input_lost for verdict in verdicts),
+        "void_tries": sum(verdict.void for verdict in verdicts),
         "workers_that_ended_by_themselves": sum(len(verdict.exits) for verdict in verdicts),
     }
 
