@@ -108,7 +108,7 @@ def shown(
     per_s: float,
     calm: Verdict,
 ) -> Verdict:
-    """Run a round; again when Kafka did not get all of its events, and once more when it did not show its point."""
+    """Run a round; again when Kafka did not get all events, and once more when it did not show its point."""
     verdict = run(cluster, records, shape, storm, seed, per_s, calm)
     while verdict.input_lost and verdict.void < VOID:
         void = verdict.void + 1
