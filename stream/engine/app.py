@@ -107,6 +107,7 @@ def build(plan: Plan) -> EngineApp:
     app.pace, app.liveness = Pace(), Liveness()
     _feed(app, plan.inputs)
     _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
+    _follow(app)
     _measure(app, telemetry)
     serve(app, plan.registry, _figures(app, plan, telemetry))
     return app
@@ -199,13 +200,16 @@ def _tick(app: EngineApp, fenced_s: float) -> None:
                 return
             await asyncio.sleep(URGENT_PAUSE_S)
 
-    async def catch_up() -> None:
+    app.task(checkpoint_when_due)
+
+
+def _follow(app: EngineApp) -> None:
+    async def tell_who_caught_up() -> None:
         while not app.should_stop:
-            await keeper.catch_up(cast(Consumer, app.consumer).fetching.fetched)
+            await app.keeper.catch_up(cast(Consumer, app.consumer).fetching.fetched)
             await asyncio.sleep(TICK_S)
 
-    app.task(checkpoint_when_due)
-    app.task(catch_up)
+    app.task(tell_who_caught_up)
 
 
 def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
