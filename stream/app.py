@@ -114,7 +114,6 @@ def rules_of(settings: Settings) -> Rules:
     from stream.references import read_references
     from stream.rules import Rules
     from stream.version import Judgement
-    from stream.wire import Tolerance
 
     return Rules(
         judgement=Judgement(
@@ -127,7 +126,7 @@ def rules_of(settings: Settings) -> Rules:
             objectives=settings.monitor.objectives(),
             slice_budget=settings.worker.slice_budget,
         ),
-        tolerance=Tolerance(settings.worker.past_tolerance_s, settings.worker.future_tolerance_s),
+        tolerance=settings.worker.tolerance,
         label_horizon_s=settings.worker.label_horizon_s,
         pending_budget=settings.worker.pending_budget,
         memory_entries=settings.worker.memory_entries,

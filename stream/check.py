@@ -20,7 +20,7 @@ from stream.instant import read_instant
 from stream.lines import lines_of, opened
 from stream.refusal import DecodeError, Refusal, encodable
 from stream.settings import WorkerSettings
-from stream.wire import EVENTS, MAX_BYTES, Tolerance, decode_event, event_faults, headers_in_file, unwrap
+from stream.wire import EVENTS, MAX_BYTES, decode_event, event_faults, headers_in_file, unwrap
 
 ID_BUDGET = 1_000_000
 """How many prediction ids are remembered to find duplicates and outcomes without a prediction."""
@@ -30,7 +30,7 @@ _NAMED = 10  # ids or unknown names that a note lists
 _NAME_BUDGET = 1_000
 _PREDICTED, _HAPPENED = 1, 2
 _WORKER = WorkerSettings()
-TOLERANCE = Tolerance(_WORKER.past_tolerance_s, _WORKER.future_tolerance_s)
+TOLERANCE = _WORKER.tolerance
 
 
 class Remark(NamedTuple):

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -36,6 +36,9 @@ from stream.addresses import Broker, Topic
 from stream.judge.objective import Objective
 from stream.objectives import Objectives
 from stream.setting_faults import described, unparsed
+
+if TYPE_CHECKING:
+    from stream.wire import Tolerance
 
 
 class SettingsError(ValueError):
@@ -184,6 +187,13 @@ class WorkerSettings(_Section):
     past_tolerance_s: Annotated[float, Field(gt=0)] = 400 * 86_400.0
     series_budget: Annotated[int, Field(ge=1)] = 2_000
     restore_timeout_s: Annotated[float, Field(gt=0)] = 900.0
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """How far an event's time may lie from the record's."""
+        from stream.wire import Tolerance
+
+        return Tolerance(self.past_tolerance_s, self.future_tolerance_s)
 
 
 class PagerSettings(_Section):

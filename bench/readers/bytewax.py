@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
 from typing import Any
 
 from bytewax import operators
@@ -12,7 +12,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.run import cli_main
 
-from bench.readers.meter import Meter
+from bench.readers.meter import Meter, tell
 
 BATCH = 5_000
 
@@ -32,21 +32,15 @@ class Counted(StatelessSinkPartition, DynamicSink):  # type: ignore[misc]
         self.meter.take(len(items))
 
 
-def read(brokers: str, topics: list[str], total: int) -> dict[str, float]:
+def read(brokers: str, topics: Sequence[str], total: int) -> dict[str, float]:
     """Decode ``total`` records; return records, seconds and CPU seconds after the first tenth."""
     meter, flow = Meter(total), Dataflow("decode")
-    source = KafkaSource([brokers], topics, tail=False, batch_size=BATCH)
+    source = KafkaSource([brokers], [*topics], tail=False, batch_size=BATCH)
     decoded = operators.map("json", operators.input("kafka", flow, source), lambda one: json.loads(one.value))
     operators.output("count", decoded, Counted(meter))
     cli_main(flow)
     return meter.figures()
 
 
-def main() -> None:
-    """Run: BROKERS RECORDS TOPIC..."""
-    brokers, total, *topics = sys.argv[1:]
-    sys.stdout.write(json.dumps(read(brokers, topics, int(total))) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    tell(read)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
+from collections.abc import Callable, Sequence
 
 WARM = 0.1
 
@@ -26,9 +29,17 @@ class Meter:
         """Return records, seconds and CPU seconds of this process since the first tenth.
 
         Raises:
-            RuntimeError: not all records were read.
+            RuntimeError: not all records were read, or all at one go.
         """
         if self.done < self.total:
             raise RuntimeError(f"{self.done:,} records were read: want {self.total:,}")
+        if self.done == self._began:
+            raise RuntimeError("all records were read at one go: want more --events")
         seconds, cpu_s = time.monotonic() - self._began_at, time.process_time() - self._cpu
         return {"records": self.done - self._began, "seconds": seconds, "cpu_s": cpu_s}
+
+
+def tell(read: Callable[[str, Sequence[str], int], dict[str, float]]) -> None:
+    """Run a reader with the words of its command line, BROKERS RECORDS TOPIC..., and print its figures."""
+    brokers, total, *topics = sys.argv[1:]
+    sys.stdout.write(json.dumps(read(brokers, topics, int(total))) + "\n")

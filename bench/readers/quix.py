@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import uuid
+from collections.abc import Sequence
 
 from quixstreams import Application
 
-from bench.readers.meter import Meter
+from bench.readers.meter import Meter, tell
 
 
-def read(brokers: str, topics: list[str], total: int) -> dict[str, float]:
+def read(brokers: str, topics: Sequence[str], total: int) -> dict[str, float]:
     """Decode ``total`` records; return records, seconds and CPU seconds after the first tenth."""
     meter = Meter(total)
     app = Application(
@@ -27,11 +26,5 @@ def read(brokers: str, topics: list[str], total: int) -> dict[str, float]:
     return meter.figures()
 
 
-def main() -> None:
-    """Run: BROKERS RECORDS TOPIC..."""
-    brokers, total, *topics = sys.argv[1:]
-    sys.stdout.write(json.dumps(read(brokers, topics, int(total))) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    tell(read)

@@ -133,7 +133,7 @@ def _rules(config: Path | None, of: Source) -> Rules:
 
 def _tolerance(of: Source, own: WorkerSettings) -> Tolerance:
     """Return the worker's, by which it judged records as Kafka got them; when a file's lines came nobody knows."""
-    return FOREVER if of.within is None else Tolerance(own.past_tolerance_s, own.future_tolerance_s)
+    return FOREVER if of.within is None else own.tolerance
 
 
 def _say_json(said: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from stream.refusal import DecodeError
 from stream.replay.source import Line
 from stream.settings import Settings
 from stream.topics import demand, named_if_lost
-from stream.wire import Tolerance, partition_for, read_event
+from stream.wire import partition_for, read_event
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -37,7 +37,7 @@ class Reader:
 
     def __init__(self, settings: Settings, within: Range) -> None:
         self._settings = settings
-        self._within = within
+        self._within, self._tolerance = within, settings.worker.tolerance
         self.size = 0
         """Records that the range has, once it is read; holes of transactions included."""
 
@@ -99,9 +99,7 @@ class Reader:
 
     def _is_home(self, record: Any) -> bool:
         """Return whether a worker takes the record where it is; what is no event is refused there."""
-        own = self._settings.worker
-        tolerance = Tolerance(own.past_tolerance_s, own.future_tolerance_s)
-        event, _ = read_event(record.value, record.headers, record.timestamp / 1000.0, tolerance)
+        event, _ = read_event(record.value, record.headers, record.timestamp / 1000.0, self._tolerance)
         if isinstance(event, DecodeError):
             return True
         return bool(record.partition == partition_for(event.model, self._settings.topics.partitions))

@@ -3,26 +3,12 @@
 import asyncio
 from pathlib import Path
 
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-
 from stream import topics
 from stream.demo.processes import Child, free_port
-from stream.wire import partition_for
 from tests.conftest import Kafka
-from tests.integration.one_model import MODEL, fold, send
+from tests.integration.one_model import delete, fold, reach, send
 
 FOLDED, SENT, DELETED = 20, 50, 43
-
-
-async def delete(kafka: Kafka, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.brokers)
-    await admin.start()
-    try:
-        place = TopicPartition(topic, partition_for(MODEL, 2))
-        await admin.delete_records({place: RecordsToDelete(before_offset=DELETED)})
-    finally:
-        await admin.close()
 
 
 async def away(kafka: Kafka, folder: Path) -> tuple[float, float, str]:
@@ -36,14 +22,12 @@ async def away(kafka: Kafka, folder: Path) -> tuple[float, float, str]:
     finally:
         first.stop()
     await send(kafka, range(FOLDED, SENT))
-    await delete(kafka, kafka.settings().topics.predictions)
+    await delete(kafka, DELETED)
     second = Child("worker", kafka.environment(worker=own), folder, own["port"])
     try:
         await second.ready()
-        for name, least in (("events", SENT - DELETED), ("records_lost", 1)):
-            while not await second.figure(f"tidewatch_{name}_total") >= least:
-                second.check()
-                await asyncio.sleep(0.1)
+        await reach(second, "tidewatch_events_total", SENT - DELETED)
+        await reach(second, "tidewatch_records_lost_total", 1)
         lost = await second.figure("tidewatch_records_lost_total")
         return lost, await second.figure("tidewatch_events_total"), second.log.read_text()
     finally:

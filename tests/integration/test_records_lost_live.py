@@ -4,35 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka import AIOKafkaConsumer
 
 from stream import topics
 from stream.demo.processes import Child, free_port
-from stream.wire import partition_for
 from tests.conftest import Kafka
-from tests.integration.one_model import MODEL, fold, paused, send
+from tests.integration.one_model import delete, fold, paused, place, reach, send
 
 FOLDED, SENT, LATER = 20, 50, 60
-
-
-def place(kafka: Kafka) -> TopicPartition:
-    return TopicPartition(kafka.settings().topics.predictions, partition_for(MODEL, 2))
-
-
-async def delete(kafka: Kafka, below: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.brokers)
-    await admin.start()
-    try:
-        await admin.delete_records({place(kafka): RecordsToDelete(before_offset=below)})
-    finally:
-        await admin.close()
-
-
-async def reach(child: Child, name: str, least: float) -> None:
-    while not await child.figure(name) >= least:
-        child.check()
-        await asyncio.sleep(0.1)
 
 
 async def committed(kafka: Kafka, at: int) -> None:
