@@ -22,6 +22,7 @@ SUMMARIES = {
     "demo": "Watch a ride-hailing company's model get worse, and the page.",
     "rehearse": "Send a model that gets worse to your own Kafka, and see its owner paged.",
     "figures": "Print the counts and figures that the checkpoints hold.",
+    "verdict": "Say if a version may be promoted, is to be held or rolled back.",
     "routes": "Say who would be told of a finding, when, and why.",
     "alert": "Render a notification, or send one marked DRILL.",
     "replay": "Judge event files as the worker would, without Kafka.",

@@ -91,19 +91,30 @@ async def read_checkpoint(consumer: AIOKafkaConsumer, tp: TopicPartition, into: 
     Raises:
         CheckpointError: the marker is not one that this release reads.
     """
-    state: dict[bytes, bytes | None] = {}
-    start = (await consumer.beginning_offsets([tp]))[tp]
-    end = (await consumer.end_offsets([tp]))[tp]
-    async for batch in read_range(consumer, tp, start, end):
-        state.update((record.key, record.value) for record in batch)
-    marker = state.pop(MARKER, None)
-    offsets = {} if marker is None else offsets_of(marker, tp)
+    offsets, state = await read_states(consumer, tp)
     slices = Slices()
     for key, value in state.items():
         if value is not None:
             into.restore(key, value)
         await slices.pause()
     return offsets
+
+
+async def read_states(
+    consumer: AIOKafkaConsumer, tp: TopicPartition
+) -> tuple[dict[str, int], Mapping[bytes, bytes | None]]:
+    """Return the input offsets of the marker of ``tp``, empty when there is none, and its state records by key.
+
+    Raises:
+        CheckpointError: the marker is not one that this release reads.
+    """
+    state: dict[bytes, bytes | None] = {}
+    start = (await consumer.beginning_offsets([tp]))[tp]
+    end = (await consumer.end_offsets([tp]))[tp]
+    async for batch in read_range(consumer, tp, start, end):
+        state.update((record.key, record.value) for record in batch)
+    marker = state.pop(MARKER, None)
+    return {} if marker is None else offsets_of(marker, tp), state
 
 
 def offsets_of(marker: bytes, tp: TopicPartition) -> dict[str, int]:

@@ -9,7 +9,7 @@ where it was put in. What a level no longer holds goes, whole, into the one buck
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf, nan
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -37,6 +37,14 @@ class Total(NamedTuple):
 
 NONE: Final[list[float]] = []
 Cells: TypeAlias = "list[float] | array[float]"
+
+
+class Held(NamedTuple):
+    """The cells of one bucket: of the rows of ``since_at`` <= time < ``until_at``, in seconds."""
+
+    since_at: float
+    until_at: float
+    cells: Sequence[float]
 
 
 class Windows:
@@ -153,6 +161,24 @@ class Windows:
             return Total(cells, -inf, until_at)
         ratio = RATIOS[LEVELS[window]]
         return Total(cells, float((self.head // ratio - HELD + 1) * ratio * WIDTH_S), until_at)
+
+    def held(self) -> Iterator[Held]:
+        """Yield the buckets, the newest first, without gaps from the end of the head back to ``-inf``.
+
+        A coarse bucket has only the rows that no finer one holds, so it ends where they begin. One without rows
+        may have no cells, and any may have fewer than ``size``.
+        """
+        if self.head is None:
+            return
+        end = self.head + 1
+        for level, ratio in enumerate(RATIOS):
+            newest = self.head // ratio
+            for theirs in range(newest, newest - HELD, -1):
+                if theirs * ratio < end:
+                    cells = self.buckets[HELD * level + theirs % HELD]
+                    yield Held(float(theirs * ratio * WIDTH_S), float(end * WIDTH_S), cells or NONE)
+                    end = theirs * ratio
+        yield Held(-inf, float(end * WIDTH_S), self.buckets[REST] or NONE)
 
     def state(self) -> list[Any]:
         """Return what ``restored`` takes."""
