@@ -1,8 +1,8 @@
 """Shell. Verdicts asked for after every 50 labels: how often they are wrong, and how many labels right ones take.
 
-``python -m bench.detection.verdicts [LIVES]`` prints one line a case (a quarter of an hour with 100 lives). A life
-is a live version and a candidate that serve at the same time; nobody stops at the first answer, so that a wrong
-one has all its looks to come.
+``python -m bench.detection.verdicts [LIVES]`` prints one line a case (half an hour with 100 lives). A life is a
+live version and a candidate that serve at the same time. Of equal ones nobody stops at an answer: a wrong one has
+all its looks to come.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.detection.pool import each
 from stream.events import ALL, Task
 from stream.figures.sums import WIDTHS
 from stream.judge.edetector import edetector
@@ -33,16 +34,17 @@ RAMP = (0.01, 0.05, 0.25, 0.5)
 """The candidate's share in each fifth of a life; the last one stays."""
 Floats = NDArray[np.float64]
 Generator = np.random.Generator
-Losses = Callable[[Generator, Floats, Floats], Floats]
-"""Losses from how hard each prediction was (mean 1), and how many times its version loses what it should."""
+Bools = NDArray[np.bool_]
+Losses = Callable[[Generator, Floats, Bools], Floats]
+"""Losses, from how many times the usual loss is to be expected of each, and whether it is the candidate's."""
 
 
 class Case(NamedTuple):
     """Two versions: the candidate loses ``times`` what the live one does."""
 
     name: str
-    task: Task
     losses: Losses
+    task: Task = CLASSES
     times: float = 1.0
     share: float | None = 0.5
     """Of the labels that are the candidate's; ``None``: it grows (``RAMP``)."""
@@ -67,24 +69,23 @@ class Row(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"  {self.case.name:<66} roll back {self.rolled_back:.3f} ({self.labels_to_roll_back:,.0f} labels), "
+            f"  {self.case.name:<52} roll back {self.rolled_back:.3f} ({self.labels_to_roll_back:,.0f} labels), "
             f"promote {self.promoted:.3f} ({self.labels_to_promote:,.0f}), better {self.better:.3f}"
         )
 
 
 def wrong(rate: float) -> Losses:
     """Return errors of a classification at this rate."""
-    return lambda rng, hard, times: (rng.random(len(hard)) < rate * hard * times).astype(float)
+    return lambda rng, usual, _: (rng.random(len(usual)) < rate * usual).astype(float)
 
 
 def clumps(rate: float, follow: float) -> Losses:
-    """Return the same in a chain, of each version its own, with this lag-1 autocorrelation."""
+    """Return the same in two chains, one of each version, with this lag-1 autocorrelation."""
 
-    def drawn(rng: Generator, hard: Floats, times: Floats) -> Floats:
-        stays, fresh = rng.random(len(hard)) < follow, wrong(rate)(rng, hard, times)
-        for candidate in (times == times.max(), times != times.max()):
-            places = np.flatnonzero(candidate)
-            for before, place in pairwise(places):
+    def drawn(rng: Generator, usual: Floats, is_ours: Bools) -> Floats:
+        stays, fresh = rng.random(len(usual)) < follow, wrong(rate)(rng, usual, is_ours)
+        for side in (is_ours, ~is_ours):
+            for before, place in pairwise(np.flatnonzero(side).tolist()):
                 if stays[place]:
                     fresh[place] = fresh[before]
         return fresh
@@ -93,57 +94,38 @@ def clumps(rate: float, follow: float) -> Losses:
 
 
 def tailed(sigma: float) -> Losses:
-    """Return log-normal absolute errors of mean 1."""
-    return lambda rng, hard, times: hard * times * rng.lognormal(-sigma * sigma / 2.0, sigma, len(hard))
-
-
-def _cases() -> Iterator[Case]:
-    yield from _equal()
-    yield from _unequal()
+    """Return log-normal absolute errors."""
+    return lambda rng, usual, _: usual * rng.lognormal(-sigma * sigma / 2.0, sigma, len(usual))
 
 
 def _equal() -> Iterator[Case]:
-    for rate in (0.05, 0.2):
-        for share in (0.5, 0.1, 0.01):
-            yield Case(
-                f"equal, {rate:.0%} wrong, {share:.0%} of the traffic", CLASSES, wrong(rate), share=share
-            )
+    for rate, share in ((0.05, 0.5), (0.05, 0.1), (0.05, 0.01), (0.2, 0.5), (0.2, 0.1)):
+        yield Case(f"equal, {rate:.0%} wrong, {share:.0%} of the traffic", wrong(rate), share=share)
     for share in (0.5, 0.05):
-        yield Case(f"equal, .5% wrong, {share:.0%}", CLASSES, wrong(0.005), share=share, labels=60_000)
-    yield Case("equal, 5% wrong, 50%, 20 days", CLASSES, wrong(0.05), days=20.0)
-    yield Case("equal, 5% wrong in clumps (lag-1 .5), 50%", CLASSES, clumps(0.05, 0.5), inflation=3.0)
+        yield Case(f"equal, .5% wrong, {share:.0%}", wrong(0.005), share=share, labels=60_000)
+    yield Case("equal, 5% wrong, 50%, 20 days", wrong(0.05), days=20.0)
+    yield Case("equal, 5% wrong in clumps (lag-1 .5), 50%", clumps(0.05, 0.5), inflation=3.0)
     for days in (3.0, 10.0):
+        name = f"equal, 5% wrong, by the hour, 1 to 50%, {days:.0f} days"
+        yield Case(name, wrong(0.05), share=None, days=days, is_cyclic=True)
+    for sigma, share in ((1.0, 0.5), (1.0, 0.05), (1.5, 0.5), (1.5, 0.05)):
         yield Case(
-            f"equal, 5% wrong, by the hour, 1 to 50%, {days:.0f} days",
-            CLASSES,
-            wrong(0.05),
-            1.0,
-            None,
-            20_000,
-            days,
-            1.0,
-            True,
+            f"equal, log-normal errors (sigma {sigma:g}), {share:.0%}", tailed(sigma), ERRORS, share=share
         )
-    yield Case("equal, 5% wrong, by the hour, 10%", CLASSES, wrong(0.05), share=0.1, is_cyclic=True)
-    for sigma in (1.0, 1.5):
-        for share in (0.5, 0.05):
-            yield Case(
-                f"equal, log-normal errors (sigma {sigma:g}), {share:.0%}", ERRORS, tailed(sigma), share=share
-            )
     yield Case(
-        "equal, log-normal errors (1), by the hour, 1 to 50%", ERRORS, tailed(1.0), share=None, is_cyclic=True
+        "equal, log-normal errors (1), by the hour, 1 to 50%", tailed(1.0), ERRORS, share=None, is_cyclic=True
     )
 
 
 def _unequal() -> Iterator[Case]:
-    for times in (1.1, 1.2, 1.5, 2.0, 0.9, 0.5):
+    for times in (1.1, 1.2, 1.5, 0.8, 0.5):
         for share in (0.5, 0.1):
-            yield Case(f"x{times:g}, 5% wrong, {share:.0%}", CLASSES, wrong(0.05), times, share, 60_000)
+            yield Case(f"x{times:g}, 5% wrong, {share:.0%}", wrong(0.05), CLASSES, times, share, 100_000)
     for times in (1.2, 1.5, 0.8):
-        yield Case(f"x{times:g}, log-normal errors (1), 10%", ERRORS, tailed(1.0), times, 0.1)
+        yield Case(f"x{times:g}, log-normal errors (1), 10%", tailed(1.0), ERRORS, times, 0.1)
     for times in (1.5, 0.5):
         yield Case(
-            f"x{times:g}, 5% wrong, by the hour, 1 to 50%", CLASSES, wrong(0.05), times, None, is_cyclic=True
+            f"x{times:g}, 5% wrong, by the hour, 1 to 50%", wrong(0.05), CLASSES, times, None, is_cyclic=True
         )
 
 
@@ -155,16 +137,16 @@ def _version(case: Case) -> Version:
     return made
 
 
-def _drawn(case: Case, rng: Generator) -> tuple[Floats, NDArray[np.bool_], Floats]:
+def _drawn(case: Case, rng: Generator) -> tuple[Floats, Bools, Floats]:
     """Return by label when it was predicted, whether by the candidate, and its loss."""
     at = np.sort(rng.random(case.labels)) * case.days * DAY_S
     passed = at / at[-1]
     ramp = np.array((*RAMP, RAMP[-1]))[np.minimum((passed * 5).astype(int), 4)]
     is_ours = rng.random(case.labels) < (ramp if case.share is None else case.share)
-    hard = np.ones(case.labels)
+    usual = np.where(is_ours, case.times, 1.0)
     if case.is_cyclic:
-        hard = (1.0 + 0.5 * np.sin(2.0 * np.pi * at / DAY_S)) * (0.75 + 0.5 * passed)
-    return at, is_ours, case.losses(rng, hard, np.where(is_ours, case.times, 1.0))
+        usual *= (1.0 + 0.5 * np.sin(2.0 * np.pi * at / DAY_S)) * (0.75 + 0.5 * passed)
+    return at, is_ours, case.losses(rng, usual, is_ours)
 
 
 def life(case: Case, rng: Generator) -> dict[Decision | Reason, int]:
@@ -182,12 +164,19 @@ def life(case: Case, rng: Generator) -> dict[Decision | Reason, int]:
             found = verdict(monitor, "v8", "v7", increase)
             told.setdefault(found.decision, number)
             told.setdefault(found.reason, number)
+            if case.times != 1.0 and found.decision is not Decision.HOLD:
+                break
     return told
 
 
-def row(case: Case, lives: int, seed: int) -> Row:
-    """Return what so many lives were told."""
-    found = [life(case, np.random.default_rng([seed, one])) for one in range(lives)]
+def _life(which: tuple[int, int]) -> dict[Decision | Reason, int]:
+    number, one = which
+    return life(CASES[number], np.random.default_rng([1, number, one]))
+
+
+def row(number: int, lives: int) -> Row:
+    """Return what so many lives of a case were told."""
+    found = [*each(_life, ((number, one) for one in range(lives)))]
 
     def share(what: Decision | Reason) -> float:
         return sum(what in one for one in found) / lives
@@ -197,9 +186,11 @@ def row(case: Case, lives: int, seed: int) -> Row:
         return float(np.median(taken)) if taken else float("nan")
 
     shares = share(Decision.ROLL_BACK), share(Reason.BETTER), share(Decision.PROMOTE)
-    return Row(case, lives, *shares, labels(Decision.ROLL_BACK), labels(Decision.PROMOTE))
+    return Row(CASES[number], lives, *shares, labels(Decision.ROLL_BACK), labels(Decision.PROMOTE))
 
+
+CASES = (*_equal(), *_unequal())
 
 if __name__ == "__main__":
-    for each in _cases():
-        print(row(each, int(sys.argv[1]) if len(sys.argv) > 1 else 100, 1), flush=True)
+    for case_number in range(len(CASES)):
+        print(row(case_number, int(sys.argv[1]) if len(sys.argv) > 1 else 100), flush=True)

@@ -28,8 +28,9 @@ class Mix(Struct, frozen=True):
 
 def unlike(both: Shared) -> Mix | None:
     """Return the slice whose mix differs much between the two, the most; ``None`` when none does."""
-    whole = both.rows(ALL)
-    found = [_mix(name, whole, parts) for name, parts in _parted(both)]
+    parted = [*_parted(both)]
+    whole = both.rows(ALL) if parted else []
+    found = [_mix(name, whole, parts) for name, parts in parted]
     return max((one for one in found if one is not None), key=lambda one: one.moved, default=None)
 
 

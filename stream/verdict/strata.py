@@ -150,6 +150,11 @@ def _lost(version: Version, name: str, cells: Iterable[Sequence[float]]) -> Lost
     if series is None:
         return Lost(0.0, 0.0, 0.0)
     # a loss of 0 or 1 is its own square; the sum of absolute errors is where the lost are counted
-    square = LOST if version.task == "classification" else SQUARE
-    held = [one for one in cells if len(one) > series.place + square]
-    return Lost(*(sum(one[series.place + cell] for one in held) for cell in (OUTCOMES, LOST, square)))
+    place, square = series.place, LOST if version.task == "classification" else SQUARE
+    labels = total = squares = 0.0
+    for one in cells:
+        if len(one) > place + square:
+            labels += one[place + OUTCOMES]
+            total += one[place + LOST]
+            squares += one[place + square]
+    return Lost(labels, total, squares)

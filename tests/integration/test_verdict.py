@@ -1,0 +1,108 @@
+"""``tidewatch verdict`` on a real broker: a worker folds a live version and a canary, the exit code says it."""
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from stream.demo.processes import free_port
+from stream.events import Instant, Outcome, Prediction, Rollout
+from stream.topics import create
+from stream.wire import encode
+
+ROOT = Path(__file__).parents[2]
+HOUR_S = 3_600.0
+LABELS = 4_000
+"""Of each version."""
+
+
+def events(model, wrong):
+    """Yield an hour of the live version alone, then four of both, in time; ``wrong``: their shares of errors."""
+    chance, began = random.Random(model), time.time() - 6 * HOUR_S
+    yield Rollout(model=model, version="v7", at=Instant(began), stage="live")
+    yield Rollout(model=model, version="v8", at=Instant(began + HOUR_S), stage="canary")
+    for number in range(LABELS * 9 // 4):
+        at = began + number * 5 * HOUR_S / (LABELS * 9 // 4)
+        version = "v8" if at > began + HOUR_S and number % 2 else "v7"
+        said = "no" if chance.random() < wrong[version] else "yes"
+        named = {"prediction_id": str(number), "model": model}
+        yield Prediction(**named, version=version, at=Instant(at), prediction=said)
+        yield Outcome(**named, at=Instant(at + 60.0), outcome="yes")
+
+
+async def send(kafka, some):
+    names = kafka.settings().topics
+    of = {Prediction: names.predictions, Outcome: names.outcomes, Rollout: names.rollouts}
+    async with AIOKafkaProducer(bootstrap_servers=kafka.brokers, linger_ms=20) as producer:
+        for one in some:
+            await producer.send(of[type(one)], encode(one), key=one.model.encode())
+
+
+def verdict(kafka, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", "from stream.verdict.command import command; command()", *arguments],
+        env=os.environ | kafka.environment() | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+
+@pytest.fixture
+def worker(kafka, tmp_path):
+    asyncio.run(create(kafka.settings()))
+    own = {"worker": {"port": free_port(), "data_dir": tmp_path / "worker"}}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stream", "worker"],
+            env=os.environ | kafka.environment(**own) | {"PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=log,
+        )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_worse_canary_is_rolled_back_and_a_better_one_promoted(kafka, worker):
+    asyncio.run(send(kafka, events("worse", {"v7": 0.2, "v8": 0.3})))
+    asyncio.run(send(kafka, events("better", {"v7": 0.2, "v8": 0.1})))
+    asyncio.run(
+        send(kafka, [one for one in events("alone", {"v7": 0.2, "v8": 0.2}) if "v8" not in repr(one)])
+    )
+
+    done = verdict(kafka, "worse", "v8", "--wait", "90s", "--json")
+    assert done.returncode == 4, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["decision"], found["other"]["version"]) == ("roll_back", "v7")
+    assert found["reason"] in ("worse", "open_finding")
+
+    done = verdict(kafka, "better", "v8", "--wait", "90s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "better v8 (canary) against v7 (live)\nPROMOTE: " in done.stdout
+
+    done = verdict(kafka, "alone", "v7", "--wait", "5s")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout == "alone v7 (live)\nHOLD: the model has no other version\n"
+
+    done = verdict(kafka, "worse", "v9")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "version 'v9': has no predictions of worse; those that have: v7, v8" in done.stderr
+
+    done = verdict(kafka, "nobody", "v8")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "model 'nobody': not in the checkpoints" in done.stderr
+
+
+def test_without_topics_it_says_how_to_make_them(kafka):
+    done = verdict(kafka, "eta", "v8")
+    assert done.returncode == 1
+    assert "run: tidewatch topics create" in done.stderr
+    assert "Traceback" not in done.stderr
