@@ -93,8 +93,13 @@ def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:
     for model, monitor in sorted(fold.monitors.items()):
         yield {"kind": "model", "model": model, "counts": dict(sorted(monitor.counts.items()))}
         for number, one in sorted(monitor.versions.items()):
-            estimate = estimates_of(one.confidence)
-            yield {"kind": "version", "model": model, "version": number, "estimate": estimate}
+            yield {
+                "kind": "version",
+                "model": model,
+                "version": number,
+                "estimate": estimates_of(one.confidence),
+                "trained_until": monitor.trained.get(number),
+            }
     for model, version, name, series in sorted(fold.series(), key=lambda row: row[:3]):
         yield {"kind": "series", "model": model, "version": version, "slice": name} | _counts(series)
         sums = fold.monitors[model].versions[version].sums

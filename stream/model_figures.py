@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
+from math import isnan, nan
 from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -33,6 +34,7 @@ class Chunk(NamedTuple):
     version: str
     series: Sequence[tuple[str, Series]]
     sums: Sums
+    trained_until: float = nan
 
 
 class ModelRow(NamedTuple):
@@ -54,6 +56,8 @@ class ModelRow(NamedTuple):
     newest_at: float
     windowed: Sequence[Windowed] = ()
     """Figures over windows."""
+    trained_until: float = nan
+    """Of a whole version, the newest time in its training data."""
 
 
 class Families:
@@ -71,6 +75,11 @@ class Families:
         self._outcomes = counter("outcomes", "Joined outcomes.")
         self._degraded = gauge("degraded", "1 while a finding is open on this series.")
         self._newest = gauge("newest_event_timestamp_seconds", "Newest event time of the series.")
+        self._trained = GaugeMetricFamily(
+            "tidewatch_model_trained_until_timestamp_seconds",
+            "Newest time in the version's training data, as its rollout said.",
+            labels=["model", "version"],
+        )
 
     def add(self, row: ModelRow) -> None:
         """Add one series."""
@@ -83,12 +92,14 @@ class Families:
         self._outcomes.add_metric(labels, row.outcomes)
         self._degraded.add_metric(labels, float(row.degraded))
         self._newest.add_metric(labels, row.newest_at)
+        if not isnan(row.trained_until):
+            self._trained.add_metric(labels[:2], row.trained_until)
 
     def metrics(self, dropped: int) -> list[Metric]:
         """Return the families, and how many series are in none of them."""
         text = "Series left out of this scrape by the budget."
         left_out = GaugeMetricFamily("tidewatch_series_dropped", text, value=dropped)
-        counts = (self._predictions, self._outcomes, self._degraded, self._newest, left_out)
+        counts = (self._predictions, self._outcomes, self._degraded, self._newest, self._trained, left_out)
         return [*self._windows.metrics(), *counts]
 
 
@@ -149,4 +160,5 @@ class Best:
                 wholes -= 1
                 windowed += of_whole(chunk.sums, one.place)
             names = (chunk.model, chunk.version, where)
-            yield ModelRow(*names, *figures, *counts, degraded, one.newest_at, windowed)
+            trained_until = chunk.trained_until if where == ALL else nan
+            yield ModelRow(*names, *figures, *counts, degraded, one.newest_at, windowed, trained_until)

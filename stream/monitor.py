@@ -29,7 +29,7 @@ from stream.health import Health
 from stream.inheritance import catch_up, new_version
 from stream.joined import Joined, Reason, Served
 from stream.producers import Producers
-from stream.room import FORGOTTEN, FORGOTTEN_VERSION, forget_oldest_stage, make_room
+from stream.room import FORGOTTEN, FORGOTTEN_VERSION, make_room, remember
 from stream.rows import row_of, with_class
 from stream.scan import onset_in
 from stream.series import Series, loss_of, widest
@@ -42,7 +42,7 @@ MISMATCHED: Final = "mismatched"
 
 
 class Monitor(Struct, array_like=True, gc=False):
-    """The live state of one model: its versions, their latest stages, counts by reason, errors and their news."""
+    """The live state of one model: versions, stages and until when each was ``trained``, counts, errors, news."""
 
     model: str
     versions: dict[str, Version] = {}
@@ -60,6 +60,7 @@ class Monitor(Struct, array_like=True, gc=False):
     """Topic and offset of its first prediction: those before it were refused (``stream.admission``)."""
     forgotten_until: float = float("-inf")
     """Event time of the newest prediction of the versions that were forgotten."""
+    trained: dict[str, float] = {}
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
@@ -74,8 +75,7 @@ class Monitor(Struct, array_like=True, gc=False):
         known = self.rollouts.get(rollout.version)
         if known is not None and rollout.at < known[0]:
             return False, ()
-        self.rollouts[rollout.version] = (float(rollout.at), rollout.stage)
-        forget_oldest_stage(self.rollouts, self.versions)
+        remember(rollout, self.rollouts, self.trained, self.versions)
         return known is None or known[1] != rollout.stage, retire(self.versions, rollout, proven_at)
 
     def predicted(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from stream.ending import is_told, served_until
-from stream.events import Stage
+from stream.events import Rollout, Stage
 from stream.version import SERIES, Version, series_of
 
 VERSIONS: Final = 20
@@ -54,7 +54,20 @@ def _worth(name: str, version: Version, stages: Stages) -> tuple[bool, bool, flo
     return is_told(version), is_in_use, served_until(version), name
 
 
-def forget_oldest_stage(stages: dict[str, tuple[float, Stage]], versions: Mapping[str, Version]) -> None:
-    """Keep ``ROLLOUTS`` stages: the oldest goes, those of forgotten versions first."""
+def remember(
+    rollout: Rollout,
+    stages: dict[str, tuple[float, Stage]],
+    trained: dict[str, float],
+    versions: Mapping[str, Version],
+) -> None:
+    """Note a version's stage, and until when it was trained if that is said: later rollouts need not repeat it.
+
+    ``ROLLOUTS`` stages are kept: the oldest goes, those of forgotten versions first.
+    """
+    stages[rollout.version] = (float(rollout.at), rollout.stage)
+    if rollout.trained_until is not None:
+        trained[rollout.version] = float(rollout.trained_until)
     if len(stages) > ROLLOUTS:
-        del stages[min(stages, key=lambda name: (name in versions, stages[name], name))]
+        oldest = min(stages, key=lambda name: (name in versions, stages[name], name))
+        del stages[oldest]
+        trained.pop(oldest, None)

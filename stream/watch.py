@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import nan
 
 import structlog
 
@@ -56,7 +57,8 @@ def model_chunks(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
     def chunks() -> Iterator[Chunk]:
         for _, model, monitor in _monitors(folds()):
             for name, version in [*monitor.versions.items()]:
-                yield Chunk(model, name, [*version.series.items()], version.sums)
+                trained_until = monitor.trained.get(name, nan)
+                yield Chunk(model, name, [*version.series.items()], version.sums, trained_until)
 
     return chunks
 

@@ -43,6 +43,7 @@ def panels() -> Iterable[Panel]:
     yield _mature()
     yield _estimated()
     yield _inputs()
+    yield _ages()
 
 
 def _recent_against_rollout(metric: str) -> list[Query]:
@@ -173,4 +174,32 @@ def _inputs() -> Panel:
         "what the model said. 0 is no change; from about 0.1 on, if it is no chance, it is a ticket.",
         "none",
         [Query(expr, "{{version}} {{feature}}")],
+    )
+
+
+def _ages() -> Panel:
+    def value(window: str) -> str:
+        matchers = f'{WHOLE},window="{window}"'
+        return " or ".join(
+            f"max by (model, version) ({metric}{{{matchers}}})" for metric in (ACCURACY, ERROR)
+        )
+
+    return listing(
+        "Figure by age",
+        "Accuracy (a share) or mean absolute error of each version over a day, a week and since rollout, beside "
+        "how old its training data is, where its rollout said trained_until: how fast a model goes stale.",
+        [
+            f"time() - max by (model, version) (tidewatch_model_trained_until_timestamp_seconds{{{CHOSEN}}})",
+            value("24h"),
+            value("7d"),
+            value("rollout"),
+        ],
+        [
+            Column("version", "version"),
+            Column("Value #B", "24 h", "none"),
+            Column("Value #C", "7 days", "none"),
+            Column("Value #D", "since rollout", "none"),
+            Column("Value #A", "age", "s"),
+        ],
+        TO_MODEL,
     )

@@ -18,6 +18,7 @@ from stream.pending import MemoryStore
 from stream.replay.source import Line, batches
 from stream.rules import Rules
 from stream.tally import Tally
+from stream.verdict.verdict import verdict
 
 SPILLED = 25
 """Batches between two times that the join is put where the store keeps it."""
@@ -65,7 +66,7 @@ class Replay:
     """A fold over lines; ask for the findings, then for the summary."""
 
     def __init__(self, rules: Rules) -> None:
-        self._count = Count()
+        self._count, self._increase = Count(), rules.judgement.minimum_increase
         self._fold = Spanned(0, rules, self._count, MemoryStore())
         self._pages = self._tickets = 0
 
@@ -133,6 +134,7 @@ class Replay:
                     "outcomes": one.outcomes,
                     "reference_losses": one.guard.known,
                     "has_open_finding": whole.is_harmed(),
+                    "verdict": verdict(self._fold.monitors[model], version, None, self._increase),
                     "estimate": estimates_of(whole.confidence),
                     "windows": windows_of(whole.sums, one.place, where),
                 }

@@ -146,7 +146,7 @@ def test_the_rows_and_the_links_into_the_model_row_are_there(board):
 
 def test_a_link_names_columns_that_its_table_has(board):
     tables = [panel for _, panel in panels(board) if panel["type"] == "table"]
-    assert len(tables) == 2
+    assert len(tables) == 3
     for panel in tables:
         organize = panel["transformations"][1]["options"]
         by = set(re.search(r"max by \(([^)]*)\)", panel["targets"][1]["expr"])[1].split(", "))

@@ -64,7 +64,7 @@ def worker():
     engine.lag.labels("tidewatch.predictions", "0").set(1)
     engine.lost.labels("tidewatch.predictions").inc()
     rows = [
-        ModelRow("eta", "v1", "all", metric, 0.9, 0.8, 10, 10, True, 1.0, windowed(task))
+        ModelRow("eta", "v1", "all", metric, 0.9, 0.8, 10, 10, True, 1.0, windowed(task), 1.0)
         for task, metric in (("classification", "accuracy"), ("regression", "mae"))
     ]
     families = Families()

@@ -43,6 +43,24 @@ def write(path, events, *, worse_from=None, first=0, seed=1):
     return path
 
 
+def test_the_summary_has_a_verdict_on_each_version(tmp_path):
+    first, second = (write(tmp_path / f"{seed}.jsonl", 2_500, seed=seed) for seed in (1, 2))
+    path = tmp_path / "both.jsonl"
+    path.write_text(
+        first.read_text()
+        + re.sub(r'"(\d+)", "model"', r'"b\1", "model"', second.read_text()).replace("v1", "v2")
+    )
+    (*_, summary) = rows("replay", path, "--order", "at", "--json")
+    verdicts = {name: one["verdict"] for name, one in summary["models"]["m"].items()}
+    assert {name: (one["decision"], one["other"]["version"]) for name, one in verdicts.items()} == {
+        "v1": ("hold", "v2"),
+        "v2": ("hold", "v1"),
+    }
+    assert verdicts["v1"]["difference"]["value"] == pytest.approx(-verdicts["v2"]["difference"]["value"])
+    alone = rows("replay", first, "--json")[-1]["models"]["m"]["v1"]["verdict"]
+    assert (alone["reason"], alone["other"], alone["difference"]["value"]) == ("alone", None, None)
+
+
 def test_harm_is_found_in_its_slice_and_the_summary_counts_everything(tmp_path):
     *findings, summary = rows("replay", write(tmp_path / "e.jsonl.gz", 6_000, worse_from=4_000), "--json")
     assert [(one["kind"], one["state"], one["slice"]) for one in findings] == [

@@ -118,3 +118,14 @@ def test_windows_are_shown_of_every_series_and_the_rest_of_the_busiest_versions_
     assert samples["tidewatch_model_mape_ratio"] == []
     counts = {one.labels["window"]: one.value for one in samples["tidewatch_model_window_outcomes"]}
     assert counts == {"5m": 7, "1h": 70, "24h": 100, "7d": 100}
+
+
+def test_until_when_a_version_was_trained_is_shown_of_versions_that_said_so():
+    series_of_both = [("all", series(10)), ("country=pt", series(9))]
+    figures = ModelFigures(
+        lambda: [Chunk("m", "v1", series_of_both, SUMS, 500.0), Chunk("m", "v2", series_of_both, SUMS)], 10
+    )
+    asyncio.run(figures.refresh())
+    (trained,) = (one for one in figures.collect() if "trained" in one.name)
+    assert trained.name == "tidewatch_model_trained_until_timestamp_seconds"
+    assert [(one.labels, one.value) for one in trained.samples] == [({"model": "m", "version": "v1"}, 500.0)]
