@@ -94,6 +94,7 @@ class _Found(Struct, frozen=True):
     """What the sums say of two versions: of the whole, and of each slice with errors enough."""
 
     both: Shared
+    has_reference: bool
     pair: Pair
     mix: Mix | None
     slices: dict[str, Pair]
@@ -116,13 +117,13 @@ def verdict(monitor: Monitor, name: str, against: str | None, increase: float) -
     other = held_against(monitor, name) if against is None else against
     its = None if other is None else monitor.versions[other]
     found = _found(ours, its) if its is not None and its.task == ours.task else None
-    finding = None if its is None else next(_own_findings(ours, its), None)
+    finding = next(_own_findings(ours, its), None)
     if me.stage == "retired":
         reason = Reason.RETIRED
-    elif its is None:
-        reason = Reason.ALONE
     elif finding is not None:
         reason = Reason.OPEN_FINDING
+    elif its is None:
+        reason = Reason.ALONE
     else:
         reason = Reason.OTHER_TASK if found is None else _reason(found, increase)
     made = Verdict(
@@ -155,9 +156,9 @@ def _side(monitor: Monitor, name: str) -> Side:
     return Side(version=name, stage=monitor.rollouts[name][1] if name in monitor.rollouts else None)
 
 
-def _own_findings(ours: Version, others: Version) -> Iterator[Finding]:
+def _own_findings(ours: Version, others: Version | None) -> Iterator[Finding]:
     """Yield the open findings of losses that the other version has not: what both have is no fault of this one."""
-    known = {(one.slice, one.metric, one.label) for one in _open(others)}
+    known = set() if others is None else {(one.slice, one.metric, one.label) for one in _open(others)}
     return (one for one in _open(ours) if (one.slice, one.metric, one.label) not in known)
 
 
@@ -172,18 +173,20 @@ def _open(version: Version) -> Iterator[Finding]:
 def _found(ours: Version, others: Version) -> _Found:
     both = shared(ours, others)
     mix = unlike(both)
-    inflation = _inflation(both, ALL)
+    known = _inflation(both, ALL)
+    inflation = 1.0 if known is None else known
     pair = compared(both.strata() if mix is None else within(both, mix.name), inflation)
     slices = {one: compared(both.strata(one), _inflation(both, one) or inflation) for one in both.slices()}
-    return _Found(both, pair, mix, {name: one for name, one in slices.items() if one.is_fit})
-
-
-def _inflation(both: Shared, name: str) -> float:
-    """Return the larger inflation of the two references of a slice; 0 while there is none."""
-    series = (one.series.get(name) for one in (both.ours, both.others))
-    return max(
-        (one.guard.inflation for one in series if one is not None and one.guard.harm is not None), default=0.0
+    return _Found(
+        both, known is not None, pair, mix, {name: one for name, one in slices.items() if one.is_fit}
     )
+
+
+def _inflation(both: Shared, name: str) -> float | None:
+    """Return the larger inflation of the two references of a slice; ``None`` while there is none."""
+    series = (one.series.get(name) for one in (both.ours, both.others))
+    known = (one.guard.inflation for one in series if one is not None and one.guard.harm is not None)
+    return max(known, default=None)
 
 
 def _reason(found: _Found, increase: float) -> Reason:
@@ -191,7 +194,7 @@ def _reason(found: _Found, increase: float) -> Reason:
     pair, slices = found.pair, found.slices.values()
     if not pair.time > 0.0:
         return Reason.NOT_CONCURRENT
-    if not pair.inflation or not pair.has_labels:
+    if not found.has_reference or not pair.has_labels:
         return Reason.TOO_FEW_LABELS
     if not pair.is_fit:
         return Reason.TOO_FEW_ERRORS

@@ -19,6 +19,7 @@ from stream.wire import encode
 
 ROOT = Path(__file__).parents[2]
 HOUR_S = 3_600.0
+TRAINED_UNTIL = 1_790_000_000.0
 LABELS = 4_000
 """Of each version."""
 
@@ -27,7 +28,10 @@ def events(model, wrong):
     """Yield an hour of the live version alone, then four of both, in time; ``wrong``: their shares of errors."""
     chance, began = random.Random(model), time.time() - 6 * HOUR_S
     yield Rollout(model=model, version="v7", at=Instant(began), stage="live")
-    yield Rollout(model=model, version="v8", at=Instant(began + HOUR_S), stage="canary")
+    trained_until = Instant(TRAINED_UNTIL)
+    yield Rollout(
+        model=model, version="v8", at=Instant(began + HOUR_S), stage="canary", trained_until=trained_until
+    )
     for number in range(LABELS * 9 // 4):
         at = began + number * 5 * HOUR_S / (LABELS * 9 // 4)
         version = "v8" if at > began + HOUR_S and number % 2 else "v7"
@@ -46,8 +50,12 @@ async def send(kafka, some):
 
 
 def verdict(kafka, *arguments):
+    return run(kafka, "-c", "from stream.verdict.command import command; command()", *arguments)
+
+
+def run(kafka, *arguments):
     return subprocess.run(
-        [sys.executable, "-c", "from stream.verdict.command import command; command()", *arguments],
+        [sys.executable, *arguments],
         env=os.environ | kafka.environment() | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -91,6 +99,10 @@ def test_a_worse_canary_is_rolled_back_and_a_better_one_promoted(kafka, worker):
     done = verdict(kafka, "alone", "v7", "--wait", "5s")
     assert (done.returncode, done.stderr) == (3, "")
     assert done.stdout == "alone v7 (live)\nHOLD: the model has no other version\n"
+
+    rows = [json.loads(line) for line in run(kafka, "-m", "stream", "figures").stdout.splitlines()]
+    versions = [one for one in rows if one["kind"] == "version" and one["model"] == "worse"]
+    assert {one["version"]: one["trained_until"] for one in versions} == {"v7": None, "v8": TRAINED_UNTIL}
 
     done = verdict(kafka, "worse", "v9")
     assert (done.returncode, done.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""A verdict depends on the labels alone: not on their order, nor on who was asked meanwhile, nor on restarts."""
+"""A verdict depends on the events alone: not on their order, nor on who was asked meanwhile, nor on restarts."""
 
 import pytest
 from hypothesis import given
@@ -6,8 +6,11 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from stream import state
+from stream.events import Instant, Outcome, Prediction
 from stream.verdict.strata import shared
 from stream.verdict.verdict import Decision, Reason, verdict
+from stream.wire import encode
+from tests.laws.lives import Life, Logged
 from tests.laws.versions import BEGAN_AT, Label, refer, summed
 
 AGO = st.integers(0, 900) | st.integers(0, 90_000) | st.integers(0, 2_000_000)
@@ -75,3 +78,39 @@ def test_what_is_worse_one_way_is_better_the_other(labels, increase):
         if first.reason is Reason.WORSE:
             assert second.difference.lower > 0.0
             assert second.decision is not Decision.ROLL_BACK or second.reason is Reason.WORSE_SLICE
+
+
+SERVED = st.lists(
+    st.tuples(st.sampled_from([1.0, 60.0, 1_000.0, 40_000.0]), st.sampled_from(["v7", "v8"]), st.booleans()),
+    min_size=1,
+    max_size=30,
+)
+
+
+def logs(served):
+    """Return both topics: a prediction so long after the one before, of a version; 10 s later if it was wrong."""
+    topics, at = {"predictions": [], "outcomes": []}, BEGAN_AT
+    for number, (step, version, is_wrong) in enumerate([(0.0, "v7", False), (0.0, "v8", False), *served]):
+        at += step
+        named = {"prediction_id": f"p{number}", "model": "m"}
+        events = (
+            ("predictions", Prediction(**named, version=version, at=Instant(at), prediction="x")),
+            ("outcomes", Outcome(**named, at=Instant(at + 10.0), outcome="y" if is_wrong else "x")),
+        )
+        for topic, event in events:
+            topics[topic].append(Logged(topic, number, round(1_000 * event.at), encode(event)))
+    return topics
+
+
+@given(SERVED, st.data())
+def test_neither_interleaving_nor_checkpoints_nor_lost_disks_change_it(served, data):
+    log = logs(served)
+    in_step = [topic for _ in log["predictions"] for topic in log]
+    stops = data.draw(st.lists(st.sampled_from(["checkpoint", "loss", "kill"]), max_size=4))
+    history = data.draw(st.permutations([*in_step, *stops]))
+    told = []
+    for steps in (in_step, history):
+        life = Life(log)
+        life.run(steps)
+        told.append(json.encode(verdict(life.fold.monitors["m"], "v8", None, 0.2)))
+    assert told[0] == told[1]

@@ -147,6 +147,8 @@ def test_an_open_finding_rolls_back_unless_the_other_version_has_it_as_well():
     assert (found.decision, found.reason, found.finding) == (Decision.ROLL_BACK, Reason.OPEN_FINDING, finding)
     monitor.versions["v7"].series[ALL].finding = finding
     assert told(monitor).reason is Reason.BETTER
+    del monitor.versions["v7"]
+    assert told(monitor, against=None).reason is Reason.OPEN_FINDING
 
 
 def test_a_version_that_is_worse_in_a_slice_only_is_rolled_back():
@@ -186,7 +188,9 @@ def test_few_labels_and_few_errors_hold():
     assert told(few).reason is Reason.TOO_FEW_LABELS
     assert told(served(steady({"v7": 0.0, "v8": 0.0}, 4_000, HOUR_S))).reason is Reason.TOO_FEW_ERRORS
     unreferred = summed([before(), *steady({"v7": 0.2, "v8": 0.2}, 400, HOUR_S)])
-    assert told(unreferred).reason is Reason.TOO_FEW_LABELS
+    found = told(unreferred)
+    assert found.reason is Reason.TOO_FEW_LABELS
+    assert found.candidate.figure.lower < found.candidate.figure.value < found.candidate.figure.upper
     assert told(refer(unreferred)).reason is not Reason.TOO_FEW_LABELS
 
 
