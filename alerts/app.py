@@ -33,7 +33,7 @@ from alerts.watch import FindingWatch
 from stream.engine.app import Plan, build, run
 from stream.engine.connection import client_options
 from stream.engine.partition import PartitionFactory
-from stream.settings import Settings, SettingsError
+from stream.settings import Settings, SettingsError, strangers
 from stream.settings import load as load_settings
 from stream.topics import demand
 
@@ -45,6 +45,8 @@ log = structlog.get_logger("tidewatch.pager")
 def pager(config: Path | None) -> None:
     """Turn findings into incidents and notify their owners."""
     settings, roster = configured(config, os.environ)
+    for line in strangers():
+        click.echo(f"tidewatch pager: warning: {line}", err=True)
     topics = settings.topics
     demand(settings, (topics.findings, topics.incidents, topics.dead_letters), "tidewatch pager")
     run(assemble(settings, roster), started=lambda: _announce(roster))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 from prometheus_client import CollectorRegistry
 
-from stream.settings import Settings, load
+from stream.settings import Settings, load, strangers
 
 if TYPE_CHECKING:
     from stream.engine.app import EngineApp, Plan
@@ -28,6 +28,8 @@ def worker(config: Path | None) -> None:
     from stream.topics import demand
 
     settings = load(config)
+    for line in strangers():
+        click.echo(f"tidewatch worker: warning: {line}", err=True)
     topics = settings.topics
     demand(
         settings,
