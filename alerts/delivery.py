@@ -116,7 +116,8 @@ class Delivery:
             self._wakes[name].clear()
             wait_s = await self._round(name)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wakes[name].wait(), wait_s)
+                async with asyncio.timeout(wait_s):  # wait_for of Python 3.11 may pass over a cancel
+                    await self._wakes[name].wait()
 
     async def _round(self, name: str) -> float | None:
         """Try what is due and whose wait is over; return how long nothing needs to be tried."""

@@ -404,6 +404,25 @@ def test_receiver_that_is_gone_is_asked_once_and_its_fallback_hears_everything(
         run(built, story)
 
 
+def test_delivery_ends_when_it_is_stopped_as_a_retry_is_woken(hook: HookServer, pagerduty: HookServer) -> None:
+    hook.answer = lambda got: (503, {"retry-after": "60"})
+
+    async def story() -> None:
+        pager = Pager(hook, pagerduty)
+        pager.delivery.attach(pager.book)
+        delivering = asyncio.create_task(pager.delivery.run())
+        pager.fold(finding("a"))
+        await until(lambda: ("maps-pd", "trigger", "sent") in states(pager.book) and len(hook.got) == 1)
+        await asyncio.sleep(0.05)
+        pager.delivery.wake()
+        delivering.cancel()
+        ended, _ = await asyncio.wait({delivering}, timeout=2.0)
+        assert ended
+        await pager.http.close()
+
+    asyncio.run(story())
+
+
 def test_limit_spaces_what_leaves(hook: HookServer, pagerduty: HookServer) -> None:
     limits = {"maps-hook": Limit(per_s=5.0, burst=1.0)}
 
