@@ -94,6 +94,7 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
             roster.owners,
             read,
             urge=urge,
+            look_again=lambda: app.keeper.look_again(number),
             announce=delivery.wake,
             watch=watch,
             fallbacks=roster.fallbacks,

@@ -67,7 +67,11 @@ class Delivery:
         self.wake()
 
     def book(self) -> IncidentBook | None:
-        """Return the book that is delivered from, ``None`` while another pager has the findings, or may have."""
+        """Return the book that is delivered from, ``None`` while another pager has the findings, or may have.
+
+        Whoever asks may be the first to run after the process stood still.
+        """
+        self._feel()
         return self._book if self._book is not None and self._book.is_live else None
 
     def wake(self) -> None:
@@ -96,19 +100,18 @@ class Delivery:
             await asyncio.sleep(PULSE_S)
 
     def _feel(self) -> None:
-        """Say nothing after the process stood still, until a commit proves that the findings are still ours."""
+        """Say nothing after the process stood still, until it is known that all is as it was."""
         now = time.monotonic()
         stood_s, self._felt_at = now - self._felt_at, now
-        book = self.book()
-        if stood_s > STALL_S and book is not None:
+        if stood_s > STALL_S and self._book is not None and self._book.is_live:
             log.warning(
-                "stood still: asks Kafka whether it is still the active pager", seconds=round(stood_s, 1)
+                "stood still: asks Kafka whether it is still the active pager, and what was written meanwhile",
+                seconds=round(stood_s, 1),
             )
-            book.doubt()
+            self._book.doubt()
 
     def _is_ours(self) -> bool:
         """Return whether a request may be written now: the process may have stood still while it connected."""
-        self._feel()
         return self.book() is not None
 
     async def _serve(self, name: str) -> None:

@@ -85,13 +85,14 @@ class Pager:
         self.book = new_book(
             announce=self.delivery.wake,
             urge=self.commit_soon,
+            look_again=self.look_again,
             fallbacks=fallbacks,
             letter=undelivered("dead-letters"),
             owners=replace(OWNERS, hear_changes=frozenset({"maps-pd"})),
         )
         self.registry.register(BookFigures(lambda: self.book, ["maps"], NAMES))
         self.stored: dict[bytes, bytes | None] = {}
-        self.is_fenced = False
+        self.is_fenced = self.is_behind = self.has_news = False
         self.commits = 0
 
     def take_over(self, stored: dict[bytes, bytes | None]) -> None:
@@ -103,6 +104,10 @@ class Pager:
     def commit_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self.commit)
 
+    def look_again(self) -> None:
+        self.is_behind = True
+        self.commit_soon()
+
     def commit(self) -> None:
         if self.is_fenced:
             return
@@ -111,6 +116,9 @@ class Pager:
         self.stored |= flush.state
         self.letters += flush.outputs
         self.book.committed()
+        if self.is_behind and not self.has_news:
+            self.is_behind = False
+            self.book.caught_up()
 
     def fold(self, *findings: Finding) -> None:
         self.book.apply([record(fact) for fact in findings])
@@ -324,6 +332,24 @@ def test_pager_that_stood_still_asks_for_a_commit_before_it_says_anything(
     run(lambda: Pager(hook, pagerduty), story)
 
 
+def test_whoever_comes_first_after_the_pager_stood_still_finds_it_in_doubt_until_what_came_is_folded(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        pager.has_news = True
+        time.sleep(1.2)  # noqa: ASYNC251 - as a stopped process does
+        assert pager.delivery.book() is None
+        commits = pager.commits
+        await until(lambda: pager.commits > commits)
+        assert pager.delivery.book() is None
+        pager.has_news = False
+        pager.commit()
+        assert pager.delivery.book() is pager.book
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
 def test_pager_that_stood_still_while_it_connected_says_nothing_either(
     hook: HookServer, pagerduty: HookServer
 ) -> None:
@@ -404,7 +430,9 @@ def test_receiver_that_is_gone_is_asked_once_and_its_fallback_hears_everything(
         run(built, story)
 
 
-def test_delivery_ends_when_it_is_stopped_as_a_retry_is_woken(hook: HookServer, pagerduty: HookServer) -> None:
+def test_delivery_ends_when_it_is_stopped_as_a_retry_is_woken(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
     hook.answer = lambda got: (503, {"retry-after": "60"})
 
     async def story() -> None:
