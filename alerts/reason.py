@@ -15,6 +15,7 @@ class Reason(StrEnum):
     OPENED = "opened"
     REOPENED = "reopened"
     FLAPPING = "flapping"
+    ANOTHER_IS_FULL = "another_is_full"
     CHILD_ADDED = "child_added"
     ALREADY_OPEN = "already_open"
     ESCALATED = "escalated"

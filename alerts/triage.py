@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from alerts.grouping import FLAPS, Upstream, harm
 from alerts.incident import Child, FindingState, Incident, Part, cause_key, incident_id
-from alerts.ledger import Ledger
+from alerts.ledger import Ledger, is_full
 from alerts.objective import Verdict
 from alerts.owners import Owner, Owners
 from alerts.reason import Decision, Reason, merged
@@ -120,16 +120,19 @@ def arrive(
     """Decide about a finding that one place does not hold yet; ``quiet`` is what keeps it so."""
     key = place.key(finding.model)
     latest = incidents.latest_of(place.owner.name, key)
-    if latest is not None and latest.state != "resolved":
+    is_open = latest is not None and latest.state != "resolved"
+    if latest is not None and is_open and not is_full(latest):
         return join(latest, finding, place, owners, now, quiet)
     near = [] if place.cause else _near(incidents, finding, place, owners)
-    together = next((one for one in near if _belongs(one, finding, owners)), None)
+    related = [one for one in near if _belongs(one, finding, owners)]
+    together = next((one for one in related if not is_full(one)), None)
     if together is not None:
         return join(together, finding, place, owners, now, quiet)
-    if latest is not None and now - latest.changed_at <= owners.grouping.reopen_s > 0:
+    if latest is not None and not is_open and now - latest.changed_at <= owners.grouping.reopen_s > 0:
         return reopen(latest, finding, place, owners, now, quiet)
     told, reasons = tell(_new(finding, place, now), owners, now, quiet)
-    return Decision((told,), (Reason.OPENED, *reasons))
+    another = (Reason.ANOTHER_IS_FULL,) if is_open or related else ()
+    return Decision((told,), (Reason.OPENED, *another, *reasons))
 
 
 def _near(incidents: Ledger, finding: Finding, place: Place, owners: Owners) -> list[Incident]:
