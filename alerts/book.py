@@ -51,14 +51,12 @@ class IncidentBook:
         self._read = read
         self._urge = urge
         self._look_again, self._announce = look_again, announce
-        self._watch = watch
-        self._fallbacks = fallbacks or {}
+        self._watch, self._fallbacks = watch, fallbacks or {}
         self._letter, self._resolved_budget = letter, resolved_budget
         self._archive = Archive()
         self._ledger = self._archive.ledger
         self._letters: list[Output] = []
-        self.waiting_bytes = 0
-        self._timers = Timers()
+        self.waiting_bytes, self._timers = 0, Timers()
         self._standing, self.closed = Standing(), False
 
     @property
@@ -147,6 +145,10 @@ class IncidentBook:
         if not self.closed:
             yield from self._archive.changes.due(receiver)
 
+    def lanes(self) -> set[str]:
+        """Return the lanes in which something waits, also those that nobody serves any more."""
+        return {*self._archive.outbox.lanes(), *(one.notification.receiver for one in self.changes())}
+
     def is_due(self, leaving: Leaving) -> bool:
         """Whether it is still to leave: a request may have been withdrawn since it was handed out."""
         return all(self._archive.outbox.waits(due) for due in parts(leaving) if isinstance(due, Due))
@@ -183,10 +185,7 @@ class IncidentBook:
             self._end(due, lambda incident, one: ending.refused(incident, one, reason, fallback))
 
     def told(self, receiver: str, resolved_since: float) -> Iterator[Due]:
-        """Yield what this receiver was told last of every incident that is open or resolved recently.
-
-        Each as it is when it is asked for. What is over, and the receiver is still to hear so, is left out.
-        """
+        """Yield what this receiver was told last of what is open or resolved recently, as ``last_told`` does."""
         return last_told(self._ledger, receiver, resolved_since)
 
     # The readers' side.
@@ -230,8 +229,9 @@ class IncidentBook:
 
     def _heed_silences(self) -> None:
         """Have what people set decide beside what the owners file says."""
-        both = (*self._configured.silences, *self._archive.silences)
-        self._owners = replace(self._configured, silences=both)
+        self._owners = replace(
+            self._configured, silences=(*self._configured.silences, *self._archive.silences)
+        )
 
     def _announce_change(self, rollout: Rollout, now: float) -> bool:
         """Take a rollout for those who hear of changes; return whether anybody does."""

@@ -18,7 +18,7 @@ from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater
 from alerts.book import IncidentBook
 from alerts.change import DueChange
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
-from alerts.outbox import Digest, Due, Leaving
+from alerts.outbox import Digest, Due, Leaving, parts
 from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Digester, Message, Receiver
 from alerts.receivers.request import Gate
@@ -30,6 +30,7 @@ RESOLVED_REFRESH_S = 300.0
 """As long a resolved incident is said again to receivers that forget."""
 EXPIRED = "expired"
 NOT_MADE = "message_not_made"
+NO_RECEIVER = "no_such_receiver"
 PULSE_S = 0.1
 STALL_S = 0.9
 """A process that stood still for longer, below the shortest session, may have lost the findings meanwhile."""
@@ -59,6 +60,7 @@ class Delivery:
         self._book: IncidentBook | None = None
         self._felt_at = time.monotonic()
         self._wakes = {name: asyncio.Event() for name in names}
+        self._woken = asyncio.Event()
         self._talks = {name: asyncio.Lock() for name in names}
 
     def attach(self, book: IncidentBook) -> None:
@@ -76,7 +78,7 @@ class Delivery:
 
     def wake(self) -> None:
         """Look again for what is due."""
-        for event in self._wakes.values():
+        for event in (self._woken, *self._wakes.values()):
             event.set()
 
     async def run(self) -> None:
@@ -87,6 +89,7 @@ class Delivery:
         self._felt_at = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pulse(), name="pulse")
+            tasks.create_task(self._let_go(), name="let-go")
             for name in self._lanes:
                 tasks.create_task(self._serve(name), name=f"deliver-{name}")
             for name, receiver in self._receivers.items():
@@ -98,6 +101,21 @@ class Delivery:
         while True:
             self._feel()
             await asyncio.sleep(PULSE_S)
+
+    async def _let_go(self) -> None:
+        """Have come to its end what waits for receivers that are in the owners file no more.
+
+        A page of what goes on waits, and is overdue: its receiver may come back, and nobody else would hear of it.
+        """
+        while True:
+            self._woken.clear()
+            book = self.book()
+            if book is not None:
+                for name in book.lanes() - self._lanes.keys():
+                    for due in [one for leaving in book.due(name) for one in parts(leaving) if _may_go(one)]:
+                        book.refused(due, NO_RECEIVER)
+                        self._tell(due, Refused(NO_RECEIVER))
+            await self._woken.wait()
 
     def _feel(self) -> None:
         """Say nothing after the process stood still, until it is known that all is as it was."""
@@ -241,3 +259,9 @@ class Delivery:
             log.error(f"{what} refused", **facts, reason=answer.reason)
         else:
             log.warning(f"{what} put off", **facts, reason=answer.reason)
+
+
+def _may_go(due: Due | DueChange) -> bool:
+    return (
+        isinstance(due, DueChange) or due.notification.action != "trigger" or due.incident.state == "resolved"
+    )

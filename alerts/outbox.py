@@ -109,6 +109,10 @@ class Outbox:
             if sendable(kept, kept.notification(notification_id)):
                 yield due
 
+    def lanes(self) -> list[str]:
+        """Return the receivers for whom something waits."""
+        return [receiver for receiver, due in self._due.items() if due]
+
     def waits(self, due: Due) -> bool:
         """Whether it is still to leave: it may have been withdrawn since it was handed out."""
         return self._waiting(due.incident.id, due.notification.id) is not None

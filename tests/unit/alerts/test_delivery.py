@@ -32,6 +32,7 @@ from stream.engine.partition import Output
 from stream.events import Finding, Instant, Rollout
 from tests.unit.alerts.samples import (
     LOOPBACK,
+    MAPS,
     OWNERS,
     ROUTING_KEY,
     SECRET,
@@ -594,5 +595,33 @@ def test_a_change_lane_that_fails_delays_no_page(hook: HookServer, pagerduty: Ho
             "tidewatch_notifications_total", receiver=lane_of("maps-pd"), action="change", result="sent"
         )
         assert sent == 1
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_what_waits_for_a_receiver_that_is_gone_is_let_go_unless_it_is_a_page_of_what_goes_on(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    gone = "sms"
+    owners = replace(OWNERS, owners=(replace(MAPS, receivers=(gone,)),), hear_changes=frozenset({gone}))
+    before = new_book(owners=owners)
+    before.apply([record(finding(name, model=f"eta.{name}")) for name in "abc"])
+    stored = dict(before.freeze({}).state)
+    before.committed()
+    (told, *_) = before.due(gone)
+    before.accepted(told, 2_000.0)
+    rollout = Rollout(model="eta.a", version="8", stage="live", at=Instant(time.time()))
+    before.apply([record(rollout), *(record(finding(n, "closed", model=f"eta.{n}")) for n in "ab")])
+    stored |= before.freeze({}).state
+
+    async def story(pager: Pager) -> None:
+        pager.take_over(stored)
+        await until(lambda: [one.action for one in pager.book.pending()] == ["trigger"])
+        said = [(action, state) for _, action, state in states(pager.book)]
+        ended = [("trigger", "failed"), ("resolve", "failed")]
+        assert said == [("trigger", "sent"), ("resolve", "failed"), *ended, ("trigger", "due")]
+        assert [*pager.book.changes()] == []
+        reasons = {dict(letter.headers)["tidewatch_detail"] for letter in pager.letters}
+        assert reasons == {b"no_such_receiver"}
 
     run(lambda: Pager(hook, pagerduty), story)
