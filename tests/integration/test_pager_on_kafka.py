@@ -343,15 +343,16 @@ def test_second_pager_stands_by_and_takes_over(site: Site) -> None:
 
 def test_pager_that_stood_still_wakes_nobody_for_what_ended_meanwhile(site: Site) -> None:
     file = site.folder / "owners.toml"
-    others = 'receivers = ["maps-hook"]\n[[owner.escalation]]\nafter_s = 6\nreceivers = ["maps-pd"]'
+    others = 'receivers = ["maps-hook"]\n[[owner.escalation]]\nafter_s = 10\nreceivers = ["maps-pd"]'
     text = file.read_text(encoding="utf-8").replace('receivers = ["maps-hook", "maps-pd"]', others)
     file.write_text(text, encoding="utf-8")
     with site.pager(TIDEWATCH_KAFKA_SESSION_TIMEOUT_S="30") as still:
+        until(lambda: ready(site.port), site)
         site.send(page_now())
         until(lambda: len(site.hook.got) == 1, site)
         still.send_signal(signal.SIGSTOP)
         site.send(finding("a", "closed"))
-        time.sleep(7.0)
+        time.sleep(11.0)
         still.send_signal(signal.SIGCONT)
         until(lambda: len(site.hook.got) == 2, site)
         stood = [line for line in site.log() if str(line["event"]).startswith("stood still")]
