@@ -89,6 +89,11 @@ class EngineApp(faust.App):
     def _create_directories(self) -> None:
         """Leave the current folder alone: Faust's folders are for its tables, and there are none."""
 
+    async def on_stop(self) -> None:
+        """Give a restore up first: the last checkpoint would wait for its end."""
+        self.takeover.void()
+        await super().on_stop()
+
     def look_alive(self) -> tuple[int, bool]:
         """Return how many records wait, and whether some of them wait in vain."""
         keeper = self.keeper
@@ -289,8 +294,6 @@ class Worker(faust.Worker):
 
 
 def _give_up() -> None:
-    meaning = (
-        f"Kafka did not acknowledge the last checkpoint within {STOP_S:g} s; what came since is folded again"
-    )
+    meaning = f"Kafka acknowledged no last checkpoint within {STOP_S:g} s; what came since is folded again"
     LOG.error("stopped without a checkpoint", meaning=meaning)
     os._exit(1)
