@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
+from stream.carried import carry_on, peers_of, told_to
 from stream.change import change_of
 from stream.constant import look_at_run
 from stream.drift import DAY_S
@@ -17,12 +20,17 @@ from stream.version import Version
 
 
 def look(
-    version: Version, name: str, served: Served, limit: float, proven_at: float | None
+    version: Version,
+    name: str,
+    served: Served,
+    limit: float,
+    proven_at: float | None,
+    versions: Iterable[Version] = (),
 ) -> Finding | None:
     """Judge one input whose window grew, if it holds a day; return the ticket that this opened or closed.
 
     ``RUN`` stands for the run of the same answers; ``served`` is the prediction that the window grew by, ``limit``
-    the evidence that is enough.
+    the evidence that is enough, ``versions`` all of the model.
     """
     if name == RUN:
         return look_at_run(version, served, limit, proven_at)
@@ -36,7 +44,9 @@ def look(
         drift.began_at = at
         feature.begin()
         return None
-    verdict = drift.take(feature.reference, feature.window, at, limit)
+    peers = [*peers_of(version, name, versions)]
+    carry_on(drift, peers)
+    verdict = drift.take(feature.reference, feature.window, at, limit, told_to(peers))
     finding: Finding | None = None
     if verdict == "drifted" and is_stuck:
         drift.evidence = 0.0
@@ -44,8 +54,11 @@ def look(
         drift.episode = max(drift.episode, version.forgotten_episode) + 1
         opened = _opened(reference, name, feature, served)
         finding = drift.finding = msgspec.structs.replace(opened, proven_at=proven_at)
-    elif verdict == "recovered" and drift.finding is not None:
-        finding = msgspec.structs.replace(drift.finding, state="closed", closed_at=at, proven_at=proven_at)
+    elif verdict == "recovered":
+        if drift.finding is not None:
+            finding = msgspec.structs.replace(
+                drift.finding, state="closed", closed_at=at, proven_at=proven_at
+            )
         drift.finding, drift.evidence = None, 0.0
     feature.begin()
     return finding
