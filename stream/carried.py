@@ -45,19 +45,17 @@ def _is_alike(one: Feature, other: Feature) -> bool:
     return bool(one.cells and other.cells) and (one.numbers, one.words) == (other.numbers, other.words)
 
 
-def carry_on(drift: Drift, peers: Iterable[Peer]) -> None:
-    """Take over a ticket of a version without a prediction in all of the window that is judged now."""
+def carry_on(version: Version, name: str, versions: Iterable[Version]) -> float:
+    """Take over the input's ticket of a version without a prediction in the whole window that is judged now.
+
+    Return up to which index beyond chance the tickets of others tell a drift; 0 without any. One that is a window
+    old tells any: the drift may have begun within that window.
+    """
+    drift, peers = version.reference.features[name].drift, [*peers_of(version, name, versions)]
     for one in peers:
         if drift.finding is None and one.drift.finding is not None and one.served_until < drift.began_at:
             drift.finding, one.drift.finding, one.drift.evidence = one.drift.finding, None, 0.0
             drift.run, drift.furthest = max(drift.run, one.drift.run), max(drift.furthest, one.drift.furthest)
-
-
-def told_to(peers: Iterable[Peer]) -> float:
-    """Return up to which index beyond chance a drift is told by the tickets of others; 0 without any.
-
-    A ticket that is one window old tells any: the drift may have begun within that window.
-    """
     told = [one.drift for one in peers if one.drift.finding is not None]
     return max((GROWN * one.furthest if one.run > 1 else inf for one in told), default=0.0)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from stream.carried import carry_on, peers_of, told_to
+from stream.carried import carry_on
 from stream.change import change_of
 from stream.constant import look_at_run
-from stream.drift import DAY_S
+from stream.drift import DAY_S, Drift
 from stream.events import ALL, Finding, finding_id
 from stream.instant import in_words
 from stream.joined import Served
@@ -25,7 +25,7 @@ def look(
     served: Served,
     limit: float,
     proven_at: float | None,
-    versions: Iterable[Version] = (),
+    versions: Iterable[Version],
 ) -> Finding | None:
     """Judge one input whose window grew, if it holds a day; return the ticket that this opened or closed.
 
@@ -44,9 +44,8 @@ def look(
         drift.began_at = at
         feature.begin()
         return None
-    peers = [*peers_of(version, name, versions)]
-    carry_on(drift, peers)
-    verdict = drift.take(feature.reference, feature.window, at, limit, told_to(peers))
+    told = carry_on(version, name, versions)
+    verdict = drift.take(feature.reference, feature.window, at, limit, told)
     finding: Finding | None = None
     if verdict == "drifted" and is_stuck:
         drift.evidence = 0.0
@@ -55,13 +54,14 @@ def look(
         opened = _opened(reference, name, feature, served)
         finding = drift.finding = msgspec.structs.replace(opened, proven_at=proven_at)
     elif verdict == "recovered":
-        if drift.finding is not None:
-            finding = msgspec.structs.replace(
-                drift.finding, state="closed", closed_at=at, proven_at=proven_at
-            )
-        drift.finding, drift.evidence = None, 0.0
+        finding = _closed(drift, at, proven_at)
     feature.begin()
     return finding
+
+
+def _closed(drift: Drift, at: float, proven_at: float | None) -> Finding | None:
+    told, drift.finding, drift.evidence = drift.finding, None, 0.0
+    return told and msgspec.structs.replace(told, state="closed", closed_at=at, proven_at=proven_at)
 
 
 def _opened(reference: Reference, name: str, feature: Feature, served: Served) -> Finding:
