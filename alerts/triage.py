@@ -171,12 +171,18 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
 def join(
     current: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
 ) -> Decision:
-    """Add a finding to an unresolved incident; it pages if that is the first one that does."""
+    """Add a finding to an unresolved incident; it pages if that is the first one that does.
+
+    Whoever had acknowledged tickets has not acknowledged the page.
+    """
     joined = replace(_noted(current, finding), changed_at=now, recovered_at=None)
     pages = finding.severity == "page" and len(joined.children) >= place.least
     if current.severity == "page" or not pages:
         return Decision((joined,), (Reason.CHILD_ADDED, Reason.ALREADY_OPEN))
-    escalated, told = tell(replace(joined, severity="page", lead=finding), owners, now, quiet)
+    page = replace(
+        joined, severity="page", lead=finding, state="open", acknowledged_at=None, acknowledged_by=""
+    )
+    escalated, told = tell(page, owners, now, quiet)
     return Decision((escalated,), (Reason.CHILD_ADDED, Reason.ESCALATED, *told))
 
 

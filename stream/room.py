@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from stream.ending import is_told, served_until
-from stream.events import Stage
-from stream.version import SERIES, Version, series_of
+from stream.ending import Stages, is_told
+from stream.events import Rollout, Stage
+from stream.version import SERIES, Version, series_of, served_until
 
 VERSIONS: Final = 20
 """Versions of a model that are remembered."""
@@ -22,9 +22,6 @@ ROLLOUTS: Final = 100
 FORGOTTEN: Final = "forgotten"
 """Counts outcomes whose version had to make room for others; then such versions."""
 FORGOTTEN_VERSION: Final = "forgotten_version"
-
-Stages = Mapping[str, tuple[float, str]]
-"""By version: since when it is in a stage, and which."""
 
 
 def make_room(versions: dict[str, Version], stages: Stages, wanted: int) -> list[Version]:
@@ -54,7 +51,17 @@ def _worth(name: str, version: Version, stages: Stages) -> tuple[bool, bool, flo
     return is_told(version), is_in_use, served_until(version), name
 
 
-def forget_oldest_stage(stages: dict[str, tuple[float, Stage]], versions: Mapping[str, Version]) -> None:
-    """Keep ``ROLLOUTS`` stages: the oldest goes, those of forgotten versions first."""
+def remember(
+    rollout: Rollout,
+    stages: dict[str, tuple[float, Stage]],
+    trained: dict[str, float],
+    versions: Mapping[str, Version],
+) -> None:
+    """Note a stage and the end of training: of ``ROLLOUTS`` the oldest goes, of forgotten versions first."""
+    stages[rollout.version] = (float(rollout.at), rollout.stage)
+    if rollout.trained_until is not None:
+        trained[rollout.version] = float(rollout.trained_until)
     if len(stages) > ROLLOUTS:
-        del stages[min(stages, key=lambda name: (name in versions, stages[name], name))]
+        oldest = min(stages, key=lambda name: (name in versions, stages[name], name))
+        del stages[oldest]
+        trained.pop(oldest, None)
