@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from alerts.incident import SILENCE, Comment, Incident, with_due
+from alerts.incident import HUSHED, Comment, Incident, with_due
 from alerts.ledger import Ledger
 from alerts.owners import Owners
 from alerts.reason import Decision, Reason
@@ -61,7 +61,7 @@ def obey(incidents: Ledger, command: Command, owners: Owners, now: float) -> Dec
 
 
 def _hush(incident: Incident, command: Command) -> Decision:
-    by = f"{SILENCE} by {command.by}: {command.text}"
+    by = f"{HUSHED}{command.by}: {command.text}"
     if (incident.muted_by, incident.muted_until) == (by, command.until):
         return Decision((), (Reason.REPEAT,))
     return Decision((replace(incident, muted_by=by, muted_until=command.until),), (Reason.SILENCED,))

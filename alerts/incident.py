@@ -20,8 +20,8 @@ STATES = ("open", "acknowledged", "resolved")
 ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
 """What receivers are told of an incident; a rollback is asked of its hook only, the others are of no one."""
 PREFIX = "inc_"
-SILENCE = "silence"
-"""How ``muted_by`` begins when somebody asked for the quiet."""
+HUSHED = "silence by "
+"""How ``muted_by`` begins when somebody asked for the quiet of just this incident."""
 NOTIFICATIONS_BUDGET = 100
 """How many notifications one incident remembers; past it, the oldest that are settled are forgotten."""
 
@@ -100,7 +100,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     ``findings`` says of every finding that joined whether it is still open. ``cause`` names the upstream that
     the incident is about, empty when it is about the owner's own models. ``muted_by`` says what keeps it quiet
     until ``muted_until``: the id of an upstream's incident, a silence, quiet hours. ``told_at`` is when this
-    episode's first triggers were due; ``steps`` and ``rounds`` count what was escalated and repeated since.
+    episode's triggers were due, after quiet those that said it again; ``steps`` and ``rounds`` count what was
+    escalated and repeated, ``rounds_before`` the latter until ``told_at``.
     ``recovered_at`` is since when all is well and it waits to resolve. Instants are Kafka timestamps in epoch
     seconds, but ``resolved_at`` is event time unless somebody resolved it by hand.
     """
@@ -124,6 +125,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     told_at: float | None = None
     steps: int = 0
     rounds: int = 0
+    rounds_before: int = 0
     comments: tuple[Comment, ...] = ()
     recovered_at: float | None = None
     resolved_at: float | None = None
@@ -167,9 +169,9 @@ class Incident(Struct, frozen=True, kw_only=True):
         return self.muted_by.startswith(PREFIX)
 
     @property
-    def is_silenced(self) -> bool:
-        """Whether a silence keeps it quiet."""
-        return self.muted_by.startswith(SILENCE)
+    def is_hushed(self) -> bool:
+        """Whether somebody asked for the quiet of just this incident."""
+        return self.muted_by.startswith(HUSHED)
 
     def rollback_of(self, model: str, version: str) -> Rollback | None:
         """Return what the incident knows of this version's rollback, ``None`` when it doesn't blame it."""

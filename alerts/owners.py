@@ -74,6 +74,10 @@ class Owners(Struct, frozen=True, kw_only=True):
                 return owner
         return self.default
 
+    def answering(self, name: str, model: str) -> Owner:
+        """Return the owner with this name; when it is gone from the file, whoever the model belongs to now."""
+        return self.named(name) if name in self.names() else self.of(model)
+
     def named(self, name: str) -> Owner:
         """Return the owner with this name; one that is gone from the file has no receivers."""
         found = (owner for owner in (*self.owners, self.default) if owner.name == name)

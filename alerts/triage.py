@@ -142,6 +142,10 @@ def _belongs(incident: Incident, finding: Finding, owners: Owners) -> bool:
     """Whether two models' troubles are one: they began together, or near each other below one upstream."""
     if owners.grouping.together_s > 0 and _is_near(incident, finding, owners.grouping.together_s):
         return True
+    return _is_below_one(incident, finding, owners)
+
+
+def _is_below_one(incident: Incident, finding: Finding, owners: Owners) -> bool:
     upstream = owners.upstream_of(finding.model)
     shared = upstream is not None and upstream == owners.upstream_of(incident.model)
     return shared and _is_near(incident, finding, owners.grouping.upstream_s)
@@ -168,13 +172,32 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
 def join(
     current: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
 ) -> Decision:
-    """Add a finding to an unresolved incident; it pages if that is the first one that does."""
+    """Add a finding to an unresolved incident; it pages if that is the first one that does.
+
+    Whoever has acknowledged a ticket has not acknowledged the page that it becomes.
+    """
     joined = replace(_noted(current, finding), changed_at=now, recovered_at=None)
-    pages = finding.severity == "page" and len(joined.children) >= place.least
-    if current.severity == "page" or not pages:
+    if finding.severity == "ticket" or len(joined.children) < place.least:
         return Decision((joined,), (Reason.CHILD_ADDED, Reason.ALREADY_OPEN))
-    escalated, told = tell(replace(joined, severity="page", lead=finding), owners, now, quiet)
+    if current.severity == "page":
+        return _speak_up(joined, finding, owners, now, quiet)
+    paging = replace(
+        joined, severity="page", lead=finding, state="open", acknowledged_at=None, acknowledged_by=""
+    )
+    escalated, told = tell(paging, owners, now, quiet)
     return Decision((escalated,), (Reason.CHILD_ADDED, Reason.ESCALATED, *told))
+
+
+def _speak_up(
+    joined: Incident, finding: Finding, owners: Owners, now: float, quiet: Incident | None
+) -> Decision:
+    """Tell of what joined a quiet incident when what keeps that quiet is not about it, or ends sooner for it."""
+    until = joined.muted_until if joined.state == "open" and joined.told_at is None else None
+    if until is not None and not (joined.is_inhibited and _is_below_one(joined, finding, owners)):
+        heard, told = tell(replace(joined, lead=finding), owners, now, quiet)
+        if heard.muted_until is None or heard.muted_until < until:
+            return Decision((heard,), (Reason.CHILD_ADDED, Reason.RELEASED, *told))
+    return Decision((joined,), (Reason.CHILD_ADDED, Reason.ALREADY_OPEN))
 
 
 def reopen(
@@ -198,6 +221,7 @@ def reopen(
         told_at=None,
         steps=0,
         rounds=0,
+        rounds_before=0,
         children={finding.model: _child(finding)},
         parts=(_part(finding),),
     )

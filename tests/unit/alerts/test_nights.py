@@ -1,0 +1,213 @@
+"""Nights of somebody on call: what joins what is quiet or somebody's already, and changes that come meanwhile."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from alerts.calendar import QuietHours, Silence
+from alerts.command import Command
+from alerts.grouping import Grouping, Upstream
+from alerts.incident import Incident
+from alerts.owners import Owner, Owners, Step
+from alerts.silences import SetSilence, wished
+from stream.events import Finding
+from stream.wire import encode
+from tests.unit.alerts.samples import Rec, finding, new_book
+
+MAPS = Owner(
+    name="maps",
+    models=("eta.*",),
+    receivers=("first",),
+    escalation=(Step(after_s=300.0, receivers=("boss",)),),
+)
+SILENCE = Silence(
+    name="move", author="ada", reason="it moves", starts_at=1_000.0, ends_at=90_000.0, model="eta.city"
+)
+NIGHT = QuietHours(start=time(0, 50), end=time(1, 40))  # 3,000 to 6,000 epoch seconds
+CITY, LYON = finding("city"), finding("lyon", model="eta.lyon")
+
+
+class Night:
+    """A book on a clock of its own, whose receivers take everything at once."""
+
+    def __init__(self, *owners: Owner, **options: Any) -> None:
+        options.setdefault("grouping", Grouping())
+        self.owners = Owners(owners=owners or (MAPS,), **options)
+        self.stored: dict[bytes, bytes] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Begin a pager with what the one before has stored."""
+        self.book = new_book(owners=self.owners)
+        for key, value in self.stored.items():
+            self.book.restore(key, value)
+        self.book.committed()
+
+    def at(self, now: float, *facts: Finding | Command | SetSilence) -> None:
+        values = [encode(one) if isinstance(one, Finding) else msgspec.json.encode(one) for one in facts]
+        self.book.apply([Rec(value, int(now * 1_000)) for value in values])
+        self.book.advance(now)
+        for _ in range(3):
+            self.stored |= {key: value for key, value in self.book.freeze({}).state if value is not None}
+            self.book.committed()
+            for name in ("first", "second", "boss", "platform"):
+                for due in self.book.due(name):
+                    self.book.accepted(due, now)
+
+    @property
+    def incident(self) -> Incident:
+        (only,) = (one for one in self.book.incidents() if one.owner == "maps")
+        return only
+
+    def told(self) -> list[tuple[str, float]]:
+        return [(one.receiver, one.due_at) for one in self.incident.notifications if one.action == "trigger"]
+
+    def ask(self, kind: Any, **fields: Any) -> Command:
+        return Command(kind=kind, incident=self.incident.id, by="ada", **fields)
+
+
+def test_a_page_that_no_silence_is_about_is_told_though_it_began_together_with_a_silenced_one() -> None:
+    night = Night(silences=(SILENCE,))
+    night.at(2_000.0, CITY)
+    assert night.told() == []
+    night.at(2_060.0, LYON)
+    assert night.told() == [("first", 2_060.0)]
+    assert night.incident.lead.model == "eta.lyon"
+
+
+def test_a_page_that_no_upstream_explains_is_told_though_it_began_together_with_one_that_is() -> None:
+    platform = Owner(name="platform", models=("geo",), receivers=("platform",))
+    night = Night(MAPS, platform, upstreams=(Upstream(name="geo", owner="platform", models=("eta.city",)),))
+    night.at(2_000.0, finding("geo", model="geo"), CITY)
+    assert night.told() == []
+    night.at(2_060.0, LYON)
+    assert night.told() == [("first", 2_060.0)]
+
+
+@pytest.mark.parametrize("other", [LYON, finding("zurich", slice="city=ZH")])
+def test_a_page_that_is_to_be_quiet_too_changes_nothing(other: Finding) -> None:
+    night = Night(silences=(replace(SILENCE, model="eta.*"),))
+    night.at(2_000.0, CITY)
+    night.at(2_060.0, other)
+    assert (night.told(), night.incident.lead.model) == ([], "eta.city")
+
+
+def test_what_somebody_has_silenced_by_hand_stays_quiet_whatever_joins() -> None:
+    night = Night(replace(MAPS, quiet=(QuietHours(start=time(0, 30), end=time(0, 34)),)))
+    night.at(2_000.0, CITY)
+    night.at(2_010.0, night.ask("silence", text="known", until=9_000.0))
+    night.at(2_060.0, LYON)
+    assert night.told() == []
+
+
+def test_a_page_that_joins_in_quiet_hours_is_told_at_their_end_though_the_first_one_is_silenced() -> None:
+    night = Night(replace(MAPS, quiet=(NIGHT,)), silences=(SILENCE,))
+    night.at(3_100.0, CITY)
+    night.at(3_160.0, LYON)
+    assert night.told() == []
+    night.at(6_000.0)
+    assert night.told() == [("first", 6_000.0)]
+
+
+def test_a_silenced_page_that_joins_does_not_keep_quiet_what_an_upstream_keeps_for_half_an_hour() -> None:
+    platform = Owner(name="platform", models=("geo",), receivers=("platform",))
+    night = Night(
+        MAPS,
+        platform,
+        upstreams=(Upstream(name="geo", owner="platform", models=("eta.city",)),),
+        silences=(replace(SILENCE, model="eta.lyon"),),
+    )
+    night.at(2_000.0, finding("geo", model="geo"), CITY)
+    night.at(2_060.0, LYON)
+    night.at(4_000.0)
+    assert night.told() == [("first", 3_800.0)]
+
+
+def test_matcher_silence_of_a_ticket_holds_back_no_page_of_another_slice() -> None:
+    night = Night()
+    night.at(2_000.0, finding("t", severity="ticket"))
+    night.at(2_010.0, wished(replace(SILENCE, slice="country=CH")))
+    assert night.incident.muted_until == SILENCE.ends_at
+    night.at(2_060.0, finding("all", slice="all"))
+    assert night.told() == [("first", 2_060.0)]
+
+
+def test_a_page_that_joins_an_acknowledged_ticket_is_escalated_until_somebody_has_it() -> None:
+    night = Night()
+    night.at(2_000.0, finding("t", severity="ticket"))
+    night.at(2_010.0, night.ask("acknowledge"))
+    night.at(3_000.0, finding("all", slice="all"))
+    night.at(4_000.0)
+    assert night.told() == [("first", 3_000.0), ("boss", 3_300.0)]
+    assert (night.incident.state, night.incident.acknowledged_by) == ("open", "")
+
+
+def test_a_page_that_joins_an_acknowledged_ticket_in_quiet_hours_is_told_at_their_end() -> None:
+    night = Night(replace(MAPS, quiet=(NIGHT,)))
+    night.at(2_000.0, finding("t", severity="ticket"))
+    night.at(2_010.0, night.ask("acknowledge"))
+    night.at(3_100.0, finding("all", slice="all"))
+    night.at(6_000.0)
+    assert night.told() == [("first", 6_000.0)]
+
+
+def test_nobody_is_escalated_to_or_told_again_in_quiet_hours_that_begin_meanwhile() -> None:
+    night = Night(replace(MAPS, quiet=(NIGHT,), repeat_s=600.0))
+    night.at(2_900.0, CITY)
+    for now in (3_250.0, 3_600.0, 5_999.0):
+        night.at(now)
+    assert night.told() == [("first", 2_900.0)]
+    night.at(6_000.0)
+    assert night.told() == [("first", 2_900.0), ("first", 6_000.0)]
+    night.at(6_400.0)
+    assert night.told()[2:] == [("boss", 6_300.0)]
+
+
+def test_a_silence_that_the_file_got_meanwhile_stops_escalation_and_repeats() -> None:
+    night = Night(replace(MAPS, repeat_s=600.0))
+    night.at(2_000.0, CITY)
+    night.owners = replace(night.owners, silences=(SILENCE,))
+    night.start()
+    night.at(9_000.0)
+    assert night.told() == [("first", 2_000.0)]
+
+
+def test_the_first_repeat_after_a_silence_comes_when_the_first_of_all_did() -> None:
+    night = Night(replace(MAPS, escalation=(), repeat_s=600.0))
+    night.at(2_000.0, CITY)
+    for now in (2_600.0, 3_200.0, 3_800.0):
+        night.at(now)
+    night.at(3_900.0, night.ask("silence", text="known", until=9_000.0))
+    night.at(9_000.0)
+    night.at(9_700.0)
+    assert [at for _, at in night.told()] == [2_000.0, 2_600.0, 3_200.0, 3_800.0, 9_000.0, 9_600.0]
+
+
+class Turns:
+    def at(self, instant: float) -> tuple[str, ...]:
+        return ("first",) if instant < 4_000.0 else ("second",)
+
+
+def test_after_a_change_of_turns_the_one_who_has_the_turn_is_told_too() -> None:
+    owner = replace(MAPS, receivers=("rota:maps",), escalation=(), repeat_s=600.0, repeats=5)
+    night = Night(owner, rotas={"maps": Turns()})
+    night.at(3_900.0, CITY)
+    night.at(4_500.0)
+    night.at(4_510.0)
+    assert [name for name, _ in night.told()] == ["first", "first", "second"]
+
+
+def test_what_is_quiet_when_its_owner_is_renamed_is_told_to_whoever_answers_then() -> None:
+    night = Night(replace(MAPS, quiet=(NIGHT,)))
+    night.at(3_100.0, CITY)
+    night.owners = replace(night.owners, owners=(replace(MAPS, name="mobility", quiet=(NIGHT,)),))
+    night.start()
+    night.at(6_000.0)
+    assert night.told() == [("first", 6_000.0)]
+    night.at(6_400.0)
+    assert night.told()[1:] == [("boss", 6_300.0)]
