@@ -161,12 +161,12 @@ class RotaTable(SecretUrl):
             if self._has_url() or self.copy_file is not None:
                 raise ValueError("want either of file, or url and copy_file")
             read(self.file)
-            return self
-        self.reveal_url(info.context or {})
-        if self.copy_file is None or not self.copy_file.parent.is_dir():
-            raise ValueError("copy_file: want a file in a folder that exists, for the last good copy")
+        else:
+            self.reveal_url(info.context or {})
+            if self.copy_file is None or not self.copy_file.parent.is_dir():
+                raise ValueError("copy_file: want a file in a folder that exists, for the last good copy")
         if not self.otherwise:
-            raise ValueError("otherwise: want at least one receiver, for when there is no calendar yet")
+            raise ValueError("otherwise: want at least one receiver, for when it is nobody's turn")
         return self
 
     def _has_url(self) -> bool:
