@@ -169,6 +169,11 @@ class Incident(Struct, frozen=True, kw_only=True):
         return self.muted_by.startswith(PREFIX)
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether nobody has been told of this episode, as something keeps it quiet."""
+        return self.state == "open" and self.told_at is None and self.muted_until is not None
+
+    @property
     def is_hushed(self) -> bool:
         """Whether somebody asked for the quiet of just this incident."""
         return self.muted_by.startswith(HUSHED)
@@ -266,19 +271,6 @@ def with_notification(incident: Incident, changed: Notification) -> Incident:
     """Return ``incident`` with the notification of the same id replaced."""
     swapped = tuple(changed if old.id == changed.id else old for old in incident.notifications)
     return replace(incident, notifications=swapped)
-
-
-def rerouted(incident: Incident, refused: Notification, fallback: str) -> Incident:
-    """Return the incident with a refused trigger due at another receiver, unless that one is told already.
-
-    The end of an incident that has resolved meanwhile follows the trigger there. A trigger that was refused
-    after its episode was over is not told anew.
-    """
-    current = refused.action == "trigger" and refused.episode == incident.episode
-    if not current or incident.trigger_of(fallback, incident.episode) is not None:
-        return incident
-    told = with_due(incident, "trigger", (fallback,), refused.due_at)
-    return with_due(told, "resolve", (fallback,), refused.due_at) if incident.state == "resolved" else told
 
 
 def sendable(incident: Incident, notification: Notification) -> bool:

@@ -13,9 +13,10 @@ from alerts.calendar import QuietHours, Silence
 from alerts.command import Command
 from alerts.grouping import Grouping, Upstream
 from alerts.incident import Incident
+from alerts.objective import PACES, Objective
 from alerts.owners import Owner, Owners, Step
 from alerts.silences import SetSilence, wished
-from stream.events import Finding
+from stream.events import Errors, Finding, Window
 from stream.wire import encode
 from tests.unit.alerts.samples import Rec, finding, new_book
 
@@ -29,6 +30,7 @@ SILENCE = Silence(
     name="move", author="ada", reason="it moves", starts_at=1_000.0, ends_at=90_000.0, model="eta.city"
 )
 NIGHT = QuietHours(start=time(0, 50), end=time(1, 40))  # 3,000 to 6,000 epoch seconds
+SPANS = sorted({span for pace in PACES for span in (pace.long_s, pace.short_s)})
 CITY, LYON = finding("city"), finding("lyon", model="eta.lyon")
 
 
@@ -48,8 +50,10 @@ class Night:
             self.book.restore(key, value)
         self.book.committed()
 
-    def at(self, now: float, *facts: Finding | Command | SetSilence) -> None:
-        values = [encode(one) if isinstance(one, Finding) else msgspec.json.encode(one) for one in facts]
+    def at(self, now: float, *facts: Finding | Errors | Command | SetSilence) -> None:
+        values = [
+            encode(one) if isinstance(one, Finding | Errors) else msgspec.json.encode(one) for one in facts
+        ]
         self.book.apply([Rec(value, int(now * 1_000)) for value in values])
         self.book.advance(now)
         for _ in range(3):
@@ -126,6 +130,16 @@ def test_a_silenced_page_that_joins_does_not_keep_quiet_what_an_upstream_keeps_f
     night.at(2_060.0, LYON)
     night.at(4_000.0)
     assert night.told() == [("first", 3_800.0)]
+
+
+def test_a_ticket_that_joined_a_silenced_page_is_told_once_its_own_budget_burns() -> None:
+    low, high = (tuple(Window(span_s=span, outcomes=100, wrong=n) for span in SPANS) for n in (0, 50))
+    night = Night(replace(MAPS, objectives=(Objective(accuracy=0.99),)), silences=(SILENCE,))
+    night.at(2_000.0, replace(CITY, windows=high), replace(LYON, windows=low))
+    assert (night.incident.severity, night.told()) == ("page", [])
+    night.at(2_060.0, Errors(model="eta.lyon", at=1_100.0, windows=high))
+    assert night.told() == [("first", 2_060.0)]
+    assert night.incident.lead.model == "eta.lyon"
 
 
 def test_matcher_silence_of_a_ticket_holds_back_no_page_of_another_slice() -> None:

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from alerts.incident import Incident, incident_id, sendable, with_notification
 from alerts.ledger import Ledger
 from alerts.owners import Owner, Owners
+from alerts.part import FINDINGS_BUDGET
 from alerts.reason import Decision, Reason
-from alerts.triage import FINDINGS_BUDGET, triage
+from alerts.triage import triage
 from stream.events import Finding
 from tests.unit.alerts.samples import MAPS, OWNERS, finding
 
