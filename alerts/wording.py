@@ -194,7 +194,9 @@ def said_at(incident: Incident, action: Action) -> float:
     """Return when the incident came to the state that is told of, epoch seconds."""
     if action == "acknowledge" and incident.acknowledged_at is not None:
         return incident.acknowledged_at
-    return incident.opened_at if action == "trigger" else incident.changed_at
+    if action == "trigger":
+        return incident.told_at or incident.opened_at  # a ticket may be old when it becomes a page
+    return incident.changed_at
 
 
 def rfc3339(at: float) -> str:
