@@ -140,7 +140,7 @@ class IncidentBook:
         self._urge()
 
     def due(self, receiver: str) -> Iterator[Leaving]:
-        """Yield what may leave in this lane, oldest first."""
+        """Yield what may leave in this lane: digests, pages of what goes on, of what is over, changes."""
         yield from self._archive.outbox.digests(receiver)
         yield from self._archive.outbox.due(receiver)
         if not self.closed:

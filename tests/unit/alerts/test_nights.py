@@ -18,7 +18,7 @@ from alerts.owners import Owner, Owners, Step
 from alerts.silences import SetSilence, wished
 from stream.events import Errors, Finding, Window
 from stream.wire import encode
-from tests.unit.alerts.samples import Rec, finding, new_book
+from tests.unit.alerts.samples import APART, Rec, finding, new_book
 
 MAPS = Owner(
     name="maps",
@@ -225,3 +225,21 @@ def test_what_is_quiet_when_its_owner_is_renamed_is_told_to_whoever_answers_then
     assert night.told() == [("first", 6_000.0)]
     night.at(6_400.0)
     assert night.told()[1:] == [("boss", 6_300.0)]
+
+
+def waiting(night: Night) -> list[tuple[str, str]]:
+    return [(due.incident.model, due.notification.action) for due in night.book.due("pd")]
+
+
+def test_what_goes_on_leaves_before_what_is_over_when_a_receiver_is_back_also_after_a_restart() -> None:
+    night = Night(replace(MAPS, receivers=("pd",), escalation=()), grouping=APART)
+    for number in range(3):
+        night.at(2_000.0 + number, finding(f"s{number}", model=f"eta.{number}"))
+        night.at(2_100.0 + number, finding(f"s{number}", "closed", model=f"eta.{number}"))
+    night.at(3_000.0, CITY)
+    night.at(3_001.0, LYON)
+    wanted = [("eta.city", "trigger"), ("eta.lyon", "trigger"), *((f"eta.{n}", "trigger") for n in range(3))]
+    assert waiting(night) == wanted
+    night.stored = dict(sorted(night.stored.items(), reverse=True))
+    night.start()
+    assert waiting(night) == wanted
