@@ -246,7 +246,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     heralds = {one.name: herald for one in receivers if (herald := one.herald(environ)) is not None}
     feeds = (one.feed(turns[one.name], environ) for one in rotas)
     return Roster(
-        replace(owners, hear_changes=frozenset(heralds)),
+        replace(owners, hear_changes=frozenset(heralds), known=frozenset(names)),
         receivers={one.name: one.build(environ, leading) for one in (*receivers, *hooks)},
         heralds={lane_of(name): herald for name, herald in heralds.items()},
         limits={one.name: one.limits() for one in (*receivers, *hooks)}

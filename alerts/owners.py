@@ -66,6 +66,8 @@ class Owners(Struct, frozen=True, kw_only=True):
     rotas: Mapping[str, Rota] = {}
     hear_changes: frozenset[str] = frozenset()
     """The receivers that are told of rollouts."""
+    known: frozenset[str] = frozenset()
+    """All receivers that there are; empty: not to be asked."""
 
     def of(self, model: str) -> Owner:
         """Return the first owner with a pattern that matches ``model``, case included, or the default."""

@@ -50,8 +50,8 @@ def ripe_at(incident: Incident, owners: Owners) -> float | None:
     if incident.muted_until is not None:
         return incident.muted_until
     owner = _owner(incident, owners)
-    instants = [at for at in (_step_at(incident, owner), _repeat_at(incident, owner)) if at is not None]
-    return min(instants, default=None)
+    instants = (_unheard_at(incident, owner, owners), _step_at(incident, owner), _repeat_at(incident, owner))
+    return min((at for at in instants if at is not None), default=None)
 
 
 def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
@@ -66,6 +66,9 @@ def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
     owner = _owner(incident, owners)
     if (mute := _mute(incident, owner, owners, at, None)) is not None:
         return Decision((replace(incident, muted_by=mute.by, muted_until=mute.until),), (mute.reason,))
+    if at == _unheard_at(incident, owner, owners):
+        told = with_due(incident, "trigger", _fresh(incident, owner.receivers, owners, at), at)
+        return Decision((told,), (Reason.RECEIVERS_GONE,))
     if at == _step_at(incident, owner):
         return _take_step(incident, owner, owners, at)
     repeated = replace(incident, rounds=incident.rounds + 1)
@@ -142,6 +145,18 @@ def _hearing(incident: Incident, owner: Owner, owners: Owners, at: float) -> tup
     steps = (name for step in owner.escalation[: incident.steps] for name in step.receivers)
     fresh = _fresh(incident, (*owner.receivers, *steps), owners, at)
     return (*(name for name in incident.told() if name not in waiting), *fresh)
+
+
+def _unheard_at(incident: Incident, owner: Owner, owners: Owners) -> float | None:
+    """Return since when a page waits for nobody but receivers that are gone from the file, if there are others now."""
+    if incident.state != "open" or incident.told_at is None or not owners.known:
+        return None
+    mine = [
+        one for one in incident.notifications if (one.action, one.episode) == ("trigger", incident.episode)
+    ]
+    if any(one.state == "sent" or one.receiver in owners.known for one in mine):
+        return None
+    return incident.told_at if _fresh(incident, owner.receivers, owners, incident.told_at) else None
 
 
 def _step_at(incident: Incident, owner: Owner) -> float | None:

@@ -243,3 +243,42 @@ def test_what_goes_on_leaves_before_what_is_over_when_a_receiver_is_back_also_af
     night.stored = dict(sorted(night.stored.items(), reverse=True))
     night.start()
     assert waiting(night) == wanted
+
+
+def changed(night: Night, *receivers: str, owner: Owner = MAPS, now: float = 2_100.0) -> None:
+    """Start a pager whose file has the owner with other receivers."""
+    night.owners = Owners(
+        owners=(replace(owner, receivers=receivers),), known=frozenset((*receivers, "boss")), grouping=APART
+    )
+    night.start()
+    night.at(now)
+
+
+def test_a_page_that_waits_for_a_receiver_that_is_gone_is_told_to_the_ones_there_are() -> None:
+    night = Night(replace(MAPS, receivers=("broken",)))
+    night.at(2_000.0, CITY)
+    changed(night, "second")
+    assert night.told() == [("broken", 2_000.0), ("second", 2_000.0)]
+    night.at(2_400.0)
+    assert night.told()[2:] == [("boss", 2_300.0)]
+    changed(night, "broken", "second", now=2_500.0)
+    assert [(due.incident.model, due.notification.action) for due in night.book.due("broken")] == [
+        ("eta.city", "trigger")
+    ]
+
+
+def test_a_page_of_an_owner_who_had_no_receivers_is_told_when_it_has() -> None:
+    night = Night(replace(MAPS, receivers=(), escalation=()))
+    night.at(2_000.0, CITY)
+    changed(night, "second")
+    assert night.told() == [("second", 2_000.0)]
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "resolve", "comment"])
+def test_other_receivers_change_nothing_for_what_somebody_has_heard_of_or_has_done_with(action: str) -> None:
+    night = Night(replace(MAPS, receivers=("first" if action == "comment" else "broken",), escalation=()))
+    night.at(2_000.0, CITY)
+    night.at(2_010.0, night.ask(action, text="looking"))
+    before = night.told()
+    changed(night, "second")
+    assert night.told() == before
