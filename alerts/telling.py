@@ -148,7 +148,7 @@ def _hearing(incident: Incident, owner: Owner, owners: Owners, at: float) -> tup
 
 
 def _unheard_at(incident: Incident, owner: Owner, owners: Owners) -> float | None:
-    """Return since when a page waits for nobody but receivers that are gone from the file, if there are others now."""
+    """Return since when a page waits for none but receivers that are gone from the file, if there are others."""
     if incident.state != "open" or incident.told_at is None or not owners.known:
         return None
     mine = [
