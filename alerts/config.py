@@ -166,6 +166,11 @@ class _Reader:
             owner = table.get("owner")
             if isinstance(owner, str) and owner not in teams:
                 self.faults.append(f"{place}.owner {owner!r}: want the name of an [[owner]]")
+        if isinstance(default, dict) and default.get("name") in [
+            one.get("name") for _, one in tables["owner"]
+        ]:
+            wanted = "want another name than that of an [[owner]]"
+            self.faults.append(f"default_owner.name {default['name']!r}: {wanted}")
         for key, found in tables.items():
             self.faults += _repeated(key, [str(table["name"]) for _, table in found if "name" in table])
 
