@@ -54,7 +54,8 @@ def obey(incidents: Ledger, command: Command, owners: Owners, now: float) -> Dec
         comments = (*incident.comments, said)[-COMMENTS_BUDGET:]
         return Decision((replace(incident, comments=comments),), (Reason.COMMENTED,))
     if command.kind == "resolve" and incident.state != "resolved":
-        return Decision((resolve(incident, now, now),), (Reason.RESOLVED_BY_HAND,))
+        ended = replace(resolve(incident, now, now), resolved_by=command.by)
+        return Decision((ended,), (Reason.RESOLVED_BY_HAND,))
     if command.kind == "acknowledge" and incident.state == "open":
         return Decision((_acknowledge(incident, command.by, now),), (Reason.ACKNOWLEDGED,))
     return Decision((), (Reason.REPEAT,))

@@ -103,7 +103,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     episode's triggers were due, after quiet those that said it again; ``steps`` and ``rounds`` count what was
     escalated and repeated, ``rounds_before`` the latter until ``told_at``.
     ``recovered_at`` is since when all is well and it waits to resolve. Instants are Kafka timestamps in epoch
-    seconds, but ``resolved_at`` is event time unless somebody resolved it by hand.
+    seconds, but ``resolved_at`` is event time unless somebody, ``resolved_by``, resolved it by hand.
     """
 
     schema: Literal[1] = 1
@@ -129,6 +129,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     comments: tuple[Comment, ...] = ()
     recovered_at: float | None = None
     resolved_at: float | None = None
+    resolved_by: str = ""
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
     notifications: tuple[Notification, ...] = ()

@@ -211,6 +211,7 @@ def reopen(
         changed_at=now,
         recovered_at=None,
         resolved_at=None,
+        resolved_by="",
         acknowledged_at=None,
         acknowledged_by="",
         muted_by="",

@@ -16,7 +16,9 @@ from alerts.incident import Incident
 from alerts.objective import PACES, Objective
 from alerts.outbox import Due
 from alerts.owners import Owner, Owners, Step
+from alerts.page import history, render
 from alerts.silences import SetSilence, wished
+from alerts.wording import details, facts, headline
 from stream.events import Errors, Finding, Window
 from stream.wire import encode
 from tests.unit.alerts.samples import APART, Rec, finding, new_book
@@ -282,3 +284,23 @@ def test_other_receivers_change_nothing_for_what_somebody_has_heard_of_or_has_do
     before = night.told()
     changed(night, "second")
     assert night.told() == before
+
+
+def test_an_end_by_hand_says_whose_it_is_and_that_the_harm_goes_on() -> None:
+    night = Night()
+    night.at(2_000.0, CITY)
+    night.at(2_100.0, night.ask("resolve"))
+    assert headline(night.incident, "resolve", 40).startswith("Resolved by ada: ")
+    assert ("Resolved by", "ada") in facts(night.incident, "resolve")
+    assert details(night.incident, "resolve")["resolved_by"] == "ada"
+    assert details(night.incident, "trigger")["resolved_by"] is None
+    page = render(night.incident, {}, 2_200.0)
+    assert "Resolved by ada, 1970-01-01 00:35:00 UTC; 1 finding goes on." in page
+    assert "Over since" not in page
+    night.at(5_000.0, replace(CITY, state="closed", closed_at=4_990.0))
+    assert (2_100.0, "resolved by ada") in history(night.incident)
+    assert "goes on" not in render(night.incident, {}, 5_100.0)
+    night.at(5_100.0, finding("again"))
+    assert (night.incident.episode, night.incident.resolved_by) == (2, "")
+    night.at(5_200.0, finding("again", "closed"))
+    assert headline(night.incident, "resolve", 40).startswith("Resolved: ")

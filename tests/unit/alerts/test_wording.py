@@ -26,7 +26,7 @@ FIELDS = {
     "direction", "feature", "label",
     "before", "after", "before_count", "after_count", "onset_at", "detected_at", "resolved_at", "proven_at",
     "events_since_onset", "examples", "causes", "findings", "finding_count", "summary",
-    "acknowledged_by", "incident_url", "runbook_url", "episode", "cause",
+    "acknowledged_by", "resolved_by", "incident_url", "runbook_url", "episode", "cause",
     "objective", "model_count", "worst",
 }  # fmt: skip
 
