@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.events import Finding
+from stream.events import Finding, Metric
 
 Action = Literal["trigger", "acknowledge", "resolve", "rollback", "change", "digest"]
 FindingState = Literal["open", "closed"]
@@ -53,7 +53,7 @@ class Child(Struct, frozen=True, kw_only=True):
     harm: float
     version: str
     slice: str
-    metric: str
+    metric: Metric
     before: float
     after: float
 
@@ -65,6 +65,7 @@ class Part(Struct, frozen=True, kw_only=True):
     model: str
     child: Child
     onset_at: float
+    label: str | None = None
     stage: str = ""
     rolled_out_at: float | None = None
 

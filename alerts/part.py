@@ -48,6 +48,7 @@ def part_of(finding: Finding) -> Part:
         model=finding.model,
         child=child_of(finding),
         onset_at=finding.onset_at,
+        label=finding.label,
         stage=rollout.stage if rollout else "",
         rolled_out_at=rollout.at if rollout else None,
     )
@@ -62,4 +63,38 @@ def child_of(finding: Finding) -> Child:
         metric=finding.metric,
         before=finding.before,
         after=finding.after,
+    )
+
+
+def speaking(incident: Incident) -> Incident:
+    """Return the incident with a lead that goes on, if it has one: when it is told late, the first may be over."""
+    if incident.findings.get(incident.lead.id) == "open":
+        return incident
+    for one in incident.parts:
+        if incident.findings.get(one.finding) == "open" and one.finding not in incident.tickets:
+            said = incident.objective if one.model == incident.lead.model else ""
+            return replace(incident, lead=lead_of(one, incident.lead.detected_at), objective=said)
+    return incident
+
+
+def lead_of(part: Part, detected_at: float) -> Finding:
+    """Return a page's finding made of a part; its counts are 0, as no more is known of it than its part says."""
+    return Finding(
+        id=part.finding,
+        state="open",
+        severity="page",
+        model=part.model,
+        version=part.child.version,
+        slice=part.child.slice,
+        metric=part.child.metric,
+        direction="worse",
+        before=part.child.before,
+        after=part.child.after,
+        before_count=0,
+        after_count=0,
+        onset_at=part.onset_at,
+        detected_at=max(detected_at, part.onset_at),
+        events_since_onset=0,
+        episode=1,
+        label=part.label,
     )

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from alerts.incident import Incident, with_due
 from alerts.owners import Owner, Owners
+from alerts.part import speaking
 from alerts.reason import Decision, Reason
 from alerts.rollback import withdrawn
 
@@ -62,7 +63,8 @@ def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
     if incident.recovered_at is not None:
         return Decision((resolve(incident, incident.resolved_at, at),), (Reason.RESOLVED,))
     if incident.muted_until is not None:
-        return _release(replace(incident, muted_by="", muted_until=None, changed_at=at), owners, at)
+        freed = speaking(replace(incident, muted_by="", muted_until=None, changed_at=at))
+        return _release(freed, owners, at)
     owner = _owner(incident, owners)
     if (mute := _mute(incident, owner, owners, at, None)) is not None:
         return Decision((replace(incident, muted_by=mute.by, muted_until=mute.until),), (mute.reason,))

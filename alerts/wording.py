@@ -164,9 +164,11 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Slice", lead.slice),
         ("Change", f"{lead.metric} {_levels(lead)}"),
         ("Since", when(lead.onset_at)),
-        ("Outcomes since" if lead.feature is None else "Values since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),
     ]
+    if lead.events_since_onset:  # else it is not known
+        since = "Outcomes since" if lead.feature is None else "Values since"
+        found.insert(5, (since, str(lead.events_since_onset)))
     if incident.objective:
         found.append(("Objective", incident.objective))
     if about := subject(lead):

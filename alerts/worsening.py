@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from alerts.incident import Incident, Part
 from alerts.ledger import Ledger
 from alerts.owners import Owners
+from alerts.part import lead_of
 from alerts.reason import Decision, Reason, merged
 from alerts.triage import Place, arrive, inhibitor, join, places, reopen, weighed
 from stream.events import Errors, Finding
@@ -66,23 +67,4 @@ def _lead(held: Incident, errors: Errors, worst: Part) -> Finding:
     lead = held.lead
     if (lead.model, lead.metric, held.findings.get(lead.id)) == (errors.model, "accuracy", "open"):
         return replace(lead, severity="page", windows=errors.windows, proven_at=errors.proven_at)
-    return Finding(
-        id=worst.finding,
-        state="open",
-        severity="page",
-        model=worst.model,
-        version=worst.child.version,
-        slice=worst.child.slice,
-        metric="accuracy",
-        direction="worse",
-        before=worst.child.before,
-        after=worst.child.after,
-        before_count=0,
-        after_count=0,
-        onset_at=worst.onset_at,
-        detected_at=errors.at,
-        events_since_onset=0,
-        episode=1,
-        proven_at=errors.proven_at,
-        windows=errors.windows,
-    )
+    return replace(lead_of(worst, errors.at), proven_at=errors.proven_at, windows=errors.windows)

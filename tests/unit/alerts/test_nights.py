@@ -304,3 +304,25 @@ def test_an_end_by_hand_says_whose_it_is_and_that_the_harm_goes_on() -> None:
     assert (night.incident.episode, night.incident.resolved_by) == (2, "")
     night.at(5_200.0, finding("again", "closed"))
     assert headline(night.incident, "resolve", 40).startswith("Resolved: ")
+
+
+def test_a_page_after_quiet_hours_speaks_of_what_goes_on_not_of_what_is_over_by_then() -> None:
+    night = Night(replace(MAPS, quiet=(NIGHT,)))
+    dropped = replace(LYON, metric="recall", label="late", before=0.8, after=0.4)
+    night.at(3_100.0, CITY, dropped, finding("drift", severity="ticket", metric="psi", feature="age"))
+    night.at(3_500.0, replace(CITY, state="closed", closed_at=3_450.0))
+    night.at(6_000.0)
+    lead = night.incident.lead
+    assert (lead.id, lead.model, lead.metric, lead.label) == ("lyon", "eta.lyon", "recall", "late")
+    assert (lead.before, lead.after, lead.onset_at) == (0.8, 0.4, LYON.onset_at)
+    assert "Outcomes since" not in dict(facts(night.incident, "trigger"))
+    assert night.told() == [("first", 6_000.0)]
+
+
+def test_a_page_that_is_told_again_after_a_silence_speaks_of_what_goes_on() -> None:
+    night = Night()
+    night.at(2_000.0, CITY, LYON)
+    night.at(2_100.0, night.ask("silence", text="known", until=5_000.0))
+    night.at(2_200.0, replace(CITY, state="closed", closed_at=2_190.0))
+    night.at(5_000.0)
+    assert night.incident.lead.model == "eta.lyon"
