@@ -261,9 +261,6 @@ class IncidentBook:
     def _pass(self, now: float) -> bool:
         """Do what is due by ``now``, in the order of its instants; return whether there was anything."""
         passed = False
-        for name in self._archive.silences.over(now):
-            self._archive.drop_silence(name)
-            self._heed_silences()
         for name in self._timers.take(now):
             incident = self._ledger.get(name)
             at = None if incident is None else ripe_at(incident, self._owners)
@@ -273,6 +270,11 @@ class IncidentBook:
             passed = True
             self._take_over(decision)
             self._watch.ripened(decision.changed[0], decision.reasons)
+        for name in self._archive.silences.over(
+            now
+        ):  # not before: they held at instants that are only done now
+            self._archive.drop_silence(name)
+            self._heed_silences()
         return passed
 
     def _put(self, incident: Incident) -> None:

@@ -326,3 +326,15 @@ def test_a_page_that_is_told_again_after_a_silence_speaks_of_what_goes_on() -> N
     night.at(2_200.0, replace(CITY, state="closed", closed_at=2_190.0))
     night.at(5_000.0)
     assert night.incident.lead.model == "eta.lyon"
+
+
+def test_a_pager_that_was_away_for_a_whole_silence_decides_as_one_that_was_there() -> None:
+    wish = wished(replace(SILENCE, starts_at=2_100.0, ends_at=2_400.0))
+    there, away = Night(), Night()
+    for night in (there, away):
+        night.at(2_000.0, CITY)
+        night.at(2_010.0, wish)
+    for now in (2_300.0, 2_400.0, 2_700.0):
+        there.at(now)
+    away.at(2_710.0)
+    assert there.told() == away.told() == [("first", 2_000.0), ("first", 2_400.0), ("boss", 2_700.0)]
