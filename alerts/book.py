@@ -270,9 +270,7 @@ class IncidentBook:
             passed = True
             self._take_over(decision)
             self._watch.ripened(decision.changed[0], decision.reasons)
-        for name in self._archive.silences.over(
-            now
-        ):  # not before: they held at instants that are only done now
+        for name in self._archive.silences.over(now):  # not before: they held at instants done now
             self._archive.drop_silence(name)
             self._heed_silences()
         return passed

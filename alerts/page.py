@@ -96,7 +96,6 @@ def render(
         parts=incident.parts,
         silences=silences,
         is_pending=is_pending,
-        going_on=[*incident.findings.values()].count("open"),
         style=Markup(STYLE),  # noqa: S704 - our own file
         metric=METRICS[lead.metric],
         subject=_subject(lead),
