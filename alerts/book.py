@@ -139,7 +139,7 @@ class IncidentBook:
         self._look_again()
 
     def due(self, receiver: str) -> Iterator[Leaving]:
-        """Yield what may leave in this lane, oldest first."""
+        """Yield what may leave in this lane: digests, pages of what goes on, of what is over, changes."""
         yield from self._archive.outbox.digests(receiver)
         yield from self._archive.outbox.due(receiver)
         if not self.closed:
@@ -261,9 +261,6 @@ class IncidentBook:
     def _pass(self, now: float) -> bool:
         """Do what is due by ``now``, in the order of its instants; return whether there was anything."""
         passed = False
-        for name in self._archive.silences.over(now):
-            self._archive.drop_silence(name)
-            self._heed_silences()
         for name in self._timers.take(now):
             incident = self._ledger.get(name)
             at = None if incident is None else ripe_at(incident, self._owners)
@@ -273,6 +270,9 @@ class IncidentBook:
             passed = True
             self._take_over(decision)
             self._watch.ripened(decision.changed[0], decision.reasons)
+        for name in self._archive.silences.over(now):  # not before: they held at instants done now
+            self._archive.drop_silence(name)
+            self._heed_silences()
         return passed
 
     def _put(self, incident: Incident) -> None:

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     CLOSED_UNSEEN = "closed_unseen"
     TICKET_NOT_PAGED = "ticket_not_paged"
     NO_RECEIVERS = "no_receivers"
+    RECEIVERS_GONE = "receivers_gone"
     INHIBITED = "inhibited"
     SILENCED = "silenced"
     QUIET_HOURS = "quiet_hours"

@@ -28,6 +28,8 @@ WHY_KEPT = (
 )
 
 WHY_AHEAD = "else one producer whose clock is ahead makes all later outcomes of its partition late"
+BROKERS = "LogAppendTime"
+WHY_BROKERS = "else a worker whose clock is wrong ends silences early, and escalates too early or too late"
 
 
 class Shape(NamedTuple):
@@ -72,13 +74,14 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     compacted = durable | COMPACTED | {"max.message.bytes": str(COMPACTED_RECORD_BYTES)}
     letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(LETTER_BYTES)}
     findings_s = max(FINDINGS_RETENTION_S, topics.retention_s)
+    findings = durable | _deleted(findings_s) | {CLOCK: BROKERS}
     needed_s = rebuilt_s(settings)
     ahead = {AHEAD: str(round(settings.worker.future_tolerance_s * 1000))}
     inputs = durable | _deleted(topics.retention_s) | ahead
     return (
         *(Shape(name, many, copies, "delete", inputs, needed_s) for name in topics.inputs()),
         Shape(topics.checkpoints, many, copies, "compact", compacted),
-        Shape(topics.findings, 1, copies, "delete", durable | _deleted(findings_s), counts="one"),
+        Shape(topics.findings, 1, copies, "delete", findings, counts="one"),
         Shape(topics.incidents, 1, copies, "compact", compacted, counts="one"),
         Shape(topics.dead_letters, many, copies, "delete", letters, counts="any"),
     )
@@ -209,11 +212,17 @@ def _retention_faults(shape: Shape, described: Described, mender: _Mender) -> li
 def _clock_faults(shape: Shape, described: Described, mender: _Mender) -> list[Fault]:
     """Warn of a topic that takes any time from a producer; with ``LogAppendTime`` it takes the broker's own."""
     wanted, found = shape.configuration.get(AHEAD), described.configuration.get(AHEAD)
-    if wanted is None or described.configuration.get(CLOCK) == "LogAppendTime":
+    clock = described.configuration.get(CLOCK, "CreateTime")
+    if clock == BROKERS:
+        return []
+    if CLOCK in shape.configuration:
+        what = f"{CLOCK} {clock}: want {BROKERS}, {WHY_BROKERS}"
+        return [Fault(shape.name, what, mender.configure(shape.name, f"{CLOCK}={BROKERS}"), "warning")]
+    if wanted is None:
         return []
     if found is None:
         what = f"{AHEAD}: not known to this Kafka (it is since 3.6); want {wanted}, {WHY_AHEAD}"
-        mend = f"update Kafka, or {mender.configure(shape.name, f'{CLOCK}=LogAppendTime')}"
+        mend = f"update Kafka, or {mender.configure(shape.name, f'{CLOCK}={BROKERS}')}"
     elif int(found) > int(wanted):
         what = f"{AHEAD} {found}: want at most {wanted} (worker.future_tolerance_s), {WHY_AHEAD}"
         mend = mender.configure(shape.name, f"{AHEAD}={wanted}")

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidTimestampError
 
@@ -29,6 +29,11 @@ async def make(brokers: str, name: str, partitions: int, configuration: dict[str
 async def send(brokers: str, topic: str, timestamp_ms: int) -> None:
     async with AIOKafkaProducer(bootstrap_servers=brokers) as producer:
         await producer.send_and_wait(topic, b"{}", timestamp_ms=timestamp_ms)
+
+
+async def read(brokers: str, topic: str):
+    async with AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest") as consumer:
+        return [await consumer.getone()]
 
 
 def test_create_makes_all_topics_and_then_check_finds_nothing(kafka):
@@ -92,6 +97,15 @@ def test_a_record_a_year_ahead_is_refused_by_the_broker(kafka):
     for ahead_s in (600, 365 * 86_400):
         with pytest.raises(InvalidTimestampError):
             asyncio.run(send(kafka.brokers, settings.topics.outcomes, now_ms + ahead_s * 1000))
+
+
+def test_findings_bear_the_brokers_clock_whatever_a_worker_says(kafka):
+    settings = kafka.settings()
+    asyncio.run(create(settings))
+    before = time.time()
+    asyncio.run(send(kafka.brokers, settings.topics.findings, round((before + 3_600) * 1000)))
+    (record,) = asyncio.run(read(kafka.brokers, settings.topics.findings))
+    assert abs(record.timestamp / 1000 - before) < 600
 
 
 def test_a_topic_made_without_that_bound_is_warned_of_and_its_mend_is_a_command(kafka):

@@ -12,8 +12,9 @@ from alerts.intake import undelivered
 from alerts.ledger import FINDINGS_MOST, Ledger, is_full
 from alerts.outbox import Due
 from alerts.owners import Owner, Owners
+from alerts.part import FINDINGS_BUDGET
 from alerts.reason import Decision, Reason
-from alerts.triage import FINDINGS_BUDGET, triage
+from alerts.triage import triage
 from stream.dead_letter import LETTER_BYTES
 from stream.events import Finding
 from stream.shapes import COMPACTED_RECORD_BYTES

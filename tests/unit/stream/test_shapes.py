@@ -104,6 +104,20 @@ def test_an_older_kafka_is_told_what_it_does_not_know_and_the_brokers_own_time_m
     assert faults(own, {name: Described(4, 1, own_time) for name in names}, names) == []
 
 
+def test_findings_that_bear_their_workers_clock_are_a_warning():
+    own = settings()
+    (fault,) = faults(
+        own, cluster(own, findings=described(own, "findings", message_timestamp_type="CreateTime"))
+    )
+    assert fault.what.startswith(
+        "message.timestamp.type CreateTime: want LogAppendTime, else a worker whose clock"
+    )
+    assert fault.mend.endswith(
+        "--entity-name tidewatch.findings --add-config message.timestamp.type=LogAppendTime"
+    )
+    assert stopping([fault]) == []
+
+
 def test_fewer_copies_than_asked_is_a_warning():
     own = settings(topics={"partitions": 4, "replication": 3})
     one = described(own, "findings")._replace(replication=1)
