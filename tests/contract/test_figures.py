@@ -161,6 +161,18 @@ def test_figures_of_errors(rows):
         assert math.isnan(found["r2"].value)
 
 
+@pytest.mark.parametrize(("first", "level", "spread"), [(5.3, 0.0, 0.0), (0.1, 0.3, 0.0), (1e9, 50.0, 10.0)])
+def test_no_share_is_explained_of_a_variance_that_is_rounding(first, level, spread):
+    """Outcomes that are all the same in a window, or lie close together and far from the first of all."""
+    outcomes = [first, *np.random.default_rng(3).normal(level, spread, 600).tolist()]
+    rows = [(one + 0.2, one, None) for one in outcomes]
+    for count in range(150, len(rows), 7):
+        sums, whole = summed("regression", rows[:count])
+        found = by_name(of_version(sums, whole.place, "1h"))
+        assert math.isnan(found["r2"].value)
+        assert found["rmse"].value == close(0.2, rel=1e-6)
+
+
 @given(st.lists(st.floats(1.0, 500.0), min_size=1, max_size=300))
 def test_a_quantile_of_the_errors_is_right_to_a_bin(errors):
     found = figures("regression", [(one, 0.0, None) for one in errors])
