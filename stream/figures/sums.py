@@ -50,8 +50,8 @@ STEPS: Final = 2.0
 """Bins of absolute errors in a doubling: a bin is where the square's exponent is the same."""
 NOTHING: Final = -2_200
 """The bin of errors whose square is 0."""
-SIZES: Final = 21
-"""Bins of absolute errors; smaller errors than fit are in the lowest."""
+SIZES: Final = 40
+"""Bins of absolute errors, of the largest sizes met: smaller errors than fit are in the lowest."""
 FARTHEST: Final = 1e150
 """What is squared is cut here: every sum stays finite."""
 
@@ -236,12 +236,22 @@ class Sums:
             cells[base + ZEROS] += sign
 
     def _size(self, step: int) -> int:
-        """Return the cell of errors of a size not met before: its own, or the nearest one's when all are given."""
+        """Return the cell of errors of a size not met before: its own, or the smallest one's if it is less.
+
+        When all are given, the smallest size makes room: its errors count as those of the next.
+        """
         sizes = self.sizes
         if len(sizes) < SIZES:
             sizes[step] = self.windows.allot(1)
             return sizes[step]
-        return sizes[min(sizes, key=lambda known: (abs(known - step), known))]
+        least = min(sizes)
+        if step > least:
+            place = sizes.pop(least)
+            if step > (least := min(sizes)):
+                self.windows.pour(place, sizes[least])
+            sizes[step] = place
+            return place
+        return sizes[least]
 
     def state(self) -> list[Any]:
         """Return what ``restored_sums`` takes."""

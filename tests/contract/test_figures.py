@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from stream.figures.report import of_cells, of_slice, of_version
-from stream.figures.sums import BINS, EDGES, WIDTHS, Sums
+from stream.figures.sums import BINS, EDGES, SIZES, WIDTHS, Sums
 from stream.figures.windows import LEVELS, ROLLOUT
 
 NAN = float("nan")
@@ -181,6 +181,34 @@ def test_a_quantile_of_the_errors_is_right_to_a_bin(errors):
         wanted = ranked[max(math.ceil(share * len(errors)) - 1, 0)]
         assert wanted / 2**0.5 <= found[name].value * 1.000001
         assert found[name].value <= wanted * 2**0.5 * 1.000001
+
+
+@pytest.mark.parametrize("factor", [10.0, 1_000.0])
+def test_a_quantile_follows_errors_that_grow(factor):
+    """Sizes that were not met in the beginning have bins as well; what is taken out leaves them."""
+    rng = np.random.default_rng(8)
+    errors = [*rng.normal(0.0, 1.0, 5_000).tolist(), *rng.normal(0.0, factor, 3_000).tolist()]
+    sums, whole = summed("regression", [(one, 0.0, None) for one in errors])
+    found = by_name(of_version(sums, whole.place, "24h"))
+    ranked = np.sort(np.abs(errors[-found["mae"].rows :]))
+    assert found["median_error"].value == pytest.approx(np.quantile(ranked, 0.5), rel=0.1)
+    assert found["p90_error"].value == pytest.approx(np.quantile(ranked, 0.9), rel=0.1)
+    for number, one in enumerate(errors[:5_000]):
+        sums.take((60.0 * number, (whole,), one, 0.0, None, -1.0))
+    left = by_name(of_version(sums, whole.place, ROLLOUT))
+    assert left["median_error"].rows == 3_000
+    assert left["median_error"].value == pytest.approx(np.quantile(np.abs(errors[5_000:]), 0.5), rel=0.1)
+
+
+@given(st.permutations([2.0**n for n in range(-30, 30)]))
+def test_of_too_many_sizes_the_smallest_share_a_bin_in_whatever_order_they_come(errors):
+    kept = Sums()
+    whole = Whole(kept, "regression")
+    for number, one in enumerate(errors):
+        kept.take((60.0 * number, (whole,), one, 0.0, None, 1.0))
+    found = by_name(of_version(kept, whole.place, ROLLOUT))
+    assert len(kept.sizes) == SIZES
+    assert 2.0**23 < found["p90_error"].value <= 2.0**24 * 1.000001
 
 
 @given(LONE, st.data())
