@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stream.events import Label, Prediction
-from stream.figures.sums import word
+from stream.figures.sums import name_in
 
 SCORE, PREDICTION = "@score", "@prediction"
 """What the model said is watched like a feature: a lone score, else the answer (a class is a word), and of scores
@@ -18,7 +18,7 @@ Value = float | bool | str | None
 
 def score_of(said: Label, scores: Mapping[str, float]) -> float:
     """Return the score of the class that was said; of one that was given none, what the others leave."""
-    score = scores.get(said if isinstance(said, str) else word(said))
+    score = scores.get(name_in(scores, said))
     return max(1.0 - sum(scores.values()), 0.0) if score is None else score
 
 

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from stream.aspects import chances_of
 from stream.figures.report import of_cells, of_slice, of_version
 from stream.figures.sums import BINS, EDGES, SIZES, WIDTHS, Sums
 from stream.figures.windows import LEVELS, ROLLOUT
+from stream.said import score_of
 
 NAN = float("nan")
 WORDS = st.sampled_from(["cat", "dog", "eel"])
@@ -140,6 +142,27 @@ def test_figures_of_scores_by_class(rows):
     binned = in_bins(np.array(given_).ravel())
     assert found["roc_auc"].value == close(metrics.roc_auc_score(hits, binned))
     assert found["pr_auc"].value == close(metrics.average_precision_score(hits, binned))
+
+
+@given(LONE)
+def test_the_score_of_one_class_alone_is_a_lone_score(rows):
+    """``{"fraud": 0.9}``: the other class has what it leaves."""
+    words = {False: "fine", True: "fraud"}
+    lone = figures("classification", [(True, truth, score) for score, truth in rows])
+    alone = figures("classification", [("fraud", words[truth], {"fraud": score}) for score, truth in rows])
+    for name in ("log_loss", "brier", "ece", "roc_auc", "pr_auc"):
+        assert alone[name][2:] == pytest.approx(lone[name][2:], nan_ok=True)
+
+
+@pytest.mark.parametrize("names", [("false", "true"), ("False", "True"), ("0", "1"), ("0.0", "1.0")])
+@pytest.mark.parametrize("kind", [bool, int, float])
+def test_a_class_that_is_no_text_is_found_by_whatever_name_its_score_has(names, kind):
+    """``str`` of a class of scikit-learn is ``True`` or ``1.0``, and JSON has ``true`` and ``1``."""
+    scores = dict(zip(names, (0.2, 0.8), strict=True))
+    found = figures("classification", [(kind(1), kind(1), scores)])
+    assert found["log_loss"].value == close(-math.log(0.8))
+    assert chances_of(scores, kind(1), kind(0)) == pytest.approx((0.2, 0.8, 0.64))
+    assert score_of(kind(1), scores) == 0.8
 
 
 @given(st.lists(st.tuples(NUMBER, NUMBER), min_size=2))
