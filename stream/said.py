@@ -30,7 +30,7 @@ def score_of(said: Label, scores: Mapping[str, float]) -> float:
 
 
 def spoken(prediction: Prediction, watched: Mapping[str, Watched]) -> tuple[tuple[str, Value], ...]:
-    """Return as which inputs what the model said is watched, and their values; ``watched`` are its inputs so far."""
+    """Return as which inputs what the model said counts, and their values; ``watched`` are its inputs so far."""
     scores, said = prediction.scores, prediction.prediction
     if isinstance(scores, float):
         return ((SCORE, scores),)
