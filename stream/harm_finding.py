@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from stream.bounds import bounds, spread_of
-from stream.comparison import class_within, versions_beside
+from stream.comparison import class_within, mix_behind, versions_beside
 from stream.digits import in_digits
 from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Finding, Metric, RolledOut, Stage, Window, finding_id
@@ -146,6 +146,8 @@ def _outer(
     yield from rolled_out(rollouts, onset.at)
     yield from around.producers.new_before(onset, SUSPECT_S)
     yield from versions_beside(around.versions, version, harm)
+    if (mix := mix_behind(around.versions[version], harm)) is not None:
+        yield mix
 
 
 def _inner(version: Version, harm: Harm) -> Iterator[str]:
