@@ -20,6 +20,7 @@ from stream.version import Ended, Version, served_until
 
 RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
+SERVES: Final = "this version was a shadow, and serves now: it is judged anew"
 IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
 HORIZONS: Final = 2
 """Label horizons after a prediction no label of it counts any more (``stream.join``)."""
@@ -54,7 +55,15 @@ def end_of(
     for series in version.series.values():
         series.rested = None
     errors = [*_errors(version)]
-    ended = [
+    ended = _closed((*errors, *_beside(version), *_tickets(version.reference, at, kept)), why, at, proven_at)
+    at_last = (Ended(one.slice, one.onset_at, one.closed_at or at) for one in ended[: len(errors)])
+    version.ended = (*at_last,) or version.ended
+    version.heed_findings()
+    return ended
+
+
+def _closed(found: Sequence[Finding], why: str, at: float, proven_at: float | None) -> list[Finding]:
+    return [
         replace(
             one,
             state="closed",
@@ -62,23 +71,28 @@ def end_of(
             proven_at=proven_at,
             causes=(why, *one.causes),
         )
-        for one in (*errors, *_beside(version), *_tickets(version.reference, at, kept))
+        for one in found
     ]
-    at_last = (Ended(one.slice, one.onset_at, one.closed_at or at) for one in ended[: len(errors)])
-    version.ended = (*at_last,) or version.ended
+
+
+def turn(
+    versions: Mapping[str, Version], before: str, rollout: Rollout, stages: Stages, proven_at: float | None
+) -> Sequence[Finding]:
+    """Close what is open of the rollout's version if that serves nobody from then on; ``stages`` know of it.
+
+    Where it was a shadow ``before`` and serves now, its harm is closed: as that of a shadow it was a ticket.
+    """
+    version, at = versions.get(rollout.version), float(rollout.at)
+    if version is None:
+        return ()
+    if rollout.stage == "retired":
+        others = _serving(versions, stages).values()
+        return end_of(version, RETIRED, at, proven_at, outliving(version, others, at))
+    if before != "shadow" or rollout.stage == "shadow":
+        return ()
+    ended = _closed((*_errors(version), *_beside(version)), SERVES, at, proven_at)
     version.heed_findings()
     return ended
-
-
-def retire(
-    versions: Mapping[str, Version], rollout: Rollout, stages: Stages, proven_at: float | None
-) -> Sequence[Finding]:
-    """Close what is open of the rollout's version if that serves nobody from then on; ``stages`` know of it."""
-    version, at = versions.get(rollout.version), float(rollout.at)
-    if version is None or rollout.stage != "retired":
-        return ()
-    others = _serving(versions, stages).values()
-    return end_of(version, RETIRED, at, proven_at, outliving(version, others, at))
 
 
 def _serving(versions: Mapping[str, Version], stages: Stages) -> dict[str, Version]:

@@ -22,7 +22,7 @@ from stream.closing import close
 from stream.correction import correct, is_sound
 from stream.cycle import Rise
 from stream.diagnosis import is_still_there, is_unusual
-from stream.ending import MADE_ROOM, end_of, last_episode, retire
+from stream.ending import MADE_ROOM, end_of, last_episode, turn
 from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around, change_of_errors, harm_finding
@@ -72,12 +72,11 @@ class Monitor(Struct, array_like=True, gc=False):
 
     def rolled_out(self, rollout: Rollout, proven_at: float | None = None) -> tuple[bool, Sequence[Finding]]:
         """Remember a version's latest stage, of one instant the last; return if it is news, and what ends."""
-        known = self.rollouts.get(rollout.version)
-        if known is not None and rollout.at < known[0]:
+        known_at, before = self.rollouts.get(rollout.version, (float("-inf"), ""))
+        if rollout.at < known_at:
             return False, ()
         remember(rollout, self.rollouts, self.trained, self.versions)
-        ended = retire(self.versions, rollout, self.rollouts, proven_at)
-        return known is None or known[1] != rollout.stage, ended
+        return before != rollout.stage, turn(self.versions, before, rollout, self.rollouts, proven_at)
 
     def predicted(
         self,

@@ -256,7 +256,7 @@ class Reference:
                 looked = [*(looked or ()), name]
         scores = prediction.scores
         said = scores if type(scores) is float else prediction.prediction
-        answers = spoken(prediction)
+        answers = spoken(prediction, features)
         for name, value in answers:
             feature = features.get(name) or self._begin(name)
             if feature is not None and feature.add(value):
