@@ -48,7 +48,13 @@ def pager(config: Path | None) -> None:
     for line in strangers():
         click.echo(f"tidewatch pager: warning: {line}", err=True)
     topics = settings.topics
-    demand(settings, (topics.findings, topics.incidents, topics.dead_letters), "tidewatch pager")
+    asked = () if roster.desk is None else (topics.findings,)  # what people ask for goes there
+    demand(
+        settings,
+        "tidewatch pager",
+        reads=(topics.findings, topics.incidents),
+        writes=(topics.incidents, topics.dead_letters, *asked),
+    )
     run(assemble(settings, roster), started=lambda: _announce(roster))
 
 

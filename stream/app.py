@@ -31,11 +31,8 @@ def worker(config: Path | None) -> None:
     for line in strangers():
         click.echo(f"tidewatch worker: warning: {line}", err=True)
     topics = settings.topics
-    demand(
-        settings,
-        (*topics.inputs(), topics.checkpoints, topics.findings, topics.dead_letters),
-        "tidewatch worker",
-    )
+    both = (*topics.inputs(), topics.checkpoints)  # what is in a wrong partition of an input is written anew
+    demand(settings, "tidewatch worker", reads=both, writes=(*both, topics.findings, topics.dead_letters))
     run(build(settings))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from stream.dead_letter import LETTER_BYTES
 from stream.join import REBUILT_HORIZONS
-from stream.settings import Settings
+from stream.settings import KafkaSettings, Settings
 
 COMPACTED_RECORD_BYTES = 8 << 20
 """Largest state record: a busy model's state is far above Kafka's default of 1 MiB."""
@@ -32,6 +32,23 @@ BROKERS = "LogAppendTime"
 WHY_BROKERS = "else a worker whose clock is wrong ends silences early, and escalates too early or too late"
 
 
+Operation = Literal["Read", "Write", "Describe", "DescribeConfigs"]
+"""What a program does with a topic, in Kafka's words."""
+LOOK: tuple[Operation, ...] = ("Describe", "DescribeConfigs")
+
+
+class Needs(NamedTuple):
+    """The topics that a program reads, and those that it writes."""
+
+    reads: Collection[str] = ()
+    writes: Collection[str] = ()
+
+    def operations(self, topic: str) -> tuple[Operation, ...]:
+        """Return what is done with a topic, besides looking at its shape."""
+        found: tuple[Operation, ...] = ("Read",) if topic in self.reads else ()
+        return (*found, "Write") if topic in self.writes else found
+
+
 class Shape(NamedTuple):
     """The wanted form of one topic."""
 
@@ -52,6 +69,8 @@ class Described(NamedTuple):
     partitions: int
     replication: int
     configuration: Mapping[str, str]
+    allowed: frozenset[Operation] = frozenset(get_args(Operation))
+    """What Kafka lets this client do with it; without ``Describe`` it does not even say whether there is one."""
 
 
 class Fault(NamedTuple):
@@ -106,11 +125,9 @@ def settings_faults(settings: Settings) -> list[Fault]:
     ]
 
 
-def faults(
-    settings: Settings, cluster: Mapping[str, Described], names: Collection[str] | None = None
-) -> list[Fault]:
-    """Compare the cluster's topics with their shapes, for ``names`` or all; empty = all is right."""
-    wanted = [shape for shape in shapes(settings) if names is None or shape.name in names]
+def faults(settings: Settings, cluster: Mapping[str, Described], needs: Needs | None = None) -> list[Fault]:
+    """Compare the cluster's topics with their shapes, for those of ``needs`` or all; empty = all is right."""
+    wanted = [shape for shape in shapes(settings) if needs is None or needs.operations(shape.name)]
     mender = _Mender(",".join(settings.kafka.brokers))
     found = []
     for shape in wanted:
@@ -118,12 +135,29 @@ def faults(
         if described is None:
             found.append(Fault(shape.name, "does not exist", "run: tidewatch topics create"))
             continue
+        found += _rights_faults(shape, described, (needs or Needs()).operations(shape.name), settings.kafka)
+        if not described.allowed.issuperset(LOOK):
+            continue
         found += _count_faults(shape, described, _count_to_mend_to(settings, cluster), mender)
         found += _policy_faults(shape, described, mender)
         found += _retention_faults(shape, described, mender)
         found += _clock_faults(shape, described, mender)
         found += _size_faults(shape, described, mender)
     return found
+
+
+def principal(kafka: KafkaSettings) -> str:
+    """Return whom Kafka takes this client for; with a certificate only Kafka knows."""
+    return f"User:{kafka.sasl_username or '...'}"
+
+
+def allowing(kafka: KafkaSettings, topic: str, operations: Collection[str]) -> str:
+    """Return the command that allows them."""
+    named = " ".join(f"--operation {one}" for one in operations)
+    return (
+        f"kafka-acls.sh --bootstrap-server {','.join(kafka.brokers)} --add"
+        f" --allow-principal {principal(kafka)} {named} --topic {topic}"
+    )
 
 
 def stopping(found: Collection[Fault]) -> list[Fault]:
@@ -157,6 +191,17 @@ def _count_to_mend_to(settings: Settings, cluster: Mapping[str, Described]) -> i
     """Return the partition count to mend towards: partitions can be added, never taken away."""
     same = (*settings.topics.inputs(), settings.topics.checkpoints)
     return max([settings.topics.partitions, *(cluster[name].partitions for name in same if name in cluster)])
+
+
+def _rights_faults(
+    shape: Shape, described: Described, needed: Collection[Operation], kafka: KafkaSettings
+) -> list[Fault]:
+    """Name what is needed and not allowed; whoever may read or write may also ``Describe``."""
+    lacking = [one for one in (*(needed or LOOK[:1]), LOOK[1]) if one not in described.allowed]
+    if not lacking:
+        return []
+    what = f"{principal(kafka)} may not {', '.join(lacking)}"
+    return [Fault(shape.name, what, allowing(kafka, shape.name, lacking))]
 
 
 def _count_faults(shape: Shape, described: Described, enough: int, mender: _Mender) -> list[Fault]:

@@ -20,6 +20,7 @@ from yarl import URL
 
 from stream.engine.connection import client_options, ssl_context
 from stream.engine.custody import Custody
+from stream.engine.denied import tell_denied
 from stream.engine.driver import BatchSchema, Consumer, Transport
 from stream.engine.keeper import Keeper
 from stream.engine.liveness import Liveness
@@ -279,7 +280,10 @@ def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoRetur
         app, quiet=True, loglevel=logging.WARNING, logging_config=library_logs(), redirect_stdouts=False
     )
     worker.spinner = None
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    finally:
+        tell_denied(worker.crash_reason)
     raise SystemExit(0)
 
 

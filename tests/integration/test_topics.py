@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidTimestampError
 
-from stream import shapes, topics
+from stream import cluster, shapes
 from stream.shapes import AHEAD
 from stream.topics import ClusterError, check, create
 
@@ -126,7 +126,7 @@ def test_a_kafka_that_does_not_know_the_bound_is_named(kafka, monkeypatch):
 
 def test_only_the_topics_that_are_asked_for_are_checked(kafka):
     settings = kafka.settings()
-    found = asyncio.run(check(settings, [settings.topics.findings]))
+    found = asyncio.run(check(settings, shapes.Needs([settings.topics.findings])))
     assert [fault.topic for fault in found] == [settings.topics.findings]
 
 
@@ -189,5 +189,5 @@ def test_a_setting_that_keeps_inputs_too_short_creates_nothing(kafka):
 
 
 async def _names(kafka) -> list[str]:
-    async with topics._admin(kafka.settings()) as admin:
+    async with cluster.administrator(kafka.settings()) as admin:
         return [name for name in await admin.list_topics() if name.startswith(kafka.prefix)]
