@@ -30,9 +30,10 @@ from alerts.shelf import Shelf
 from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
 from alerts.watch import FindingWatch
-from stream.engine.app import Plan, build, run
+from stream.engine.app import Plan, build
 from stream.engine.connection import client_options
 from stream.engine.partition import PartitionFactory
+from stream.engine.process import run
 from stream.settings import Settings, SettingsError, strangers
 from stream.settings import load as load_settings
 from stream.topics import demand

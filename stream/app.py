@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
 def worker(config: Path | None) -> None:
     """Join predictions with outcomes, judge every model, and write findings."""
-    from stream.engine.app import run
+    from stream.engine.process import run
     from stream.topics import demand
 
     settings = load(config)

@@ -212,7 +212,7 @@ def wanted(user: str, right: Right) -> str:
 def test_a_program_does_not_begin_without_a_right_on_a_topic_and_names_it(
     site: Site, monkeypatch: pytest.MonkeyPatch, program: str, right: Right
 ) -> None:
-    for begin in ("stream.engine.app.run", "alerts.app.run"):  # it would not come back
+    for begin in ("stream.engine.process.run", "alerts.app.run"):  # it would not come back
         monkeypatch.setattr(begin, lambda *_, **__: pytest.fail(f"{program} began"))
     user = without(site, program, right)
     more = {"TIDEWATCH_TOPICS_PREFIX": "tidewatch.new."} if right.operation == "Create" else {}
