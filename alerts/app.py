@@ -30,10 +30,11 @@ from alerts.shelf import Shelf
 from alerts.smtp import Smtp
 from alerts.telemetry import BookFigures, Telemetry
 from alerts.watch import FindingWatch
-from stream.engine.app import Plan, build, run
+from stream.engine.app import Plan, build
 from stream.engine.connection import client_options
 from stream.engine.partition import PartitionFactory
-from stream.settings import Settings, SettingsError
+from stream.engine.process import run
+from stream.settings import Settings, SettingsError, strangers
 from stream.settings import load as load_settings
 from stream.topics import demand
 
@@ -45,8 +46,16 @@ log = structlog.get_logger("tidewatch.pager")
 def pager(config: Path | None) -> None:
     """Turn findings into incidents and notify their owners."""
     settings, roster = configured(config, os.environ)
+    for line in strangers():
+        click.echo(f"tidewatch pager: warning: {line}", err=True)
     topics = settings.topics
-    demand(settings, (topics.findings, topics.incidents, topics.dead_letters), "tidewatch pager")
+    asked = () if roster.desk is None else (topics.findings,)  # what people ask for goes there
+    demand(
+        settings,
+        "tidewatch pager",
+        reads=(topics.findings, topics.incidents),
+        writes=(topics.incidents, topics.dead_letters, *asked),
+    )
     run(assemble(settings, roster), started=lambda: _announce(roster))
 
 
@@ -92,6 +101,7 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
             roster.owners,
             read,
             urge=urge,
+            look_again=lambda: app.keeper.look_again(number),
             announce=delivery.wake,
             watch=watch,
             fallbacks=roster.fallbacks,

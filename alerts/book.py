@@ -17,6 +17,7 @@ from alerts.outbox import Due, Leaving, last_told, parts
 from alerts.owners import Owners
 from alerts.reason import Decision, Reason
 from alerts.silences import Wish
+from alerts.standing import Standing
 from alerts.telling import ripe_at, ripen
 from alerts.timers import Timers
 from alerts.triage import triage
@@ -39,6 +40,7 @@ class IncidentBook:
         read: Callable[[Record], Told | Command | Wish | Unreadable],
         *,
         urge: Callable[[], None],
+        look_again: Callable[[], None],
         announce: Callable[[], None],
         watch: Onlooker,
         fallbacks: Mapping[str, str] | None = None,
@@ -48,22 +50,19 @@ class IncidentBook:
         self._owners = self._configured = owners
         self._read = read
         self._urge = urge
-        self._announce = announce
-        self._watch = watch
-        self._fallbacks = fallbacks or {}
-        self._letter = letter
-        self._resolved_budget = resolved_budget
+        self._look_again, self._announce = look_again, announce
+        self._watch, self._fallbacks = watch, fallbacks or {}
+        self._letter, self._resolved_budget = letter, resolved_budget
         self._archive = Archive()
         self._ledger = self._archive.ledger
         self._letters: list[Output] = []
-        self.waiting_bytes = 0
-        self._timers = Timers()
-        self._is_ours = self._is_caught_up = self.closed = False
+        self.waiting_bytes, self._timers = 0, Timers()
+        self._standing, self.closed = Standing(), False
 
     @property
     def is_live(self) -> bool:
-        """Whether time may pass and things may leave: it is ours, and all that the log had is folded."""
-        return self._is_ours and self._is_caught_up and not self.closed
+        """Whether time may pass and things may leave."""
+        return self._standing.is_good and not self.closed
 
     # The engine's side.
 
@@ -99,25 +98,25 @@ class IncidentBook:
 
     def freeze(self, offsets: Mapping[str, int]) -> Flush:
         """Return dead letters, and incidents and changes that are other than at the last call."""
+        self._standing.frozen()
         letters, self._letters, self.waiting_bytes = self._letters, [], 0
         return Flush(letters, [*self._archive.flush().items()])
 
     def committed(self) -> Iterable[None]:
         """Let go what is durable now; there is nothing left to do."""
-        self._is_ours = True
+        self._standing.committed()
         self._archive.commit()
         self._announce()
         return ()
 
     def caught_up(self) -> None:
         """Let time pass: an acknowledgement or a close that lay in the log is folded now."""
-        self._is_caught_up = True
+        self._standing.caught_up()
         self._announce()
 
     def suspend(self) -> None:
         """Let nothing leave until it is ours for sure and has caught up: others may have the findings now."""
-        self._is_caught_up = False
-        self.doubt()
+        self._standing.doubt()
 
     def close(self) -> None:
         """Hand out nothing from here on: another pager has the findings now."""
@@ -135,16 +134,20 @@ class IncidentBook:
     # The delivery's side.
 
     def doubt(self) -> None:
-        """Let nothing leave until the next ``committed``, and ask for it: another pager may have the findings."""
-        self._is_ours = False
-        self._urge()
+        """Learn that the process stood still; the engine is to ask whose the findings are, and for those since."""
+        self.suspend()
+        self._look_again()
 
     def due(self, receiver: str) -> Iterator[Leaving]:
-        """Yield what may leave in this lane, oldest first."""
+        """Yield what may leave in this lane: digests, pages of what goes on, of what is over, changes."""
         yield from self._archive.outbox.digests(receiver)
         yield from self._archive.outbox.due(receiver)
         if not self.closed:
             yield from self._archive.changes.due(receiver)
+
+    def lanes(self) -> set[str]:
+        """Return the lanes in which something waits, also those that nobody serves any more."""
+        return {*self._archive.outbox.lanes(), *(one.notification.receiver for one in self.changes())}
 
     def is_due(self, leaving: Leaving) -> bool:
         """Whether it is still to leave: a request may have been withdrawn since it was handed out."""
@@ -182,10 +185,7 @@ class IncidentBook:
             self._end(due, lambda incident, one: ending.refused(incident, one, reason, fallback))
 
     def told(self, receiver: str, resolved_since: float) -> Iterator[Due]:
-        """Yield what this receiver was told last of every incident that is open or resolved recently.
-
-        Each as it is when it is asked for. What is over, and the receiver is still to hear so, is left out.
-        """
+        """Yield what this receiver was told last of what is open or resolved recently, as ``last_told`` does."""
         return last_told(self._ledger, receiver, resolved_since)
 
     # The readers' side.
@@ -200,8 +200,7 @@ class IncidentBook:
 
     def pending(self) -> Iterator[Notification]:
         """Yield every notification that is still due."""
-        for incident in self._ledger:
-            yield from (n for n in incident.notifications if n.state == "due")
+        return (n for incident in self._ledger for n in incident.notifications if n.state == "due")
 
     def _take(self, record: Record) -> bool:
         now = record.timestamp / 1000
@@ -230,8 +229,9 @@ class IncidentBook:
 
     def _heed_silences(self) -> None:
         """Have what people set decide beside what the owners file says."""
-        both = (*self._configured.silences, *self._archive.silences)
-        self._owners = replace(self._configured, silences=both)
+        self._owners = replace(
+            self._configured, silences=(*self._configured.silences, *self._archive.silences)
+        )
 
     def _announce_change(self, rollout: Rollout, now: float) -> bool:
         """Take a rollout for those who hear of changes; return whether anybody does."""
@@ -261,9 +261,6 @@ class IncidentBook:
     def _pass(self, now: float) -> bool:
         """Do what is due by ``now``, in the order of its instants; return whether there was anything."""
         passed = False
-        for name in self._archive.silences.over(now):
-            self._archive.drop_silence(name)
-            self._heed_silences()
         for name in self._timers.take(now):
             incident = self._ledger.get(name)
             at = None if incident is None else ripe_at(incident, self._owners)
@@ -273,6 +270,9 @@ class IncidentBook:
             passed = True
             self._take_over(decision)
             self._watch.ripened(decision.changed[0], decision.reasons)
+        for name in self._archive.silences.over(now):  # not before: they held at instants done now
+            self._archive.drop_silence(name)
+            self._heed_silences()
         return passed
 
     def _put(self, incident: Incident) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from stream.events import Finding
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = get_args(Day)
 MATCHERS = ("model", "version", "slice", "metric")
 """What a silence may be about."""
 ROTA = "rota:"

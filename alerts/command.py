@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from alerts.incident import SILENCE, Comment, Incident, with_due
+from alerts.incident import HUSHED, Comment, Incident, with_due
 from alerts.ledger import Ledger
 from alerts.owners import Owners
 from alerts.reason import Decision, Reason
@@ -54,14 +54,15 @@ def obey(incidents: Ledger, command: Command, owners: Owners, now: float) -> Dec
         comments = (*incident.comments, said)[-COMMENTS_BUDGET:]
         return Decision((replace(incident, comments=comments),), (Reason.COMMENTED,))
     if command.kind == "resolve" and incident.state != "resolved":
-        return Decision((resolve(incident, now, now),), (Reason.RESOLVED_BY_HAND,))
+        ended = replace(resolve(incident, now, now), resolved_by=command.by)
+        return Decision((ended,), (Reason.RESOLVED_BY_HAND,))
     if command.kind == "acknowledge" and incident.state == "open":
         return Decision((_acknowledge(incident, command.by, now),), (Reason.ACKNOWLEDGED,))
     return Decision((), (Reason.REPEAT,))
 
 
 def _hush(incident: Incident, command: Command) -> Decision:
-    by = f"{SILENCE} by {command.by}: {command.text}"
+    by = f"{HUSHED}{command.by}: {command.text}"
     if (incident.muted_by, incident.muted_until) == (by, command.until):
         return Decision((), (Reason.REPEAT,))
     return Decision((replace(incident, muted_by=by, muted_until=command.until),), (Reason.SILENCED,))

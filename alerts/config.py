@@ -166,6 +166,11 @@ class _Reader:
             owner = table.get("owner")
             if isinstance(owner, str) and owner not in teams:
                 self.faults.append(f"{place}.owner {owner!r}: want the name of an [[owner]]")
+        if isinstance(default, dict) and default.get("name") in [
+            one.get("name") for _, one in tables["owner"]
+        ]:
+            wanted = "want another name than that of an [[owner]]"
+            self.faults.append(f"default_owner.name {default['name']!r}: {wanted}")
         for key, found in tables.items():
             self.faults += _repeated(key, [str(table["name"]) for _, table in found if "name" in table])
 
@@ -246,7 +251,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     heralds = {one.name: herald for one in receivers if (herald := one.herald(environ)) is not None}
     feeds = (one.feed(turns[one.name], environ) for one in rotas)
     return Roster(
-        replace(owners, hear_changes=frozenset(heralds)),
+        replace(owners, hear_changes=frozenset(heralds), known=frozenset(names)),
         receivers={one.name: one.build(environ, leading) for one in (*receivers, *hooks)},
         heralds={lane_of(name): herald for name, herald in heralds.items()},
         limits={one.name: one.limits() for one in (*receivers, *hooks)}

@@ -18,7 +18,7 @@ from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater
 from alerts.book import IncidentBook
 from alerts.change import DueChange
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
-from alerts.outbox import Digest, Due, Leaving
+from alerts.outbox import Digest, Due, Leaving, parts
 from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Digester, Message, Receiver
 from alerts.receivers.request import Gate
@@ -30,6 +30,7 @@ RESOLVED_REFRESH_S = 300.0
 """As long a resolved incident is said again to receivers that forget."""
 EXPIRED = "expired"
 NOT_MADE = "message_not_made"
+NO_RECEIVER = "no_such_receiver"
 PULSE_S = 0.1
 STALL_S = 0.9
 """A process that stood still for longer, below the shortest session, may have lost the findings meanwhile."""
@@ -59,6 +60,7 @@ class Delivery:
         self._book: IncidentBook | None = None
         self._felt_at = time.monotonic()
         self._wakes = {name: asyncio.Event() for name in names}
+        self._woken = asyncio.Event()
         self._talks = {name: asyncio.Lock() for name in names}
 
     def attach(self, book: IncidentBook) -> None:
@@ -67,12 +69,16 @@ class Delivery:
         self.wake()
 
     def book(self) -> IncidentBook | None:
-        """Return the book that is delivered from, ``None`` while another pager has the findings, or may have."""
+        """Return the book that is delivered from, ``None`` while another pager has the findings, or may have.
+
+        Whoever asks may be the first to run after the process stood still.
+        """
+        self._feel()
         return self._book if self._book is not None and self._book.is_live else None
 
     def wake(self) -> None:
         """Look again for what is due."""
-        for event in self._wakes.values():
+        for event in (self._woken, *self._wakes.values()):
             event.set()
 
     async def run(self) -> None:
@@ -83,6 +89,7 @@ class Delivery:
         self._felt_at = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pulse(), name="pulse")
+            tasks.create_task(self._let_go(), name="let-go")
             for name in self._lanes:
                 tasks.create_task(self._serve(name), name=f"deliver-{name}")
             for name, receiver in self._receivers.items():
@@ -95,20 +102,34 @@ class Delivery:
             self._feel()
             await asyncio.sleep(PULSE_S)
 
+    async def _let_go(self) -> None:
+        """Have come to its end what waits for receivers that are in the owners file no more.
+
+        A page of what goes on waits, and is overdue: its receiver may come back, and nobody else would hear of it.
+        """
+        while True:
+            self._woken.clear()
+            book = self.book()
+            if book is not None:
+                for name in book.lanes() - self._lanes.keys():
+                    for due in [one for leaving in book.due(name) for one in parts(leaving) if _may_go(one)]:
+                        book.refused(due, NO_RECEIVER)
+                        self._tell(due, Refused(NO_RECEIVER))
+            await self._woken.wait()
+
     def _feel(self) -> None:
-        """Say nothing after the process stood still, until a commit proves that the findings are still ours."""
+        """Say nothing after the process stood still, until it is known that all is as it was."""
         now = time.monotonic()
         stood_s, self._felt_at = now - self._felt_at, now
-        book = self.book()
-        if stood_s > STALL_S and book is not None:
+        if stood_s > STALL_S and self._book is not None and self._book.is_live:
             log.warning(
-                "stood still: asks Kafka whether it is still the active pager", seconds=round(stood_s, 1)
+                "stood still: asks Kafka whether it is still the active pager, and what was written meanwhile",
+                seconds=round(stood_s, 1),
             )
-            book.doubt()
+            self._book.doubt()
 
     def _is_ours(self) -> bool:
         """Return whether a request may be written now: the process may have stood still while it connected."""
-        self._feel()
         return self.book() is not None
 
     async def _serve(self, name: str) -> None:
@@ -116,7 +137,8 @@ class Delivery:
             self._wakes[name].clear()
             wait_s = await self._round(name)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wakes[name].wait(), wait_s)
+                async with asyncio.timeout(wait_s):  # wait_for of Python 3.11 may pass over a cancel
+                    await self._wakes[name].wait()
 
     async def _round(self, name: str) -> float | None:
         """Try what is due and whose wait is over; return how long nothing needs to be tried."""
@@ -237,3 +259,9 @@ class Delivery:
             log.error(f"{what} refused", **facts, reason=answer.reason)
         else:
             log.warning(f"{what} put off", **facts, reason=answer.reason)
+
+
+def _may_go(due: Due | DueChange) -> bool:
+    return (
+        isinstance(due, DueChange) or due.notification.action != "trigger" or due.incident.state == "resolved"
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from alerts.incident import Incident, Notification, rerouted, with_notification
+from alerts.incident import Incident, Notification, with_due, with_notification
 
 TRIGGER_REFUSED = "trigger_refused"
 
@@ -37,3 +37,16 @@ def refused(incident: Incident, one: Notification, reason: str, fallback: str | 
                 ended = replace(later, state="failed", last_error=TRIGGER_REFUSED)
                 incident = with_notification(incident, ended)
     return incident if fallback is None else rerouted(incident, one, fallback)
+
+
+def rerouted(incident: Incident, refused: Notification, fallback: str) -> Incident:
+    """Return the incident with a refused trigger due at another receiver, unless that one is told already.
+
+    The end of an incident that has resolved meanwhile follows the trigger there. A trigger that was refused
+    after its episode was over is not told anew.
+    """
+    current = refused.action == "trigger" and refused.episode == incident.episode
+    if not current or incident.trigger_of(fallback, incident.episode) is not None:
+        return incident
+    told = with_due(incident, "trigger", (fallback,), refused.due_at)
+    return with_due(told, "resolve", (fallback,), refused.due_at) if incident.state == "resolved" else told

@@ -31,18 +31,18 @@ BLOCKED: tuple[Network, ...] = tuple(
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/96",  # unspecified, loopback, and IPv4 in an old disguise
-        "100::/64",
+        "::/3",  # what begins with 2 or 3 is public, and nothing else
+        "2001::/23",
         "2001:db8::/32",
         "3fff::/20",
-        "5f00::/16",
-        "fc00::/7",
-        "fe80::/10",
-        "fec0::/10",
-        "ff00::/8",
+        "4000::/2",
+        "8000::/1",
     )
 )
-NAT64 = ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48")
+"""All that IANA's registries call special, so that it does not depend on what this Python knows of them."""
+NAT64 = ip_network("64:ff9b::/96")
+OWN_NAT64 = ip_network("64:ff9b:1::/48")
+"""A site's own prefix. Where the last three bytes are 0 the IPv4 address may lie before them (RFC 6052)."""
 
 
 class Guard:
@@ -62,7 +62,7 @@ class Guard:
     def _is_open(self, address: Address) -> bool:
         if any(address in network for network in self._allowed):
             return True
-        return address.is_global and not any(address in network for network in BLOCKED)
+        return not any(address in network for network in BLOCKED)
 
 
 def _faces(address: Address) -> list[Address]:
@@ -75,6 +75,6 @@ def _faces(address: Address) -> list[Address]:
         return [address.sixtofour]
     if address.teredo is not None:
         return [*address.teredo]
-    if any(address in network for network in NAT64):
+    if address in NAT64 or (address in OWN_NAT64 and int(address) & 0xFF_FFFF):
         return [IPv4Address(int(address) & 0xFFFF_FFFF)]
     return [address]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import recurring_ical_events
 from icalendar import Calendar
@@ -36,6 +37,7 @@ class IcalRota:
         """
         now = time.time() if now is None else now
         refuse_costly_rules(calendar.walk("VEVENT"))
+        self._zone = _zone(calendar)
         self._series = recurring_ical_events.of(calendar).series
         self._budget = Budget()
         self._days: dict[int, list[tuple[str, Any]]] = {}
@@ -45,7 +47,7 @@ class IcalRota:
 
     def at(self, instant: float) -> tuple[str, ...]:
         """Return the summaries of the events that hold the instant, in alphabetical order; often one."""
-        moment = datetime.fromtimestamp(instant, UTC)
+        moment = datetime.fromtimestamp(instant, self._zone)
         turns = self._turns(int(instant // DAY_S))
         return tuple(sorted({name for name, turn in turns if turn.is_in_span(moment, moment)}))
 
@@ -56,9 +58,10 @@ class IcalRota:
                 self._days.clear()
             self._days[day] = []
             self._budget.refill()
-            starts, ends = (datetime.fromtimestamp(one * DAY_S, UTC) for one in (day, day + 1))
+            starts, ends = (datetime.fromtimestamp(one * DAY_S, self._zone) for one in (day, day + 1))
             found = [turn for series in self._series for turn in series.between(starts, ends)]
-            self._days[day] = [(_summary(turn.as_component(False)), turn) for turn in found]
+            made = [(turn.as_component(False), turn) for turn in found]
+            self._days[day] = [(_summary(event), turn) for event, turn in made if _is_on(event)]
         return self._days[day]
 
 
@@ -91,7 +94,17 @@ class SureRota:
 
 def summaries(calendar: Calendar) -> tuple[str, ...]:
     """Return every name that the calendar gives a turn to, in alphabetical order."""
-    return tuple(sorted({_summary(event) for event in calendar.walk("VEVENT")}))
+    return tuple(sorted({_summary(event) for event in calendar.walk("VEVENT") if _is_on(event)}))
+
+
+def _zone(calendar: Calendar) -> tzinfo:
+    """Return the calendar's own zone, in which its whole days lie, as the library takes them from who asks."""
+    name = str(calendar.get("X-WR-TIMEZONE", ""))
+    return ZoneInfo(name) if name else UTC
+
+
+def _is_on(event: Component) -> bool:
+    return str(event.get("STATUS", "")).upper() != "CANCELLED"
 
 
 def _summary(event: Component) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.events import Finding
+from stream.events import Finding, Metric
 
 Action = Literal["trigger", "acknowledge", "resolve", "rollback", "change", "digest"]
 FindingState = Literal["open", "closed"]
@@ -20,8 +20,8 @@ STATES = ("open", "acknowledged", "resolved")
 ACTIONS: tuple[Action, ...] = ("trigger", "acknowledge", "resolve")
 """What receivers are told of an incident; a rollback is asked of its hook only, the others are of no one."""
 PREFIX = "inc_"
-SILENCE = "silence"
-"""How ``muted_by`` begins when somebody asked for the quiet."""
+HUSHED = "silence by "
+"""How ``muted_by`` begins when somebody asked for the quiet of just this incident."""
 NOTIFICATIONS_BUDGET = 100
 """How many notifications one incident remembers; past it, the oldest that are settled are forgotten."""
 
@@ -53,7 +53,7 @@ class Child(Struct, frozen=True, kw_only=True):
     harm: float
     version: str
     slice: str
-    metric: str
+    metric: Metric
     before: float
     after: float
 
@@ -65,6 +65,7 @@ class Part(Struct, frozen=True, kw_only=True):
     model: str
     child: Child
     onset_at: float
+    label: str | None = None
     stage: str = ""
     rolled_out_at: float | None = None
 
@@ -100,9 +101,10 @@ class Incident(Struct, frozen=True, kw_only=True):
     ``findings`` says of every finding that joined whether it is still open. ``cause`` names the upstream that
     the incident is about, empty when it is about the owner's own models. ``muted_by`` says what keeps it quiet
     until ``muted_until``: the id of an upstream's incident, a silence, quiet hours. ``told_at`` is when this
-    episode's first triggers were due; ``steps`` and ``rounds`` count what was escalated and repeated since.
+    episode's triggers were due, after quiet those that said it again; ``steps`` and ``rounds`` count what was
+    escalated and repeated, ``rounds_before`` the latter until ``told_at``.
     ``recovered_at`` is since when all is well and it waits to resolve. Instants are Kafka timestamps in epoch
-    seconds, but ``resolved_at`` is event time unless somebody resolved it by hand.
+    seconds, but ``resolved_at`` is event time unless somebody, ``resolved_by``, resolved it by hand.
     """
 
     schema: Literal[1] = 1
@@ -124,9 +126,11 @@ class Incident(Struct, frozen=True, kw_only=True):
     told_at: float | None = None
     steps: int = 0
     rounds: int = 0
+    rounds_before: int = 0
     comments: tuple[Comment, ...] = ()
     recovered_at: float | None = None
     resolved_at: float | None = None
+    resolved_by: str = ""
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
     notifications: tuple[Notification, ...] = ()
@@ -167,9 +171,14 @@ class Incident(Struct, frozen=True, kw_only=True):
         return self.muted_by.startswith(PREFIX)
 
     @property
-    def is_silenced(self) -> bool:
-        """Whether a silence keeps it quiet."""
-        return self.muted_by.startswith(SILENCE)
+    def is_waiting(self) -> bool:
+        """Whether nobody has been told of this episode, as something keeps it quiet."""
+        return self.state == "open" and self.told_at is None and self.muted_until is not None
+
+    @property
+    def is_hushed(self) -> bool:
+        """Whether somebody asked for the quiet of just this incident."""
+        return self.muted_by.startswith(HUSHED)
 
     def rollback_of(self, model: str, version: str) -> Rollback | None:
         """Return what the incident knows of this version's rollback, ``None`` when it doesn't blame it."""
@@ -264,19 +273,6 @@ def with_notification(incident: Incident, changed: Notification) -> Incident:
     """Return ``incident`` with the notification of the same id replaced."""
     swapped = tuple(changed if old.id == changed.id else old for old in incident.notifications)
     return replace(incident, notifications=swapped)
-
-
-def rerouted(incident: Incident, refused: Notification, fallback: str) -> Incident:
-    """Return the incident with a refused trigger due at another receiver, unless that one is told already.
-
-    The end of an incident that has resolved meanwhile follows the trigger there. A trigger that was refused
-    after its episode was over is not told anew.
-    """
-    current = refused.action == "trigger" and refused.episode == incident.episode
-    if not current or incident.trigger_of(fallback, incident.episode) is not None:
-        return incident
-    told = with_due(incident, "trigger", (fallback,), refused.due_at)
-    return with_due(told, "resolve", (fallback,), refused.due_at) if incident.state == "resolved" else told
 
 
 def sendable(incident: Incident, notification: Notification) -> bool:

@@ -11,7 +11,7 @@ from alerts.command import Command
 from alerts.outbox import Due
 from alerts.silences import Wish
 from alerts.unreadable import Unreadable
-from stream.dead_letter import dead_letter
+from stream.dead_letter import dead_letter, fitted
 from stream.engine.partition import Output, Record
 from stream.events import Told
 from stream.refusal import DecodeError, Refusal
@@ -54,6 +54,6 @@ def undelivered(dead_letters: str) -> Callable[[Due | DueChange, str], Output]:
             ("tidewatch_notification", due.notification.id.encode()),
         ]
         subject = due.subject
-        return Output(dead_letters, subject.id.encode(), msgspec.json.encode(subject), headers)
+        return fitted(dead_letters, subject.id.encode(), msgspec.json.encode(subject), (), headers)
 
     return letter

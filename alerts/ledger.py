@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from alerts.incident import Incident
 
+FINDINGS_MOST = 5_000
+"""As many open findings, or models, one incident takes: its record stays well below what its topic takes."""
+
 
 class Ledger:
     """Incidents with their indexes; owned and changed by exactly one book."""
@@ -39,7 +42,7 @@ class Ledger:
         return self._incidents.get(self._latest.get((owner, key), ""))
 
     def open_of(self, owner: str, key: str) -> Incident | None:
-        """Return the owner's unresolved incident with this key, or ``None``; there is at most one."""
+        """Return the owner's unresolved incident with this key, or ``None``; any others are full."""
         latest = self.latest_of(owner, key)
         return None if latest is None or latest.state == "resolved" else latest
 
@@ -126,5 +129,10 @@ class Ledger:
             self._latest[place] = incident.id
 
 
-def _rank(incident: Incident) -> tuple[bool, float, str]:
-    return incident.state != "resolved", incident.changed_at, incident.id
+def _rank(incident: Incident) -> tuple[bool, bool, float, str]:
+    return incident.state != "resolved", not is_full(incident), incident.changed_at, incident.id
+
+
+def is_full(incident: Incident) -> bool:
+    """Whether further findings are to open another incident; none of these is forgotten for them."""
+    return max(len(incident.findings), len(incident.children)) >= FINDINGS_MOST

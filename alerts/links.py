@@ -20,11 +20,14 @@ class Links(Struct, frozen=True, kw_only=True):
     def incident(self, incident: Incident) -> str:
         """Return the URL of the incident's page with a pass that opens it for a week, empty without one.
 
-        The pass runs out a week after this episode's first telling, so that a repeated message says the same.
+        The pass runs out a week after what is told of: the trouble, that somebody has it, or its end. So a
+        repeated message says the same.
         """
         if not self.incidents:
             return ""
-        ends_at = (incident.told_at or incident.opened_at) + VIEW_S
+        is_over = incident.state == "resolved"
+        since = incident.changed_at if is_over else incident.acknowledged_at or incident.told_at
+        ends_at = (since or incident.opened_at) + VIEW_S
         ticket = self.badges.sign("view", incident.id, ends_at) if self.badges else ""
         return f"{self.incidents}/{quote(incident.id)}" + (f"?pass={quote(ticket)}" if ticket else "")
 

@@ -63,6 +63,7 @@ WHOLE: dict[str, Any] = BRIEF | {
     "dedup_key": TEXT,
     "resolved_at": INSTANT_OR_NONE,
     "acknowledged_by": TEXT_OR_NONE,
+    "resolved_by": TEXT_OR_NONE,
     "acknowledged_at": INSTANT_OR_NONE,
     "muted_by": TEXT_OR_NONE,
     "muted_until": INSTANT_OR_NONE,

@@ -101,13 +101,19 @@ class Outbox:
                 self._post(incident)
 
     def due(self, receiver: str) -> Iterator[Due]:
-        """Yield what may leave for this receiver, oldest first."""
-        for notification_id, name in list(self._due.get(receiver, {}).items()):
+        """Yield what may leave for this receiver: what goes on before what is over, each oldest first."""
+        found: list[Due] = []
+        for notification_id, name in self._due.get(receiver, {}).items():
             due, kept = self._waiting(name, notification_id), self._durable[name]
             if due is None or due.notification.digest:
                 continue
             if sendable(kept, kept.notification(notification_id)):
-                yield due
+                found.append(due)
+        yield from sorted(found, key=lambda due: (due.incident.state == "resolved", due.notification.due_at))
+
+    def lanes(self) -> list[str]:
+        """Return the receivers for whom something waits."""
+        return [receiver for receiver, due in self._due.items() if due]
 
     def waits(self, due: Due) -> bool:
         """Whether it is still to leave: it may have been withdrawn since it was handed out."""

@@ -66,6 +66,8 @@ class Owners(Struct, frozen=True, kw_only=True):
     rotas: Mapping[str, Rota] = {}
     hear_changes: frozenset[str] = frozenset()
     """The receivers that are told of rollouts."""
+    known: frozenset[str] = frozenset()
+    """All receivers that there are; empty: not to be asked."""
 
     def of(self, model: str) -> Owner:
         """Return the first owner with a pattern that matches ``model``, case included, or the default."""
@@ -73,6 +75,10 @@ class Owners(Struct, frozen=True, kw_only=True):
             if any(fnmatchcase(model, pattern) for pattern in owner.models):
                 return owner
         return self.default
+
+    def answering(self, name: str, model: str) -> Owner:
+        """Return the owner with this name; when it is gone from the file, whoever the model belongs to now."""
+        return self.named(name) if name in self.names() else self.of(model)
 
     def named(self, name: str) -> Owner:
         """Return the owner with this name; one that is gone from the file has no receivers."""

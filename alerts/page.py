@@ -126,7 +126,9 @@ def history(incident: Incident) -> Iterator[tuple[float, str]]:
     ]
     lines += [(one.accepted_at or one.due_at, _fate(one)) for one in incident.notifications]
     if incident.state == "resolved":
-        lines.append((incident.changed_at, "resolved"))
+        by_hand = f"resolved by {incident.resolved_by}"
+        ended_at = incident.resolved_at or incident.changed_at
+        lines.append((ended_at, by_hand) if incident.resolved_by else (incident.changed_at, "resolved"))
     return iter(sorted([*lines, (incident.opened_at, "opened")], key=lambda line: -line[0]))
 
 

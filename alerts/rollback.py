@@ -57,7 +57,7 @@ def accuse(incidents: Ledger, decision: Decision, finding: Finding, owners: Owne
 def _is_urgent(incident: Incident, finding: Finding, owners: Owners, now: float) -> bool:
     is_paged = (incident.state, incident.severity) == ("open", "page")
     is_of_others = incident.is_inhibited or incident.cause not in ("", finding.model)
-    is_silenced = incident.is_silenced or any(
+    is_silenced = incident.is_hushed or any(
         silence.until(finding, now, incident.owner) is not None for silence in owners.silences
     )
     return is_paged and not is_of_others and not is_silenced

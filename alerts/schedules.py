@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, model_validator
 
-from alerts.calendar import QuietHours, Silence
+from alerts.calendar import DAYS, Day, QuietHours, Silence
 from alerts.feed import Feed
 from alerts.ical import IcalRota, SureRota, read, summaries
 from alerts.objective import DAY_S, Objective
@@ -18,7 +18,6 @@ from alerts.owners import Owner, RollbackHook, Step
 from alerts.tables import Name, SecretUrl, Table
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 def _known_zone(name: str) -> str:
@@ -52,7 +51,13 @@ class QuietTable(Table):
     start: LocalTime
     end: LocalTime
     zone: Zone = "UTC"
-    days: Annotated[tuple[Day, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    days: Annotated[tuple[Day, ...], Field(min_length=1)] = DAYS
+
+    @model_validator(mode="after")
+    def _ends(self) -> QuietTable:
+        if self.start == self.end and set(self.days) == set(DAYS):
+            raise ValueError("end: want another time than start, or fewer days: nobody would ever be told")
+        return self
 
 
 class ObjectiveTable(Table):
@@ -161,12 +166,12 @@ class RotaTable(SecretUrl):
             if self._has_url() or self.copy_file is not None:
                 raise ValueError("want either of file, or url and copy_file")
             read(self.file)
-            return self
-        self.reveal_url(info.context or {})
-        if self.copy_file is None or not self.copy_file.parent.is_dir():
-            raise ValueError("copy_file: want a file in a folder that exists, for the last good copy")
+        else:
+            self.reveal_url(info.context or {})
+            if self.copy_file is None or not self.copy_file.parent.is_dir():
+                raise ValueError("copy_file: want a file in a folder that exists, for the last good copy")
         if not self.otherwise:
-            raise ValueError("otherwise: want at least one receiver, for when there is no calendar yet")
+            raise ValueError("otherwise: want at least one receiver, for when it is nobody's turn")
         return self
 
     def _has_url(self) -> bool:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from alerts.incident import Incident, with_due
 from alerts.owners import Owner, Owners
+from alerts.part import speaking
 from alerts.reason import Decision, Reason
 from alerts.rollback import withdrawn
 
@@ -30,7 +31,7 @@ def tell(
     """Make the triggers due ``at``, unless it is a ticket, is kept quiet (as by ``cause``) or has no ears."""
     if incident.severity == "ticket":
         return incident, (Reason.TICKET_NOT_PAGED,)
-    owner = owners.named(incident.owner)
+    owner = _owner(incident, owners)
     mute = _mute(incident, owner, owners, at, cause)
     if mute is not None:
         return replace(incident, muted_by=mute.by, muted_until=mute.until), (mute.reason,)
@@ -49,9 +50,9 @@ def ripe_at(incident: Incident, owners: Owners) -> float | None:
         return incident.recovered_at + owners.grouping.hold(incident.episode)
     if incident.muted_until is not None:
         return incident.muted_until
-    owner = owners.named(incident.owner)
-    instants = [at for at in (_step_at(incident, owner), _repeat_at(incident, owner)) if at is not None]
-    return min(instants, default=None)
+    owner = _owner(incident, owners)
+    instants = (_unheard_at(incident, owner, owners), _step_at(incident, owner), _repeat_at(incident, owner))
+    return min((at for at in instants if at is not None), default=None)
 
 
 def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
@@ -62,12 +63,19 @@ def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
     if incident.recovered_at is not None:
         return Decision((resolve(incident, incident.resolved_at, at),), (Reason.RESOLVED,))
     if incident.muted_until is not None:
-        return _release(replace(incident, muted_by="", muted_until=None, changed_at=at), owners, at)
-    owner = owners.named(incident.owner)
+        freed = speaking(replace(incident, muted_by="", muted_until=None, changed_at=at))
+        return _release(freed, owners, at)
+    owner = _owner(incident, owners)
+    if (mute := _mute(incident, owner, owners, at, None)) is not None:
+        return Decision((replace(incident, muted_by=mute.by, muted_until=mute.until),), (mute.reason,))
+    if at == _unheard_at(incident, owner, owners):
+        told = with_due(incident, "trigger", _fresh(incident, owner.receivers, owners, at), at)
+        return Decision((told,), (Reason.RECEIVERS_GONE,))
     if at == _step_at(incident, owner):
         return _take_step(incident, owner, owners, at)
     repeated = replace(incident, rounds=incident.rounds + 1)
-    return Decision((with_due(repeated, "trigger", _hearing(incident), at),), (Reason.REPEATED,))
+    again = with_due(repeated, "trigger", _hearing(incident, owner, owners, at), at)
+    return Decision((again,), (Reason.REPEATED,))
 
 
 def _release(incident: Incident, owners: Owners, at: float) -> Decision:
@@ -77,12 +85,14 @@ def _release(incident: Incident, owners: Owners, at: float) -> Decision:
     if incident.told_at is None:
         told, reasons = tell(incident, owners, at)
         return Decision((told,), (Reason.RELEASED, *reasons))
-    mute = _mute(incident, owners.named(incident.owner), owners, at, None)
+    owner = _owner(incident, owners)
+    mute = _mute(incident, owner, owners, at, None)
     if mute is not None:
         quiet = replace(incident, muted_by=mute.by, muted_until=mute.until)
         return Decision((quiet,), (Reason.RELEASED, mute.reason))
-    again = replace(incident, told_at=at, rounds=incident.rounds + 1)
-    told = with_due(again, "trigger", _hearing(incident), at)
+    rounds = incident.rounds + 1
+    again = replace(incident, told_at=at, rounds=rounds, rounds_before=rounds)
+    told = with_due(again, "trigger", _hearing(incident, owner, owners, at), at)
     return Decision((told,), (Reason.RELEASED, Reason.REPEATED))
 
 
@@ -100,33 +110,55 @@ def resolve(incident: Incident, ended_at: float | None, at: float) -> Incident:
     return with_due(withdrawn(ended), "resolve", incident.told(), at)
 
 
+def _owner(incident: Incident, owners: Owners) -> Owner:
+    return owners.answering(incident.owner, incident.model)
+
+
 def _mute(incident: Incident, owner: Owner, owners: Owners, at: float, cause: Incident | None) -> Mute | None:
     if cause is not None and (until := incident.changed_at + owners.grouping.inhibit_s) > at:
         return Mute(cause.id, until, Reason.INHIBITED)
-    if incident.is_silenced and incident.muted_until is not None and incident.muted_until > at:
+    if incident.is_hushed and incident.muted_until is not None and incident.muted_until > at:
         return Mute(incident.muted_by, incident.muted_until, Reason.SILENCED)
     for silence in owners.silences:
-        if (ends_at := silence.until(incident.lead, at, owner.name)) is not None:
+        if (ends_at := silence.until(incident.lead, at, incident.owner)) is not None:
             return Mute(silence.said, ends_at, Reason.SILENCED)
     quiet = [ends_at for hours in owner.quiet if (ends_at := hours.until(at)) is not None]
     return Mute("quiet hours", max(quiet), Reason.QUIET_HOURS) if quiet else None
 
 
 def _take_step(incident: Incident, owner: Owner, owners: Owners, at: float) -> Decision:
-    step = owner.escalation[incident.steps]
-    known = {one.receiver for one in incident.notifications if one.episode == incident.episode}
-    fresh = tuple(name for name in owners.on_duty(step.receivers, at) if name not in known)
+    fresh = _fresh(incident, owner.escalation[incident.steps].receivers, owners, at)
     return Decision(
         (with_due(replace(incident, steps=incident.steps + 1), "trigger", fresh, at),), (Reason.STEPPED,)
     )
 
 
-def _hearing(incident: Incident) -> tuple[str, ...]:
-    """Return who is told again: not those that a trigger still waits for."""
+def _fresh(incident: Incident, receivers: tuple[str, ...], owners: Owners, at: float) -> tuple[str, ...]:
+    """Return those of the receivers, turns looked up ``at``, that this episode has nothing for yet."""
+    known = {one.receiver for one in incident.notifications if one.episode == incident.episode}
+    return tuple(name for name in owners.on_duty(receivers, at) if name not in known)
+
+
+def _hearing(incident: Incident, owner: Owner, owners: Owners, at: float) -> tuple[str, ...]:
+    """Return who is told again: who was told, unless a trigger still waits for them, and whose turn it is now."""
     waiting = {
         one.receiver for one in incident.notifications if (one.action, one.state) == ("trigger", "due")
     }
-    return tuple(name for name in incident.told() if name not in waiting)
+    steps = (name for step in owner.escalation[: incident.steps] for name in step.receivers)
+    fresh = _fresh(incident, (*owner.receivers, *steps), owners, at)
+    return (*(name for name in incident.told() if name not in waiting), *fresh)
+
+
+def _unheard_at(incident: Incident, owner: Owner, owners: Owners) -> float | None:
+    """Return since when a page waits for none but receivers that are gone from the file, if there are others."""
+    if incident.state != "open" or incident.told_at is None or not owners.known:
+        return None
+    mine = [
+        one for one in incident.notifications if (one.action, one.episode) == ("trigger", incident.episode)
+    ]
+    if any(one.state == "sent" or one.receiver in owners.known for one in mine):
+        return None
+    return incident.told_at if _fresh(incident, owner.receivers, owners, incident.told_at) else None
 
 
 def _step_at(incident: Incident, owner: Owner) -> float | None:
@@ -138,6 +170,7 @@ def _step_at(incident: Incident, owner: Owner) -> float | None:
 def _repeat_at(incident: Incident, owner: Owner) -> float | None:
     if incident.state != "open" or incident.told_at is None:
         return None
-    if not owner.repeat_s or incident.rounds >= owner.repeats:
+    rounds = incident.rounds - incident.rounds_before
+    if not owner.repeat_s or rounds >= owner.repeats:
         return None
-    return incident.told_at + (incident.rounds + 1) * owner.repeat_s
+    return incident.told_at + (rounds + 1) * owner.repeat_s

@@ -13,21 +13,16 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from alerts.grouping import FLAPS, Upstream, harm
-from alerts.incident import Child, FindingState, Incident, Part, cause_key, incident_id
-from alerts.ledger import Ledger
+from alerts.grouping import FLAPS, Upstream
+from alerts.incident import Incident, cause_key, incident_id
+from alerts.ledger import Ledger, is_full
 from alerts.objective import Verdict
 from alerts.owners import Owner, Owners
+from alerts.part import child_of, noted, part_of
 from alerts.reason import Decision, Reason, merged
 from alerts.rollback import accuse
 from alerts.telling import resolve, tell
 from stream.events import Finding
-
-FINDINGS_BUDGET = 2_000
-"""How many findings one incident remembers; past it, the closed ones that joined first are forgotten."""
-
-PARTS_BUDGET = 50
-"""How many slices of versions one incident lists, the worst."""
 
 
 class Place(NamedTuple):
@@ -70,16 +65,18 @@ def triage(incidents: Ledger, finding: Finding, owners: Owners, now: float) -> D
     causes = [arrive(incidents, finding, place, owners, now, None) for place in others]
     known = {one.id: one for decision in causes for one in decision.changed}
     quiet = inhibitor(incidents, known.values(), finding, others, owners)
-    arrived = weighed(arrive(incidents, finding, main, owners, now, quiet), verdict)
+    arrived = weighed(arrive(incidents, finding, main, owners, now, quiet), finding, verdict)
     return merged([accuse(incidents, arrived, finding, owners, now), *causes])
 
 
-def weighed(decision: Decision, verdict: Verdict | None) -> Decision:
-    """Return a decision about one incident with what its objective made of it."""
+def weighed(decision: Decision, finding: Finding, verdict: Verdict | None) -> Decision:
+    """Return a decision about one incident with what an objective made of it; its words when it leads."""
     if verdict is None:
         return decision
     (incident,) = decision.changed
-    return Decision((replace(incident, objective=verdict.words),), (*decision.reasons, verdict.reason))
+    if incident.lead.model == finding.model:
+        incident = replace(incident, objective=verdict.words)
+    return Decision((incident,), (*decision.reasons, verdict.reason))
 
 
 def places(model: str, owners: Owners) -> list[Place]:
@@ -120,16 +117,19 @@ def arrive(
     """Decide about a finding that one place does not hold yet; ``quiet`` is what keeps it so."""
     key = place.key(finding.model)
     latest = incidents.latest_of(place.owner.name, key)
-    if latest is not None and latest.state != "resolved":
+    is_open = latest is not None and latest.state != "resolved"
+    if latest is not None and is_open and not is_full(latest):
         return join(latest, finding, place, owners, now, quiet)
     near = [] if place.cause else _near(incidents, finding, place, owners)
-    together = next((one for one in near if _belongs(one, finding, owners)), None)
+    related = [one for one in near if _belongs(one, finding, owners)]
+    together = next((one for one in related if not is_full(one)), None)
     if together is not None:
         return join(together, finding, place, owners, now, quiet)
-    if latest is not None and now - latest.changed_at <= owners.grouping.reopen_s > 0:
+    if latest is not None and not is_open and now - latest.changed_at <= owners.grouping.reopen_s > 0:
         return reopen(latest, finding, place, owners, now, quiet)
     told, reasons = tell(_new(finding, place, now), owners, now, quiet)
-    return Decision((told,), (Reason.OPENED, *reasons))
+    another = (Reason.ANOTHER_IS_FULL,) if is_open or related else ()
+    return Decision((told,), (Reason.OPENED, *another, *reasons))
 
 
 def _near(incidents: Ledger, finding: Finding, place: Place, owners: Owners) -> list[Incident]:
@@ -142,6 +142,10 @@ def _belongs(incident: Incident, finding: Finding, owners: Owners) -> bool:
     """Whether two models' troubles are one: they began together, or near each other below one upstream."""
     if owners.grouping.together_s > 0 and _is_near(incident, finding, owners.grouping.together_s):
         return True
+    return _is_below_one(incident, finding, owners)
+
+
+def _is_below_one(incident: Incident, finding: Finding, owners: Owners) -> bool:
     upstream = owners.upstream_of(finding.model)
     shared = upstream is not None and upstream == owners.upstream_of(incident.model)
     return shared and _is_near(incident, finding, owners.grouping.upstream_s)
@@ -156,8 +160,8 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
         severity="ticket" if place.least > 1 else finding.severity,
         lead=finding,
         findings={finding.id: finding.state},
-        children={finding.model: _child(finding)},
-        parts=(_part(finding),),
+        children={finding.model: child_of(finding)},
+        parts=(part_of(finding),),
         cause=place.cause,
         tickets=(finding.id,) if finding.severity == "ticket" else (),
         opened_at=now,
@@ -168,13 +172,32 @@ def _new(finding: Finding, place: Place, now: float) -> Incident:
 def join(
     current: Incident, finding: Finding, place: Place, owners: Owners, now: float, quiet: Incident | None
 ) -> Decision:
-    """Add a finding to an unresolved incident; it pages if that is the first one that does."""
-    joined = replace(_noted(current, finding), changed_at=now, recovered_at=None)
-    pages = finding.severity == "page" and len(joined.children) >= place.least
-    if current.severity == "page" or not pages:
+    """Add a finding to an unresolved incident; it pages if that is the first one that does.
+
+    Whoever has acknowledged a ticket has not acknowledged the page that it becomes.
+    """
+    joined = replace(noted(current, finding), changed_at=now, recovered_at=None)
+    if finding.severity == "ticket" or len(joined.children) < place.least:
         return Decision((joined,), (Reason.CHILD_ADDED, Reason.ALREADY_OPEN))
-    escalated, told = tell(replace(joined, severity="page", lead=finding), owners, now, quiet)
+    if current.severity == "page":
+        return _speak_up(joined, finding, owners, now, quiet)
+    paging = replace(
+        joined, severity="page", lead=finding, state="open", acknowledged_at=None, acknowledged_by=""
+    )
+    escalated, told = tell(paging, owners, now, quiet)
     return Decision((escalated,), (Reason.CHILD_ADDED, Reason.ESCALATED, *told))
+
+
+def _speak_up(
+    joined: Incident, finding: Finding, owners: Owners, now: float, quiet: Incident | None
+) -> Decision:
+    """Tell of what joined a quiet incident when what keeps that quiet is not about it, or ends sooner for it."""
+    is_explained = joined.is_inhibited and _is_below_one(joined, finding, owners)
+    if joined.is_waiting and joined.muted_until is not None and not is_explained:
+        heard, told = tell(replace(joined, lead=finding), owners, now, quiet)
+        if heard.muted_until is None or heard.muted_until < joined.muted_until:
+            return Decision((heard,), (Reason.CHILD_ADDED, Reason.RELEASED, *told))
+    return Decision((joined,), (Reason.CHILD_ADDED, Reason.ALREADY_OPEN))
 
 
 def reopen(
@@ -183,7 +206,7 @@ def reopen(
     """Begin another episode of a resolved incident."""
     episode = latest.episode + 1
     again = replace(
-        _noted(latest, finding),
+        noted(latest, finding),
         state="open",
         episode=episode,
         severity=_new(finding, place, now).severity,
@@ -191,6 +214,7 @@ def reopen(
         changed_at=now,
         recovered_at=None,
         resolved_at=None,
+        resolved_by="",
         acknowledged_at=None,
         acknowledged_by="",
         muted_by="",
@@ -198,63 +222,18 @@ def reopen(
         told_at=None,
         steps=0,
         rounds=0,
-        children={finding.model: _child(finding)},
-        parts=(_part(finding),),
+        rounds_before=0,
+        objective="",
+        children={finding.model: child_of(finding)},
+        parts=(part_of(finding),),
     )
     told, reasons = tell(again, owners, now, quiet)
     flapping = (Reason.FLAPPING,) if episode >= FLAPS else ()
     return Decision((told,), (Reason.REOPENED, *flapping, *reasons))
 
 
-def _noted(incident: Incident, finding: Finding) -> Incident:
-    findings: dict[str, FindingState] = incident.findings | {finding.id: finding.state}
-    closed = [name for name, state in findings.items() if state == "closed" and name != finding.id]
-    for name in closed[: max(0, len(findings) - FINDINGS_BUDGET)]:
-        del findings[name]
-    tickets = tuple(name for name in incident.tickets if name in findings and name != finding.id)
-    if finding.severity == "ticket":
-        tickets = (*tickets, finding.id)
-    known, now = incident.children.get(finding.model), _child(finding)
-    children = incident.children
-    if finding.state == "open" and (known is None or now.harm > known.harm):
-        children = children | {finding.model: now}
-    return replace(
-        incident, findings=findings, children=children, tickets=tickets, parts=_with_part(incident, finding)
-    )
-
-
-def _with_part(incident: Incident, finding: Finding) -> tuple[Part, ...]:
-    if finding.state == "closed" or any(one.finding == finding.id for one in incident.parts):
-        return incident.parts
-    parts = sorted((*incident.parts, _part(finding)), key=lambda one: (-one.child.harm, one.finding))
-    return tuple(parts[:PARTS_BUDGET])
-
-
-def _part(finding: Finding) -> Part:
-    rollout = next((one for one in finding.rollouts if one.version == finding.version), None)
-    return Part(
-        finding=finding.id,
-        model=finding.model,
-        child=_child(finding),
-        onset_at=finding.onset_at,
-        stage=rollout.stage if rollout else "",
-        rolled_out_at=rollout.at if rollout else None,
-    )
-
-
-def _child(finding: Finding) -> Child:
-    return Child(
-        harm=harm(finding),
-        version=finding.version,
-        slice=finding.slice,
-        metric=finding.metric,
-        before=finding.before,
-        after=finding.after,
-    )
-
-
 def _close(holder: Incident, finding: Finding, owners: Owners, now: float) -> Decision:
-    closed = replace(_noted(holder, finding), changed_at=now)
+    closed = replace(noted(holder, finding), changed_at=now)
     if closed.open_findings:
         return Decision((closed,), (Reason.STILL_OPEN_CHILDREN,))
     if holder.state == "resolved":
@@ -269,8 +248,8 @@ def _note_unseen(incidents: Ledger, finding: Finding, place: Place, now: float) 
     """The end came before the beginning: remember it, so that the late beginning pages nobody."""
     current = incidents.open_of(place.owner.name, place.key(finding.model))
     if current is not None:
-        noted = replace(_noted(current, finding), changed_at=now)
+        known = replace(noted(current, finding), changed_at=now)
     else:
         ended_at = finding.closed_at if finding.closed_at is not None else now
-        noted = resolve(_new(finding, place, now), ended_at, now)
-    return Decision((noted,), (Reason.CLOSED_UNSEEN,))
+        known = resolve(_new(finding, place, now), ended_at, now)
+    return Decision((known,), (Reason.CLOSED_UNSEEN,))

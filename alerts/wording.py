@@ -26,6 +26,7 @@ EXAMPLES = 20
 CAUSES = 10
 FINDINGS = 50
 WORST = 10
+NAME = 40
 DIGITS = 4
 """Of a figure that count: pages are where people compare two of them."""
 
@@ -63,6 +64,7 @@ def details(incident: Incident, action: Action, links: Links = NOWHERE, share: i
         "episode": incident.episode,
         "cause": cut(incident.cause, text) or None,
         "resolved_at": incident.resolved_at if action == "resolve" else None,
+        "resolved_by": cut(incident.resolved_by, text) or None if action == "resolve" else None,
         "acknowledged_by": cut(incident.acknowledged_by, text) if action == "acknowledge" else None,
         "model_count": max(1, len(incident.children)),
         "objective": cut(incident.objective, text) or None,
@@ -146,6 +148,8 @@ def headline(incident: Incident, action: Action, limit: int) -> str:
 
 
 def _state(incident: Incident, action: Action) -> str:
+    if action == "resolve" and incident.resolved_by:
+        return f"Resolved by {cut(incident.resolved_by, NAME)}"
     if action != "trigger" or incident.episode == 1:
         return STATES[action].capitalize()
     return "Flapping" if incident.episode >= FLAPS else "Open again"
@@ -160,9 +164,11 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Slice", lead.slice),
         ("Change", f"{lead.metric} {_levels(lead)}"),
         ("Since", when(lead.onset_at)),
-        ("Outcomes since" if lead.feature is None else "Values since", str(lead.events_since_onset)),
         ("Findings", str(len(incident.findings))),
     ]
+    if lead.events_since_onset:  # else it is not known
+        since = "Outcomes since" if lead.feature is None else "Values since"
+        found.insert(5, (since, str(lead.events_since_onset)))
     if incident.objective:
         found.append(("Objective", incident.objective))
     if about := subject(lead):
@@ -173,6 +179,8 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         found.append(("Acknowledged by", incident.acknowledged_by))
     if action == "resolve" and incident.resolved_at is not None:
         found.append(("Resolved", when(incident.resolved_at)))
+    if action == "resolve" and incident.resolved_by:
+        found.append(("Resolved by", incident.resolved_by))
     return [(name, cut(value)) for name, value in found]
 
 
@@ -194,7 +202,9 @@ def said_at(incident: Incident, action: Action) -> float:
     """Return when the incident came to the state that is told of, epoch seconds."""
     if action == "acknowledge" and incident.acknowledged_at is not None:
         return incident.acknowledged_at
-    return incident.opened_at if action == "trigger" else incident.changed_at
+    if action == "trigger":
+        return incident.told_at or incident.opened_at  # a ticket may be old when it becomes a page
+    return incident.changed_at
 
 
 def rfc3339(at: float) -> str:

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from alerts.incident import Incident, Part
 from alerts.ledger import Ledger
 from alerts.owners import Owners
+from alerts.part import lead_of
 from alerts.reason import Decision, Reason, merged
-from alerts.triage import arrive, inhibitor, join, places, reopen
+from alerts.triage import Place, arrive, inhibitor, join, places, reopen, weighed
 from stream.events import Errors, Finding
 
 
@@ -18,26 +19,35 @@ def worsen(incidents: Ledger, errors: Errors, owners: Owners, now: float) -> Dec
     An incident that somebody resolved while the harm went on is reopened.
     """
     main, *others = places(errors.model, owners)
-    held = incidents.latest_of(main.owner.name, main.key(errors.model))
+    held = _held(incidents, errors.model, main)
     objective = owners.objective_of(errors.model)
     verdict = None if objective is None else objective.judge(errors.windows)
     if verdict is None:
         return Decision((), (Reason.NO_OBJECTIVE,))
     if held is None or not (worst := _going_on(held, errors.model)):
         return Decision((), (Reason.NO_SUCH_INCIDENT,))
-    if held.state != "resolved" and held.severity == "page":
+    if held.state != "resolved" and held.severity == "page" and not held.is_waiting:
         return Decision((), (verdict.reason, Reason.ALREADY_OPEN))
-    said = replace(held, objective=verdict.words)
     if verdict.severity == "ticket":
-        changed = () if held.state == "resolved" else (said,)
+        is_said = held.state != "resolved" and held.lead.model == errors.model
+        changed = (replace(held, objective=verdict.words),) if is_said else ()
         return Decision(changed, (verdict.reason, Reason.TICKET_NOT_PAGED))
     finding = _lead(held, errors, worst[0])
     accused = [arrive(incidents, finding, one, owners, now, None) for one in others]
     known = [one for decision in accused for one in decision.changed]
     quiet = inhibitor(incidents, known, finding, others, owners)
     tell = reopen if held.state == "resolved" else join
-    told = tell(said, finding, main, owners, now, quiet)
-    return merged([Decision(told.changed, (verdict.reason, *told.reasons)), *accused])
+    told = tell(held, finding, main, owners, now, quiet)
+    return merged([weighed(told, finding, verdict), *accused])
+
+
+def _held(incidents: Ledger, model: str, place: Place) -> Incident | None:
+    """Return the incident in which the model's losses go on: maybe that of an owner whom it belonged to before."""
+    latest = incidents.latest_of(place.owner.name, place.key(model))
+    if latest is not None and _going_on(latest, model):
+        return latest
+    before = (one for one in incidents if one.state != "resolved" and not one.cause and _going_on(one, model))
+    return next(before, latest)
 
 
 def _going_on(held: Incident, model: str) -> list[Part]:
@@ -57,23 +67,4 @@ def _lead(held: Incident, errors: Errors, worst: Part) -> Finding:
     lead = held.lead
     if (lead.model, lead.metric, held.findings.get(lead.id)) == (errors.model, "accuracy", "open"):
         return replace(lead, severity="page", windows=errors.windows, proven_at=errors.proven_at)
-    return Finding(
-        id=worst.finding,
-        state="open",
-        severity="page",
-        model=worst.model,
-        version=worst.child.version,
-        slice=worst.child.slice,
-        metric="accuracy",
-        direction="worse",
-        before=worst.child.before,
-        after=worst.child.after,
-        before_count=0,
-        after_count=0,
-        onset_at=worst.onset_at,
-        detected_at=errors.at,
-        events_since_onset=0,
-        episode=1,
-        proven_at=errors.proven_at,
-        windows=errors.windows,
-    )
+    return replace(lead_of(worst, errors.at), proven_at=errors.proven_at, windows=errors.windows)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 from prometheus_client import CollectorRegistry
 
-from stream.settings import Settings, load
+from stream.settings import Settings, load, strangers
 
 if TYPE_CHECKING:
     from stream.engine.app import EngineApp, Plan
@@ -24,16 +24,15 @@ if TYPE_CHECKING:
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file; the environment comes first.")
 def worker(config: Path | None) -> None:
     """Join predictions with outcomes, judge every model, and write findings."""
-    from stream.engine.app import run
+    from stream.engine.process import run
     from stream.topics import demand
 
     settings = load(config)
+    for line in strangers():
+        click.echo(f"tidewatch worker: warning: {line}", err=True)
     topics = settings.topics
-    demand(
-        settings,
-        (*topics.inputs(), topics.checkpoints, topics.findings, topics.dead_letters),
-        "tidewatch worker",
-    )
+    both = (*topics.inputs(), topics.checkpoints)  # what is in a wrong partition of an input is written anew
+    demand(settings, "tidewatch worker", reads=both, writes=(*both, topics.findings, topics.dead_letters))
     run(build(settings))
 
 

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from stream.aspect import Aspect, Case
 from stream.events import Label, Metric, Task
-from stream.figures.sums import CLASSES, HALVED, LEAST, OTHER, Scores, word
+from stream.figures.sums import CLASSES, HALVED, LEAST, OTHER, Scores, name_in, word
 from stream.judge.guard import HALF, QUANTILE, Guard
 
 BEGIN: Final = 200
@@ -222,7 +222,7 @@ def chances_of(scores: Scored, said: Label, happened: Label) -> Chances | None:
             return None
         off = scores - 1.0 if happened == 1 else scores
         return 1.0 - abs(off), scores if said == 1 else 1.0 - scores, off * off
-    truth, chosen = word(happened), word(said)
+    truth, chosen = name_in(scores, happened), name_in(scores, said)
     total = square = 0.0
     for score in scores.values():
         total += score
@@ -233,7 +233,7 @@ def chances_of(scores: Scored, said: Label, happened: Label) -> Chances | None:
         chance = left
         square += (1.0 - left) ** 2
     else:
-        square += 1.0 - 2.0 * chance
+        square += 1.0 - 2.0 * chance + left * left
     if len(scores) <= HALVED:
         square /= 2.0
     return chance, scores.get(chosen, left), square

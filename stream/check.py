@@ -153,7 +153,8 @@ class Check:
                 self._first_outcomes[key] = f"{event.prediction_id} (line {number})"
         elif state & _PREDICTED:
             self.warnings["duplicate_prediction"] += 1
-            text = f"prediction_id {json.dumps(event.prediction_id)}: seen before; only the first one counts"
+            name = json.dumps(event.prediction_id)
+            text = f"prediction_id {name}: seen before; only the first one counts, of whichever version"
             yield Remark(
                 "warning", number, "duplicate_prediction", text, "prediction_id", event.prediction_id
             )

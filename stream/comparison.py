@@ -1,4 +1,4 @@
-"""Core. Which version and which class carry a harm: what a roll-back would mend, and what it would not."""
+"""Core. Which version, class or mix of slices a harm is of: what a roll-back would mend, and what it would not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stream.explanation import FEWEST, NOISE, SHARE, SMALL, SUSPECT_S, deviation
 from stream.instant import in_words
 from stream.reference import LETTERS
 from stream.rows import OUTCOME
-from stream.scan import Harm, harm
+from stream.scan import KNOWN, Harm, harm
 from stream.series import Series
 from stream.version import Version
 
@@ -84,6 +84,33 @@ def _error(series: Series, theirs: Harm) -> float:
         variance = mean * (1.0 - mean) if series.task == "classification" else mean * mean
         total += max(variance, 0.0) / span.losses
     return sqrt(total * series.guard.inflation)
+
+
+def mix_behind(version: Version, found: Harm) -> str | None:
+    """Return in words which slice's other mix of values explains a harm of all, each value losing what it did.
+
+    Direct standardisation: the mean loss to be expected is that of the values as they were, weighed by how often
+    they came since. It must explain half of the rise at least, and all of it but for chance.
+    """
+    if found.slice != ALL:
+        return None
+    whole, rise = version.series[ALL], found.after.mean - found.before.mean
+    by_name: defaultdict[str, list[tuple[int, float, str]]] = defaultdict(list)
+    for where, one in version.series.items():
+        part = harm(where, one, found.onset_at)
+        if where != ALL and part.after.losses and part.before.losses >= KNOWN:
+            by_name[where.partition("=")[0]].append((part.after.losses, part.before.mean, where))
+    for name, values in sorted(by_name.items()):
+        count = sum(losses for losses, _, _ in values)
+        mean = sum(losses * loss for losses, loss, _ in values) / count
+        expected = found.before._replace(losses=count, total=count * mean)
+        noise = SURE * _error(whole, found._replace(before=expected))
+        is_known = count >= SHARE * found.after.losses
+        if is_known and mean - found.before.mean >= HALF * rise > 0.0 and found.after.mean <= mean + noise:
+            most, _, where = max(values)
+            was = f"{whole.metric} {in_digits(whole.shown(mean))} is to be expected"
+            return f"the mix of {name} explains it: {was}; {where} is {most / count:.0%} of what came since"
+    return None
 
 
 def class_within(version: Version, found: Harm) -> str | None:

@@ -19,7 +19,7 @@ from stream.joined import Served
 from stream.reference import REFERENCE, Feature
 from stream.repeats import Repeats
 from stream.rows import bin_of
-from stream.said import SAID
+from stream.said import SAID, as_input
 from stream.version import Version
 
 LONGER: Final = 2
@@ -62,7 +62,8 @@ def before(feature: Feature, repeats: Repeats) -> tuple[int, int]:
     if not feature.drift.is_learned:  # then all answers are known, and the run is among them
         cells = [sum(each) for each in zip(cells, feature.window, feature.counts, strict=True)]
         said = repeats.said
-        place = bin_of(feature, said if type(said) is float and feature.numbers else str(said))
+        assert said is not None
+        place = bin_of(feature, as_input(said, feature) if feature.numbers else str(said))
         cells[place] = max(cells[place] - repeats.run, 0)
     return max(cells), sum(cells)
 

@@ -31,14 +31,21 @@ def dead_letter(record: Record, fault: DecodeError, topic: str) -> Output:
     """
     source = f"{record.topic}/{record.partition}/{record.offset}"
     why = _named(DEAD_LETTER_HEADERS, (fault.reason, str(fault), source))
-    key, headers, value = record.key, [*record.headers], record.value or b""
-    sizes = (len(key or b""), headers_bytes(headers), len(value))
+    return fitted(topic, record.key, record.value or b"", record.headers, why)
+
+
+def fitted(
+    topic: str, key: bytes | None, value: bytes, headers: Sequence[Header], why: Sequence[Header]
+) -> Output:
+    """Return a record with ``why`` behind its own headers; cut, and so marked, if it is too large."""
+    kept, cut = [*headers], list[Header]()
+    sizes = (len(key or b""), headers_bytes(kept), len(value))
     if sum(sizes) > RECORD_BYTES:
         key = key and key[:KEY_BYTES]
-        headers = _first(headers)
-        value = value[: RECORD_BYTES - len(key or b"") - headers_bytes(headers)]
-        why += _named(CUT_HEADERS, ("/".join(map(str, sizes)),))
-    return Output(topic, key, value, [*headers, *why])
+        kept = _first(kept)
+        value = value[: RECORD_BYTES - len(key or b"") - headers_bytes(kept)]
+        cut = _named(CUT_HEADERS, ("/".join(map(str, sizes)),))
+    return Output(topic, key, value, [*kept, *why, *cut])
 
 
 def headers_bytes(headers: Sequence[Header]) -> int:

@@ -68,9 +68,17 @@ class Drift(Struct, array_like=True, gc=False):
         return at - self.began_at >= DAY_S
 
     def take(
-        self, reference: MutableSequence[int] | memoryview, window: Sequence[int], at: float, limit: float
+        self,
+        reference: MutableSequence[int] | memoryview,
+        window: Sequence[int],
+        at: float,
+        limit: float,
+        told: float = 0.0,
     ) -> Verdict:
-        """Take a whole window that ends ``at``; while the reference is learned, the window becomes part of it."""
+        """Take a whole window that ends ``at``; while the reference is learned, the window becomes part of it.
+
+        ``told`` is the index beyond chance up to which a drift is told elsewhere, 0 if none is.
+        """
         began_at, self.began_at = self.began_at, at
         count = sum(window)
         self.psi = stability(reference, window)
@@ -82,18 +90,19 @@ class Drift(Struct, array_like=True, gc=False):
         inflation = 1.0 + self.noise * known * count / (known + count) / freedom(reference)
         ratio = evidence(reference, window, inflation)
         self._gather(count, ratio, began_at, limit)
-        return self._judge(excess, limit)
+        return self._judge(excess, limit, told)
 
-    def _judge(self, excess: float, limit: float) -> Verdict:
+    def _judge(self, excess: float, limit: float, told: float) -> Verdict:
         """Say what a window so far beyond chance is: what an input is known to come back from is no drift."""
         is_open = self.finding is not None
-        if excess < (max(LARGE / 2, self.noise) if is_open else LARGE):
-            if is_open:
+        is_told = is_open or told > 0.0
+        if excess < (max(LARGE / 2, self.noise) if is_told else LARGE):
+            if is_told:
                 self.longest, self.swing = max(self.longest, self.run), max(self.swing, self.furthest)
             self.run, self.furthest = 0, 0.0
-            return "recovered" if is_open else "quiet"
+            return "recovered" if is_told else "quiet"
         self.run, self.furthest = self.run + 1, max(self.furthest, excess)
-        is_new = self.furthest > self.swing or self.run > self.longest
+        is_new = self.furthest > told and (self.furthest > self.swing or self.run > self.longest)
         return "drifted" if is_new and not is_open and self.evidence >= limit else "quiet"
 
     def _learn(
@@ -115,13 +124,19 @@ class Drift(Struct, array_like=True, gc=False):
         self.evidence = min((self.evidence + 1.0) * exp(min(ratio, HIGHEST)), limit)
 
     def heir(self) -> Drift:
-        """Return what the next version begins with: the same reference, no evidence, nothing open."""
+        """Return what the next version goes on with, many versions live for hours; a ticket stays where it is."""
         return Drift(
+            began_at=self.began_at,
             learned_from=self.learned_from,
             windows=self.windows,
             noise=self.noise,
             typical=self.typical,
             is_learned=self.is_learned,
+            evidence=self.evidence,
+            onset_at=self.onset_at,
+            values=self.values,
+            run=self.run,
+            furthest=self.furthest,
             longest=self.longest,
             swing=self.swing,
         )

@@ -5,23 +5,28 @@ A finding is closed by labels and predictions of its own version, so nothing tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from math import inf
 from typing import Final
 
 from msgspec.structs import replace
 
+from stream.carried import outliving
 from stream.closing import drop
 from stream.events import ALL, Finding, Rollout
 from stream.history import Span
 from stream.reference import Reference
-from stream.version import Ended, Version
+from stream.version import Ended, Version, served_until
 
 RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
+SERVES: Final = "this version was a shadow, and serves now: it is judged anew"
 IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
 HORIZONS: Final = 2
 """Label horizons after a prediction no label of it counts any more (``stream.join``)."""
+
+Stages = Mapping[str, tuple[float, str]]
+"""By version: since when it is in a stage, and which."""
 
 
 def is_told(version: Version) -> bool:
@@ -29,11 +34,6 @@ def is_told(version: Version) -> bool:
     drifts = (one.drift.finding for one in version.reference.features.values())
     tickets = (version.reference.repeats.finding, *drifts)
     return version.is_harmed() or any(one is not None for one in tickets)
-
-
-def served_until(version: Version) -> float:
-    """Return the event time of the version's newest prediction; -inf before the first."""
-    return version.series[ALL].newest_at if ALL in version.series else -inf
 
 
 def last_episode(version: Version) -> int:
@@ -44,15 +44,26 @@ def last_episode(version: Version) -> int:
     return max(version.reference.repeats.episode, *errors, *beside, *drifts)
 
 
-def end_of(version: Version, why: str, at: float, proven_at: float | None) -> list[Finding]:
+def end_of(
+    version: Version, why: str, at: float, proven_at: float | None, kept: Container[str] = ()
+) -> list[Finding]:
     """Close all that is open of a version that ended ``at``; return it, ``why`` being its first cause.
 
-    What labels proved that came later ends when it was proved. Corrections open nothing of it again.
+    What labels proved that came later ends when it was proved. Corrections open nothing of it again. The tickets
+    of the inputs that are ``kept`` stay open.
     """
     for series in version.series.values():
         series.rested = None
     errors = [*_errors(version)]
-    ended = [
+    ended = _closed((*errors, *_beside(version), *_tickets(version.reference, at, kept)), why, at, proven_at)
+    at_last = (Ended(one.slice, one.onset_at, one.closed_at or at) for one in ended[: len(errors)])
+    version.ended = (*at_last,) or version.ended
+    version.heed_findings()
+    return ended
+
+
+def _closed(found: Sequence[Finding], why: str, at: float, proven_at: float | None) -> list[Finding]:
+    return [
         replace(
             one,
             state="closed",
@@ -60,20 +71,32 @@ def end_of(version: Version, why: str, at: float, proven_at: float | None) -> li
             proven_at=proven_at,
             causes=(why, *one.causes),
         )
-        for one in (*errors, *_beside(version), *_tickets(version.reference, at))
+        for one in found
     ]
-    at_last = (Ended(one.slice, one.onset_at, one.closed_at or at) for one in ended[: len(errors)])
-    version.ended = (*at_last,) or version.ended
+
+
+def turn(
+    versions: Mapping[str, Version], before: str, rollout: Rollout, stages: Stages, proven_at: float | None
+) -> Sequence[Finding]:
+    """Close what is open of the rollout's version if that serves nobody from then on; ``stages`` know of it.
+
+    Where it was a shadow ``before`` and serves now, its harm is closed: as that of a shadow it was a ticket.
+    """
+    version, at = versions.get(rollout.version), float(rollout.at)
+    if version is None:
+        return ()
+    if rollout.stage == "retired":
+        others = _serving(versions, stages).values()
+        return end_of(version, RETIRED, at, proven_at, outliving(version, others, at))
+    if before != "shadow" or rollout.stage == "shadow":
+        return ()
+    ended = _closed((*_errors(version), *_beside(version)), SERVES, at, proven_at)
     version.heed_findings()
     return ended
 
 
-def retire(versions: Mapping[str, Version], rollout: Rollout, proven_at: float | None) -> Sequence[Finding]:
-    """Close all that is open of the rollout's version if that serves nobody from then on."""
-    version = versions.get(rollout.version)
-    if version is None or rollout.stage != "retired":
-        return ()
-    return end_of(version, RETIRED, float(rollout.at), proven_at)
+def _serving(versions: Mapping[str, Version], stages: Stages) -> dict[str, Version]:
+    return {name: one for name, one in versions.items() if stages.get(name, (0.0, ""))[1] != "retired"}
 
 
 def _errors(version: Version) -> Iterator[Finding]:
@@ -90,10 +113,10 @@ def _beside(version: Version) -> Iterator[Finding]:
             aspect.withdraw()
 
 
-def _tickets(reference: Reference, at: float) -> Iterator[Finding]:
-    for feature in reference.features.values():
+def _tickets(reference: Reference, at: float, kept: Container[str]) -> Iterator[Finding]:
+    for name, feature in reference.features.items():
         drift = feature.drift
-        if drift.finding is not None:
+        if drift.finding is not None and name not in kept:
             yield drift.finding
             drift.finding, drift.evidence = None, 0.0
     repeats = reference.repeats
@@ -104,15 +127,24 @@ def _tickets(reference: Reference, at: float) -> Iterator[Finding]:
 
 
 def end_idle(
-    versions: Mapping[str, Version], horizon_s: float, at: float, proven_at: float | None
+    versions: Mapping[str, Version], stages: Stages, horizon_s: float, at: float, proven_at: float | None
 ) -> list[Finding]:
     """Close what is open of versions that others have outlived by so long that none of their labels can come.
 
-    A label of a prediction tells how far the clocks have come, and that it is no mere pause of all versions.
+    A label of a prediction tells how far the clocks have come, and that it is no mere pause of all versions. What
+    a retired version has left open is closed when nobody shows it any more.
     """
     over_at = max(map(_labelled_until, versions.values()), default=-inf) - HORIZONS * horizon_s
-    idle = [one for one in versions.values() if served_until(one) < over_at and is_told(one)]
-    return [finding for one in idle for finding in end_of(one, IDLE, at, proven_at)]
+    serving = _serving(versions, stages)
+    others = {name: one for name, one in serving.items() if served_until(one) >= over_at}
+    return [
+        finding
+        for name, one in versions.items()
+        if name not in others and is_told(one)
+        for finding in end_of(
+            one, IDLE if name in serving else RETIRED, at, proven_at, outliving(one, others.values(), at)
+        )
+    ]
 
 
 def _labelled_until(version: Version) -> float:

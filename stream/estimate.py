@@ -39,17 +39,20 @@ def estimate(counts: Sequence[int], calibration: Sequence[int]) -> Estimate:
     With ``n`` of ``N`` predictions in a column, and ``r`` of its ``k`` calibrating labels right, the value is the
     sum of ``n / N  r / k`` (one half where ``k`` is 0). The bounds hold the share of right ones among the ``N``
     with 95 %: the variance is that of the rates, each by Jeffreys' posterior ``Beta(r + 1/2, k - r + 1/2)``, and
-    that of ``N`` draws with them.
+    that of ``N`` draws with them. Where ``k`` is 0 they hold all or none: what gets no label may be anything.
     """
     known, right = calibration[LABELLED::CELLS], calibration[RIGHT::CELLS]
     total, learned = sum(counts), sum(known)
     if not total or learned < LEARNED:
         return Estimate(nan, nan, nan, total, learned)
-    value = variance = 0.0
+    value = variance = unknown = 0.0
     for count, k, r in zip(counts, known, right, strict=True):
         weight, likely = count / total, (r + 0.5) / (k + 1.0)
+        if not k:
+            unknown += weight
+            continue
         spread = likely * (1.0 - likely)
-        value += weight * (r / k if k else 0.5)
+        value += weight * (r / k)
         variance += weight * weight * spread / (k + 2.0) + weight * spread / total
-    error = Z * sqrt(variance)
+    value, error = value + unknown / 2.0, unknown / 2.0 + Z * sqrt(variance)
     return Estimate(value, max(value - error, 0.0), min(value + error, 1.0), total, learned)

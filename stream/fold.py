@@ -201,9 +201,9 @@ class InputFold:
         for model in clock.due():
             monitor = self._monitor(model)
             self.close_cohorts(monitor)
-            self._tell(end_idle(monitor.versions, monitor.label_horizon_s, clock.at, proven_at), tally)
+            ended = end_idle(monitor.versions, monitor.rollouts, monitor.label_horizon_s, clock.at, proven_at)
             seen = Look(model, *monitor.newest(), clock.at, clock.lost_s, proven_at)
-            self._tell(look(monitor.health, seen, monitor.counts, self._rules.judgement), tally)
+            self._tell([*ended, *look(monitor.health, seen, monitor.counts, self._rules.judgement)], tally)
             clock.call(model, monitor.health.due_at)
 
     def close_cohorts(self, monitor: Monitor) -> None:

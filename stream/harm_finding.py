@@ -8,9 +8,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from stream.bounds import bounds, spread_of
-from stream.comparison import class_within, versions_beside
+from stream.comparison import class_within, mix_behind, versions_beside
 from stream.digits import in_digits
-from stream.error_windows import ErrorWindows
+from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Finding, Metric, RolledOut, Stage, Window, finding_id
 from stream.explanation import SUSPECT_S, causes, rolled_out, rollouts_before
 from stream.instant import in_words
@@ -110,7 +110,7 @@ def harm_finding(
         summary=f"{served.model} version {served.version}{_in_words(change)}.",
         label=change.label,
     )
-    return _with_bounds(found, version, change.inflation)
+    return _by_stage(_with_bounds(found, version, change.inflation), around)
 
 
 def _episode(version: Version, change: Change) -> int:
@@ -134,12 +134,20 @@ def _with_bounds(found: Finding, version: Version, inflation: float) -> Finding:
     return replace(found, **ends, after_lower=after.lower, after_upper=after.upper)
 
 
+def _by_stage(found: Finding, around: Around) -> Finding:
+    """Make a ticket of what is found in a shadow: it harms nobody, and burns no budget."""
+    is_shadow = around.stages.get(found.version, ANY)[1] == "shadow"
+    return replace(found, severity="ticket", windows=()) if is_shadow else found
+
+
 def _outer(
     version: str, around: Around, rollouts: Sequence[RolledOut], onset: Onset, harm: Harm
 ) -> Iterator[str]:
     yield from rolled_out(rollouts, onset.at)
     yield from around.producers.new_before(onset, SUSPECT_S)
     yield from versions_beside(around.versions, version, harm)
+    if (mix := mix_behind(around.versions[version], harm)) is not None:
+        yield mix
 
 
 def _inner(version: Version, harm: Harm) -> Iterator[str]:

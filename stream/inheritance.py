@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice, takewhile
+from math import inf
 
 from stream.aspect_known import known_aspects
+from stream.carried import known_to
 from stream.confidence import Confidence
 from stream.events import Task
 from stream.joined import Served
@@ -18,16 +20,27 @@ from stream.version import Judgement, Version
 
 
 def new_version(
-    served: Served, versions: dict[str, Version], judgement: Judgement, label_horizon_s: float
+    served: Served,
+    versions: dict[str, Version],
+    judgement: Judgement,
+    label_horizon_s: float,
+    trained_until: float = -inf,
 ) -> Version:
-    """Return the version of its first prediction; ``versions`` are the model's so far, the newest last."""
+    """Return the version of its first prediction; ``versions`` are the model's so far, the newest last.
+
+    It learns anew how the inputs are that had drifted well before the end of its training data.
+    """
     elder, model, task = next(reversed(versions.values()), None), served.model, task_of(served)
     references = judgement.references
     aspects = known_aspects(references, model, task, judgement.minimum_increase)
+    if elder is None:
+        known = known_reference(references, model)
+    else:
+        known = elder.reference.heir(known_to(trained_until, elder, versions.values()))
     made = Version(
         task,
         inherited=held_against(elder, model, task, judgement),
-        reference=known_reference(references, model) if elder is None else elder.reference.heir(),
+        reference=known,
         confidence=Confidence(label_horizon_s),
         aspects=aspects,
     )

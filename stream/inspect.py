@@ -39,7 +39,7 @@ def figures(config: Path | None) -> None:
     from stream.topics import demand, named_if_lost
 
     settings = load(config)
-    demand(settings, (settings.topics.checkpoints,), "tidewatch figures")
+    demand(settings, "tidewatch figures", reads=(settings.topics.checkpoints,))
     try:
         with named_if_lost(settings):
             asyncio.run(_print(settings))

@@ -7,6 +7,7 @@ finding when the loss rose enough, is still high, and no open finding explains i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ from stream.closing import close
 from stream.correction import correct, is_sound
 from stream.cycle import Rise
 from stream.diagnosis import is_still_there, is_unusual
-from stream.ending import MADE_ROOM, end_of, last_episode, retire, served_until
+from stream.ending import MADE_ROOM, end_of, last_episode, turn
 from stream.error_windows import ANY, ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around, change_of_errors, harm_finding
@@ -34,7 +35,7 @@ from stream.rows import row_of, with_class
 from stream.scan import onset_in
 from stream.series import Series, loss_of, widest
 from stream.tickets import look
-from stream.version import Judgement, Version
+from stream.version import Judgement, Version, served_until
 
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
@@ -42,7 +43,7 @@ MISMATCHED: Final = "mismatched"
 
 
 class Monitor(Struct, array_like=True, gc=False):
-    """The live state of one model: versions, stages and until when each was ``trained``, counts, errors, news."""
+    """The live state of one model: its versions, stages, ends of training, counts by reason, errors and news."""
 
     model: str
     versions: dict[str, Version] = {}
@@ -58,25 +59,24 @@ class Monitor(Struct, array_like=True, gc=False):
     """The highest episode of the versions that were forgotten."""
     first: tuple[str, int] | None = None
     """Topic and offset of its first prediction: those before it were refused (``stream.admission``)."""
-    forgotten_until: float = float("-inf")
+    forgotten_until: float = -inf
     """Event time of the newest prediction of the versions that were forgotten."""
     trained: dict[str, float] = {}
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
-        is_served = any(self._stage(one) != "retired" for one in self.versions)
-        return next(reversed(self.versions), ""), is_served
+        return next(reversed(self.versions), ""), any(self._stage(one) != "retired" for one in self.versions)
 
     def _stage(self, version: str) -> str:
         return self.rollouts.get(version, ANY)[1]
 
     def rolled_out(self, rollout: Rollout, proven_at: float | None = None) -> tuple[bool, Sequence[Finding]]:
         """Remember a version's latest stage, of one instant the last; return if it is news, and what ends."""
-        known = self.rollouts.get(rollout.version)
-        if known is not None and rollout.at < known[0]:
+        known_at, before = self.rollouts.get(rollout.version, (float("-inf"), ""))
+        if rollout.at < known_at:
             return False, ()
         remember(rollout, self.rollouts, self.trained, self.versions)
-        return known is None or known[1] != rollout.stage, retire(self.versions, rollout, proven_at)
+        return before != rollout.stage, turn(self.versions, before, rollout, self.rollouts, proven_at)
 
     def predicted(
         self,
@@ -103,8 +103,8 @@ class Monitor(Struct, array_like=True, gc=False):
         looked = version.reference.observe(prediction)
         if not looked or self._stage(served.version) == "retired":
             return ended
-        limit = judgement.drift_limit(len(version.reference.features))
-        found = (look(version, name, served, limit, proven_at) for name in looked)
+        limit, versions = judgement.drift_limit(len(version.reference.features)), self.versions.values()
+        found = (look(version, name, served, limit, proven_at, versions) for name in looked)
         return [*ended, *(one for one in found if one is not None)]
 
     def bins(self, prediction: Prediction) -> bytes:
@@ -169,7 +169,8 @@ class Monitor(Struct, array_like=True, gc=False):
         self, served: Served, judgement: Judgement, proven_at: float | None
     ) -> tuple[Version, list[Finding]]:
         """Return a new version, and what ends with those that have no room beside it."""
-        made, ended = new_version(served, self.versions, judgement, self.label_horizon_s), list[Finding]()
+        trained_until, ended = self.trained.get(served.version, -inf), list[Finding]()
+        made = new_version(served, self.versions, judgement, self.label_horizon_s, trained_until)
         made.forgotten_episode, made.forgotten_until = self.forgotten_episode, self.forgotten_until
         for one in make_room(self.versions, self.rollouts, judgement.slice_budget):
             self._count(FORGOTTEN_VERSION)
@@ -205,15 +206,13 @@ class Monitor(Struct, array_like=True, gc=False):
         if served.bins:
             where = with_class(served.slices, version.task, joined.outcome)
             version.rows.add(at, min(loss, widest(route) or loss), where, served.bins)
-        findings: list[Finding] | None = None
         touched = [  # all learn before one is judged
             one
             for one in route
             if one.learn(at, loss, example, judgement.warmup, arl, increase, is_mature)
             or one.finding is not None
         ]
-        if touched:
-            findings = self._errors(version, served, joined, touched, judgement, proven_at)
+        findings = self._errors(version, served, joined, touched, judgement, proven_at) if touched else None
         if is_mature and version.aspects.are_due(route[0].outcomes):
             findings = self._beside(version, served, joined, judgement, proven_at, findings)
         return findings or ()

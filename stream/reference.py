@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from math import inf, isnan, nan, nextafter, sqrt
 from operator import add
 from typing import Any, Final
@@ -209,13 +209,14 @@ class Feature:
         return self.counts if self.seen >= FEWEST else array("I", map(add, self.window, self.counts))
 
     def heir(self) -> Feature | None:
-        """Return what the next version's input is held against: the same bins; ``None`` before there are any."""
+        """Return what the next version's input goes on with, the window too; ``None`` before there are bins."""
         if not self.cells:
             return None
         made = Feature()
         made.words, made.numbers, made.intervals_from = self.words, self.numbers, self.intervals_from
         made.drift, made.usual = self.drift if self.drift is UNSEEN else self.drift.heir(), self.usual
-        made._set(self.reference)
+        made._set(self.reference, array("I", map(add, self.window, self.counts)))
+        made.strangers = self.strangers
         return made
 
     def fields(self) -> tuple[Any, ...]:
@@ -239,10 +240,7 @@ class Reference:
     __slots__ = ("features", "repeats", "unwatched")
 
     def __init__(
-        self,
-        features: dict[str, Feature] | None = None,
-        unwatched: int = 0,
-        repeats: Repeats | None = None,
+        self, features: dict[str, Feature] | None = None, unwatched: int = 0, repeats: Repeats | None = None
     ) -> None:
         self.features = {} if features is None else features
         self.unwatched = unwatched
@@ -258,7 +256,7 @@ class Reference:
                 looked = [*(looked or ()), name]
         scores = prediction.scores
         said = scores if type(scores) is float else prediction.prediction
-        answers = spoken(prediction)
+        answers = spoken(prediction, features)
         for name, value in answers:
             feature = features.get(name) or self._begin(name)
             if feature is not None and feature.add(value):
@@ -286,9 +284,10 @@ class Reference:
             if not isnan(one.drift.psi):
                 yield name, one.drift.psi
 
-    def heir(self) -> Reference:
-        """Return what the next version begins with: the inputs' bins; what it says is its own."""
-        known = ((name, one.heir()) for name, one in self.features.items() if name not in SAID)
+    def heir(self, anew: Container[str] = ()) -> Reference:
+        """Return what the next version goes on with: the inputs, but those ``anew``; what it says is its own."""
+        inputs = ((name, one) for name, one in self.features.items() if name not in SAID)
+        known = ((name, Feature() if name in anew else one.heir()) for name, one in inputs)
         return Reference({name: one for name, one in known if one is not None})
 
     def _begin(self, name: str) -> Feature | None:

@@ -52,7 +52,8 @@ def rehearse(model: str, config: Path | None, timeout_s: float) -> None:
     from stream.topics import demand, named_if_lost
 
     settings = load(config)
-    demand(settings, (*settings.topics.inputs(), settings.topics.findings), "tidewatch rehearse")
+    topics = settings.topics
+    demand(settings, "tidewatch rehearse", reads=(topics.findings,), writes=topics.inputs())
     began_at = int(time.time())
     with named_if_lost(settings):
         asyncio.run(_play(settings, Rehearsal(model, f"rehearsal-{began_at}"), timeout_s))

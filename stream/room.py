@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from stream.ending import is_told, served_until
+from stream.ending import Stages, is_told
 from stream.events import Rollout, Stage
-from stream.version import SERIES, Version, series_of
+from stream.version import SERIES, Version, series_of, served_until
 
 VERSIONS: Final = 20
 """Versions of a model that are remembered."""
@@ -22,9 +22,6 @@ ROLLOUTS: Final = 100
 FORGOTTEN: Final = "forgotten"
 """Counts outcomes whose version had to make room for others; then such versions."""
 FORGOTTEN_VERSION: Final = "forgotten_version"
-
-Stages = Mapping[str, tuple[float, str]]
-"""By version: since when it is in a stage, and which."""
 
 
 def make_room(versions: dict[str, Version], stages: Stages, wanted: int) -> list[Version]:
@@ -60,10 +57,7 @@ def remember(
     trained: dict[str, float],
     versions: Mapping[str, Version],
 ) -> None:
-    """Note a version's stage, and until when it was trained if that is said: later rollouts need not repeat it.
-
-    ``ROLLOUTS`` stages are kept: the oldest goes, those of forgotten versions first.
-    """
+    """Note a stage and the end of training: of ``ROLLOUTS`` the oldest goes, of forgotten versions first."""
     stages[rollout.version] = (float(rollout.at), rollout.stage)
     if rollout.trained_until is not None:
         trained[rollout.version] = float(rollout.trained_until)

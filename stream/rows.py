@@ -135,7 +135,7 @@ def with_class(slices: tuple[str, ...], task: Task, outcome: Label) -> tuple[str
 
 def row_of(reference: Reference, prediction: Prediction) -> bytes:
     """Return the bin of each watched input in the order in which they came first; empty while none has bins."""
-    values: dict[str, Value] = {**prediction.features, **dict(spoken(prediction))}
+    values: dict[str, Value] = {**prediction.features, **dict(spoken(prediction, reference.features))}
     bins = bytes(_bin(one, values, name) for name, one in reference.features.items())
     return bins if bins.strip(bytes([ABSENT])) else b""
 

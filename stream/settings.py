@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -28,14 +28,15 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 from pydantic_settings import SettingsError as EnvironmentFault
 
 from stream.addresses import Broker, Topic
 from stream.judge.objective import Objective
 from stream.objectives import Objectives
-from stream.setting_faults import described, unparsed
+from stream.setting_faults import described, sections_of, unparsed
+from stream.setting_sources import Environment, File
+from stream.variables import passed_over
 
 if TYPE_CHECKING:
     from stream.wire import Tolerance
@@ -75,12 +76,6 @@ def _password(given: SecretStr | None, path: Path | None) -> str | None:
     if given is not None:
         return given.get_secret_value()
     return None if path is None else read_secret("sasl_password_file", path)
-
-
-def located(given: str, file: str) -> str:
-    """Return the path that a settings ``file`` gives: as it is if there is such a file, else beside ``file``."""
-    beside = Path(file).parent / given
-    return str(beside) if not Path(given).exists() and beside.exists() else given
 
 
 def _split(value: object) -> object:
@@ -223,22 +218,6 @@ class MonitorSettings(_Section):
         return tuple(one.objective(self.minimum_increase) for one in self.objective)
 
 
-class _File(TomlConfigSettingsSource):
-    """The settings file."""
-
-    def __init__(self, settings_cls: type[BaseSettings], path: str) -> None:
-        self._path = path
-        super().__init__(settings_cls, path)
-
-    def __call__(self) -> dict[str, Any]:
-        """Return its tables, with the path of the reference that is meant."""
-        found = super().__call__()
-        monitor = found.get("monitor")
-        if isinstance(monitor, dict) and isinstance(given := monitor.get("reference"), str):
-            found = found | {"monitor": monitor | {"reference": located(given, self._path)}}
-        return found
-
-
 class Settings(BaseSettings):
     """Everything a Tidewatch process is told from outside."""
 
@@ -267,7 +246,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before file; no dotenv, no secrets directory."""
         path = os.environ.get("TIDEWATCH_CONFIG")
-        return (init_settings, env_settings) + ((_File(settings_cls, path),) if path else ())
+        variables = Environment(settings_cls)
+        return (init_settings, variables) + ((File(settings_cls, path),) if path else ())
 
 
 def load(path: Path | None = None) -> Settings:
@@ -292,7 +272,6 @@ def load(path: Path | None = None) -> Settings:
         raise SettingsError("\n".join(told)) from None
 
 
-def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without any settings, for a process that is told all of its own."""
-    ours = ("TIDEWATCH_CONFIG", *(f"TIDEWATCH_{section}".upper() for section in Settings.model_fields))
-    return {name: value for name, value in environ.items() if not name.upper().startswith(ours)}
+def strangers() -> list[str]:
+    """Return a line for each variable that begins with ``TIDEWATCH_`` and is like no setting."""
+    return passed_over(os.environ, sections_of(Settings.model_fields))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from stream.dead_letter import LETTER_BYTES
 from stream.join import REBUILT_HORIZONS
-from stream.settings import Settings
+from stream.settings import KafkaSettings, Settings
 
 COMPACTED_RECORD_BYTES = 8 << 20
 """Largest state record: a busy model's state is far above Kafka's default of 1 MiB."""
@@ -28,6 +28,25 @@ WHY_KEPT = (
 )
 
 WHY_AHEAD = "else one producer whose clock is ahead makes all later outcomes of its partition late"
+BROKERS = "LogAppendTime"
+WHY_BROKERS = "else a worker whose clock is wrong ends silences early, and escalates too early or too late"
+
+
+Operation = Literal["Read", "Write", "Describe", "DescribeConfigs"]
+"""What a program does with a topic, in Kafka's words."""
+LOOK: tuple[Operation, ...] = ("Describe", "DescribeConfigs")
+
+
+class Needs(NamedTuple):
+    """The topics that a program reads, and those that it writes."""
+
+    reads: Collection[str] = ()
+    writes: Collection[str] = ()
+
+    def operations(self, topic: str) -> tuple[Operation, ...]:
+        """Return what is done with a topic, besides looking at its shape."""
+        found: tuple[Operation, ...] = ("Read",) if topic in self.reads else ()
+        return (*found, "Write") if topic in self.writes else found
 
 
 class Shape(NamedTuple):
@@ -50,6 +69,8 @@ class Described(NamedTuple):
     partitions: int
     replication: int
     configuration: Mapping[str, str]
+    allowed: frozenset[Operation] = frozenset(get_args(Operation))
+    """What Kafka lets this client do with it; without ``Describe`` it does not even say whether there is one."""
 
 
 class Fault(NamedTuple):
@@ -72,13 +93,14 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     compacted = durable | COMPACTED | {"max.message.bytes": str(COMPACTED_RECORD_BYTES)}
     letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(LETTER_BYTES)}
     findings_s = max(FINDINGS_RETENTION_S, topics.retention_s)
+    findings = durable | _deleted(findings_s) | {CLOCK: BROKERS}
     needed_s = rebuilt_s(settings)
     ahead = {AHEAD: str(round(settings.worker.future_tolerance_s * 1000))}
     inputs = durable | _deleted(topics.retention_s) | ahead
     return (
         *(Shape(name, many, copies, "delete", inputs, needed_s) for name in topics.inputs()),
         Shape(topics.checkpoints, many, copies, "compact", compacted),
-        Shape(topics.findings, 1, copies, "delete", durable | _deleted(findings_s), counts="one"),
+        Shape(topics.findings, 1, copies, "delete", findings, counts="one"),
         Shape(topics.incidents, 1, copies, "compact", compacted, counts="one"),
         Shape(topics.dead_letters, many, copies, "delete", letters, counts="any"),
     )
@@ -103,11 +125,9 @@ def settings_faults(settings: Settings) -> list[Fault]:
     ]
 
 
-def faults(
-    settings: Settings, cluster: Mapping[str, Described], names: Collection[str] | None = None
-) -> list[Fault]:
-    """Compare the cluster's topics with their shapes, for ``names`` or all; empty = all is right."""
-    wanted = [shape for shape in shapes(settings) if names is None or shape.name in names]
+def faults(settings: Settings, cluster: Mapping[str, Described], needs: Needs | None = None) -> list[Fault]:
+    """Compare the cluster's topics with their shapes, for those of ``needs`` or all; empty = all is right."""
+    wanted = [shape for shape in shapes(settings) if needs is None or needs.operations(shape.name)]
     mender = _Mender(",".join(settings.kafka.brokers))
     found = []
     for shape in wanted:
@@ -115,12 +135,29 @@ def faults(
         if described is None:
             found.append(Fault(shape.name, "does not exist", "run: tidewatch topics create"))
             continue
+        found += _rights_faults(shape, described, (needs or Needs()).operations(shape.name), settings.kafka)
+        if not described.allowed.issuperset(LOOK):
+            continue
         found += _count_faults(shape, described, _count_to_mend_to(settings, cluster), mender)
         found += _policy_faults(shape, described, mender)
         found += _retention_faults(shape, described, mender)
         found += _clock_faults(shape, described, mender)
         found += _size_faults(shape, described, mender)
     return found
+
+
+def principal(kafka: KafkaSettings) -> str:
+    """Return whom Kafka takes this client for; with a certificate only Kafka knows."""
+    return f"User:{kafka.sasl_username or '...'}"
+
+
+def allowing(kafka: KafkaSettings, topic: str, operations: Collection[str]) -> str:
+    """Return the command that allows them."""
+    named = " ".join(f"--operation {one}" for one in operations)
+    return (
+        f"kafka-acls.sh --bootstrap-server {','.join(kafka.brokers)} --add"
+        f" --allow-principal {principal(kafka)} {named} --topic {topic}"
+    )
 
 
 def stopping(found: Collection[Fault]) -> list[Fault]:
@@ -154,6 +191,17 @@ def _count_to_mend_to(settings: Settings, cluster: Mapping[str, Described]) -> i
     """Return the partition count to mend towards: partitions can be added, never taken away."""
     same = (*settings.topics.inputs(), settings.topics.checkpoints)
     return max([settings.topics.partitions, *(cluster[name].partitions for name in same if name in cluster)])
+
+
+def _rights_faults(
+    shape: Shape, described: Described, needed: Collection[Operation], kafka: KafkaSettings
+) -> list[Fault]:
+    """Name what is needed and not allowed; whoever may read or write may also ``Describe``."""
+    lacking = [one for one in (*(needed or LOOK[:1]), LOOK[1]) if one not in described.allowed]
+    if not lacking:
+        return []
+    what = f"{principal(kafka)} may not {', '.join(lacking)}"
+    return [Fault(shape.name, what, allowing(kafka, shape.name, lacking))]
 
 
 def _count_faults(shape: Shape, described: Described, enough: int, mender: _Mender) -> list[Fault]:
@@ -209,11 +257,17 @@ def _retention_faults(shape: Shape, described: Described, mender: _Mender) -> li
 def _clock_faults(shape: Shape, described: Described, mender: _Mender) -> list[Fault]:
     """Warn of a topic that takes any time from a producer; with ``LogAppendTime`` it takes the broker's own."""
     wanted, found = shape.configuration.get(AHEAD), described.configuration.get(AHEAD)
-    if wanted is None or described.configuration.get(CLOCK) == "LogAppendTime":
+    clock = described.configuration.get(CLOCK, "CreateTime")
+    if clock == BROKERS:
+        return []
+    if CLOCK in shape.configuration:
+        what = f"{CLOCK} {clock}: want {BROKERS}, {WHY_BROKERS}"
+        return [Fault(shape.name, what, mender.configure(shape.name, f"{CLOCK}={BROKERS}"), "warning")]
+    if wanted is None:
         return []
     if found is None:
         what = f"{AHEAD}: not known to this Kafka (it is since 3.6); want {wanted}, {WHY_AHEAD}"
-        mend = f"update Kafka, or {mender.configure(shape.name, f'{CLOCK}=LogAppendTime')}"
+        mend = f"update Kafka, or {mender.configure(shape.name, f'{CLOCK}={BROKERS}')}"
     elif int(found) > int(wanted):
         what = f"{AHEAD} {found}: want at most {wanted} (worker.future_tolerance_s), {WHY_AHEAD}"
         mend = mender.configure(shape.name, f"{AHEAD}={wanted}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
+from stream.carried import carry_on
 from stream.change import change_of
 from stream.constant import look_at_run
-from stream.drift import DAY_S
+from stream.drift import DAY_S, Drift
 from stream.events import ALL, Finding, finding_id
 from stream.instant import in_words
 from stream.joined import Served
@@ -17,12 +20,17 @@ from stream.version import Version
 
 
 def look(
-    version: Version, name: str, served: Served, limit: float, proven_at: float | None
+    version: Version,
+    name: str,
+    served: Served,
+    limit: float,
+    proven_at: float | None,
+    versions: Iterable[Version],
 ) -> Finding | None:
     """Judge one input whose window grew, if it holds a day; return the ticket that this opened or closed.
 
     ``RUN`` stands for the run of the same answers; ``served`` is the prediction that the window grew by, ``limit``
-    the evidence that is enough.
+    the evidence that is enough, ``versions`` all of the model.
     """
     if name == RUN:
         return look_at_run(version, served, limit, proven_at)
@@ -36,7 +44,8 @@ def look(
         drift.began_at = at
         feature.begin()
         return None
-    verdict = drift.take(feature.reference, feature.window, at, limit)
+    told = carry_on(version, name, versions)
+    verdict = drift.take(feature.reference, feature.window, at, limit, told)
     finding: Finding | None = None
     if verdict == "drifted" and is_stuck:
         drift.evidence = 0.0
@@ -44,11 +53,15 @@ def look(
         drift.episode = max(drift.episode, version.forgotten_episode) + 1
         opened = _opened(reference, name, feature, served)
         finding = drift.finding = msgspec.structs.replace(opened, proven_at=proven_at)
-    elif verdict == "recovered" and drift.finding is not None:
-        finding = msgspec.structs.replace(drift.finding, state="closed", closed_at=at, proven_at=proven_at)
-        drift.finding, drift.evidence = None, 0.0
+    elif verdict == "recovered":
+        finding = _closed(drift, at, proven_at)
     feature.begin()
     return finding
+
+
+def _closed(drift: Drift, at: float, proven_at: float | None) -> Finding | None:
+    told, drift.finding, drift.evidence = drift.finding, None, 0.0
+    return told and msgspec.structs.replace(told, state="closed", closed_at=at, proven_at=proven_at)
 
 
 def _opened(reference: Reference, name: str, feature: Feature, served: Served) -> Finding:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import click
 
-from stream.engine.connection import client_options
-from stream.settings import Settings, load
-from stream.shapes import AHEAD, CLOCK, Described, Fault, Shape, faults, settings_faults, shapes, stopping
+from stream.cluster import DENIED, ClusterError, administrator, describe
+from stream.settings import KafkaSettings, Settings, load
+from stream.shapes import (
+    AHEAD,
+    CLOCK,
+    Described,
+    Fault,
+    Needs,
+    Shape,
+    allowing,
+    faults,
+    settings_faults,
+    shapes,
+    stopping,
+)
 
 if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
@@ -33,10 +44,6 @@ TOO_OLD = (
 )
 
 
-class ClusterError(Exception):
-    """The cluster can't be asked or refused; the message says what was tried."""
-
-
 class Report(NamedTuple):
     """What became of the topics; ``faults`` is empty when all are right."""
 
@@ -45,26 +52,28 @@ class Report(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-async def check(settings: Settings, names: Collection[str] | None = None) -> list[Fault]:
-    """Return the faults of the cluster's topics, for ``names`` or all; changes nothing.
+async def check(settings: Settings, needs: Needs | None = None) -> list[Fault]:
+    """Return the faults of the cluster's topics, for those of ``needs`` or all; changes nothing.
 
     Raises:
         ClusterError: the cluster can't be asked.
     """
-    async with _admin(settings) as admin:
+    async with administrator(settings) as admin:
         cluster = await describe(admin, [shape.name for shape in shapes(settings)])
-    reads_inputs = names is None or not set(names).isdisjoint(settings.topics.inputs())
-    return (settings_faults(settings) if reads_inputs else []) + faults(settings, cluster, names)
+    uses_inputs = needs is None or any(map(needs.operations, settings.topics.inputs()))
+    return (settings_faults(settings) if uses_inputs else []) + faults(settings, cluster, needs)
 
 
-def demand(settings: Settings, names: Collection[str], program: str) -> None:
+def demand(
+    settings: Settings, program: str, *, reads: Collection[str] = (), writes: Collection[str] = ()
+) -> None:
     """Say on stderr all that is wrong with the topics that ``program`` needs, and end it if it can't work so.
 
     A cluster that does not answer is waited for, up to ``kafka.startup_timeout_s``; SIGTERM ends the wait.
     """
     before = signal.signal(signal.SIGTERM, _end)  # process 1 of a container would not hear it
     try:
-        found = _run(_answered(settings, names, program))
+        found = _run(_answered(settings, Needs(reads, writes), program))
     finally:
         signal.signal(signal.SIGTERM, before)
     for fault in found:
@@ -89,7 +98,7 @@ def _end(number: int, _frame: Any) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-async def _answered(settings: Settings, names: Collection[str], program: str) -> list[Fault]:
+async def _answered(settings: Settings, needs: Needs, program: str) -> list[Fault]:
     """Check the topics, as soon as the cluster answers.
 
     Raises:
@@ -99,7 +108,7 @@ async def _answered(settings: Settings, names: Collection[str], program: str) ->
     told = ""
     while True:
         try:
-            found = await check(settings, names)
+            found = await check(settings, needs)
         except ClusterError as fault:
             left_s = began + wait_s - time.monotonic()
             if left_s <= 0:
@@ -128,9 +137,11 @@ async def create(settings: Settings) -> Report:
         return Report((), (), tuple(unfit))
     wanted = shapes(settings)
     names = [shape.name for shape in wanted]
-    async with _admin(settings) as admin:
+    async with administrator(settings) as admin:
         before = await describe(admin, names)
-        created = await _create(admin, [shape for shape in wanted if shape.name not in before])
+        created = await _create(
+            admin, settings.kafka, [shape for shape in wanted if shape.name not in before]
+        )
         after = await _describe_all(admin, names)
     found = faults(settings, after)
     wrong = {fault.topic for fault in found}
@@ -138,27 +149,9 @@ async def create(settings: Settings) -> Report:
     return Report(created, right, tuple(found))
 
 
-async def describe(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, Described]:
-    """Return those of ``names`` that the cluster has; nothing is created by asking."""
-    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
-    found = {topic["topic"]: topic for topic in await admin.describe_topics() if topic["topic"] in names}
-    if not found:
-        return {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in sorted(found)]
-    configurations: dict[str, dict[str, str]] = {}
-    for response in await admin.describe_configs(resources):
-        configurations |= {entry[3]: {item[0]: item[1] for item in entry[4]} for entry in response.resources}
-    return {name: _described(topic, configurations.get(name, {})) for name, topic in found.items()}
-
-
-def _described(topic: Mapping[str, Any], configuration: Mapping[str, str]) -> Described:
-    partitions = topic["partitions"]
-    replication = min((len(one["replicas"]) for one in partitions), default=0)
-    return Described(len(partitions), replication, configuration)
-
-
-async def _create(admin: AIOKafkaAdminClient, wanted: Collection[Shape]) -> tuple[str, ...]:
+async def _create(
+    admin: AIOKafkaAdminClient, kafka: KafkaSettings, wanted: Collection[Shape]
+) -> tuple[str, ...]:
     from aiokafka.admin import NewTopic
     from aiokafka.errors import for_code
 
@@ -171,6 +164,8 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Collection[Shape]) -> tupl
     for name, code, message in response.topic_errors:
         if code not in (0, _ALREADY_EXISTS):  # another process may create at the same time
             mend = TOO_OLD if code == _INVALID_CONFIGURATION else ""
+            if code == DENIED:
+                mend = f"\n    mend: {allowing(kafka, name, ['Create'])}"
             if code == _INVALID_REPLICATION:
                 mend = await _too_many_copies(admin, wanted)
             raise ClusterError(f"topic {name}: not created: {message or for_code(code).__name__}{mend}")
@@ -196,22 +191,6 @@ async def _describe_all(admin: AIOKafkaAdminClient, names: Collection[str]) -> d
         if len(seen) == len(names) or time.monotonic() > deadline:
             return seen
         await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    from aiokafka.admin import AIOKafkaAdminClient
-    from aiokafka.errors import KafkaError
-
-    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
-    try:
-        await admin.start()
-        yield admin
-    except (KafkaError, TimeoutError) as fault:
-        brokers = ",".join(settings.kafka.brokers)
-        raise ClusterError(f"kafka.brokers {brokers!r}: {fault or type(fault).__name__}") from fault
-    finally:
-        await admin.close()
 
 
 @click.group()
@@ -241,15 +220,10 @@ def check_command() -> None:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    log = logging.getLogger("aiokafka")
-    level = log.level
-    log.setLevel(logging.CRITICAL)  # what it warns of is raised, and told once
     try:
         return asyncio.run(work)
     except ClusterError as fault:
         raise click.ClickException(str(fault)) from fault
-    finally:
-        log.setLevel(level)
 
 
 def _finish(found: Collection[Fault]) -> None:

@@ -22,6 +22,8 @@ KEPT = 0.8
 """What an hour keeps of the hours before it in the level of today."""
 HEARD = 0.5
 """Of a gap's time the partition must have been heard, for the hours in it to count as empty."""
+EDGE = 0.5
+"""Of an hour's mean, what an hour beside it has less than where traffic begins or ends sharply."""
 LONGEST_H = 3 * WEEK_H
 """Hours of a gap that are reckoned; what is longer is long enough."""
 
@@ -42,19 +44,31 @@ class Hours:
 
     def rate(self, hour: int) -> float:
         """Return how many events are usual in an hour; 0 when nothing is known of it."""
-        own = self.cells[hour % WEEK_H]
-        days = [one for one in self.cells[hour % DAY_H :: DAY_H] if not isnan(one)]
-        if not days:
+        own, daily = self.cells[hour % WEEK_H], self._daily(hour)
+        if isnan(daily):
             return 0.0
-        daily = sum(days) / len(days)
         return daily if isnan(own) else min(own, daily)
+
+    def _daily(self, hour: int) -> float:
+        """Return the mean of this hour of the days; nan when none of them was seen."""
+        days = [one for one in self.cells[hour % DAY_H :: DAY_H] if not isnan(one)]
+        return sum(days) / len(days) if days else nan
+
+    def _edges(self) -> list[float]:
+        """Return by hour of the day what comes in it at least when summer time begins or ends: inf where no less.
+
+        That is the mean of an hour beside it that has less than half.
+        """
+        daily = [self._daily(hour) for hour in range(DAY_H)]
+        beside = [min(daily[hour - 1], daily[(hour + 1) % DAY_H], key=_known) for hour in range(DAY_H)]
+        return [less if less < EDGE * usual else inf for less, usual in zip(beside, daily, strict=True)]
 
     def expected(self, since: float, until: float) -> float:
         """Return how many events are usual between two instants; 0 when the second is not later."""
-        hour, total = int(since // HOUR_S), 0.0
+        hour, total, edges = int(since // HOUR_S), 0.0, self._edges()
         for one in range(hour, min(int(until // HOUR_S), hour + LONGEST_H) + 1):
             share = min(until, (one + 1) * HOUR_S) - max(since, one * HOUR_S)
-            total += self.rate(one) * max(share, 0.0) / HOUR_S
+            total += min(self.rate(one), edges[one % DAY_H]) * max(share, 0.0) / HOUR_S
         return total
 
     def a_day(self) -> float:
@@ -136,6 +150,10 @@ class Traffic(Struct, array_like=True, gc=False):
         highest = self.hours.highest() / HOUR_S
         short = self.limit - self.missed(now, lost_s) if now - self.seen_at >= SHORTEST_S else 0.0
         return now + (short / highest if short < inf and highest > 0.0 else 0.0)
+
+
+def _known(mean: float) -> float:
+    return inf if isnan(mean) else mean
 
 
 def heard(since: float, until: float, lost_s: float) -> float:

@@ -17,6 +17,7 @@ import click
 from pydantic import ValidationError
 
 from stream.engine.connection import client_options
+from stream.setting_sources import located
 from stream.settings import (
     FileCheck,
     Settings,
@@ -24,7 +25,7 @@ from stream.settings import (
     TopicSettings,
     WorkerSettings,
     load,
-    located,
+    strangers,
 )
 from stream.shapes import settings_faults
 
@@ -57,7 +58,7 @@ def checked(path: Path | None, checks: Mapping[str, FileCheck], environ: Mapping
     if path is not None and own is not None:
         return [*own.read(path), f"{path}: no faults"]
     faults: list[str] = []
-    said: list[str] = []
+    said = [f"warning: {line}" for line in strangers()]
     try:
         client_options(load(path).kafka)  # reads the certificates
     except SettingsError as fault:

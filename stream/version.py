@@ -234,6 +234,11 @@ class Version(Struct, array_like=True, gc=False):
         return found
 
 
+def served_until(version: Version) -> float:
+    """Return the event time of the version's newest prediction; -inf before the first."""
+    return version.series[ALL].newest_at if ALL in version.series else -inf
+
+
 def series_of(versions: Mapping[str, Version]) -> int:
     """Return how many series the versions have in all."""
     return sum(len(one.series) for one in versions.values())

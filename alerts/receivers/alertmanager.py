@@ -12,7 +12,7 @@ from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.outbox import Digest
 from alerts.receivers.request import Request
-from alerts.wording import cut, facts, few, rfc3339, summary
+from alerts.wording import cut, facts, few, rfc3339, said_at, summary
 
 REFRESH_S = 60.0
 FIRES_S = 6 * REFRESH_S
@@ -40,12 +40,13 @@ class AlertmanagerReceiver:
         return self._posted([self._alert(*due, at) for due in last.values()])
 
     def _alert(self, incident: Incident, notification: Notification, at: float) -> dict[str, object]:
+        starts_at = said_at(incident, "trigger")
         ends_at = incident.changed_at if notification.action == "resolve" else at + FIRES_S
         return {
             "labels": _labels(incident),
             "annotations": self._annotations(incident, notification),
-            "startsAt": rfc3339(incident.opened_at),
-            "endsAt": rfc3339(max(ends_at, incident.opened_at)),
+            "startsAt": rfc3339(starts_at),
+            "endsAt": rfc3339(max(ends_at, starts_at)),
             "generatorURL": self._links.incident(incident),
         }
 

@@ -10,7 +10,7 @@ from alerts.change import Change
 from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.receivers.request import Request
-from alerts.wording import SUMMARY, cut, fitting, rfc3339, summary
+from alerts.wording import SUMMARY, cut, fitting, rfc3339, said_at, summary
 
 BASE_URL = "https://events.pagerduty.com"
 DETAILS_BYTES = 400_000
@@ -43,7 +43,7 @@ class PagerDutyReceiver:
             "summary": summary(incident),
             "source": cut(lead.model),
             "severity": SEVERITIES[incident.severity],
-            "timestamp": rfc3339(incident.opened_at),
+            "timestamp": rfc3339(said_at(incident, "trigger")),
             "component": cut(lead.version),
             "group": cut(incident.owner),
             "class": lead.metric,

@@ -96,8 +96,8 @@ def escaped(text: str, limit: int, *, lines: bool = False) -> str:
         kept = kept * limit // (len(safe) + 1)
 
 
-def _mrkdwn(text: str) -> dict[str, str]:
-    return {"type": "mrkdwn", "text": text}
+def _mrkdwn(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}  # else Slack makes links and mentions of names
 
 
 def _button(text: str, url: str) -> dict[str, Any]:

@@ -81,13 +81,13 @@ def simulate(shape: str, daily: float, models: int, *, stops: bool, seed: int = 
         starts = np.repeat(np.arange(DAYS * 24) * HOUR_S, counts)
         at = BEGAN_AT + np.sort(starts + rng.uniform(0.0, HOUR_S, counts.sum()))
         stop_at = BEGAN_AT + (DAYS - LAST + rng.random()) * DAY_S if stops else float("inf")
-        told = _tickets(at[at < stop_at].tolist())
+        told = tickets(at[at < stop_at].tolist())
         opened += sum(one < stop_at for one in told)
         delays += [(one - stop_at) / HOUR_S for one in told if one >= stop_at][:1]
     return Found(opened, models * float(DAYS - FEWEST), delays)
 
 
-def _tickets(predictions: list[float]) -> list[float]:
+def tickets(predictions: list[float]) -> list[float]:
     """Return when one model's tickets are opened; the clock is looked at every ``SHORTEST_S``."""
     traffic, told, taken, is_open = Traffic(), [], 0, False
     for step in range(int(DAYS * DAY_S / SHORTEST_S)):

@@ -14,7 +14,7 @@ from pathlib import Path
 from socket import socket
 
 from stream.kafka.guard import die_with_parent
-from stream.settings import without_settings
+from stream.variables import without_settings
 
 GRACE_S = 8.0
 

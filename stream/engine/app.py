@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from uuid import uuid4
 
 import faust
@@ -23,7 +21,6 @@ from stream.engine.custody import Custody
 from stream.engine.driver import BatchSchema, Consumer, Transport
 from stream.engine.keeper import Keeper
 from stream.engine.liveness import Liveness
-from stream.engine.logs import library_logs, log_as_json
 from stream.engine.pace import Pace, Sight, Verdict, advice
 from stream.engine.pages import serve
 from stream.engine.partition import PartitionFactory
@@ -31,7 +28,7 @@ from stream.engine.probe import probe
 from stream.engine.scrape import Rendered
 from stream.engine.takeover import Takeover
 from stream.engine.telemetry import EngineTelemetry
-from stream.garbage import ALL_S, collect_all, collect_seldom, out_of_sight
+from stream.garbage import ALL_S, collect_all, out_of_sight
 from stream.settings import KafkaSettings
 
 LOG = structlog.get_logger()
@@ -46,8 +43,6 @@ RESTORES = 2.0
 """How many times the longest restore Faust and aiokafka wait for one: it ends itself before, and says why."""
 NAP_S = 0.01
 PACE_S = 5.0
-STOP_S = 20.0
-"""The longest that a stop may take: below the 30 s that Kubernetes leaves a process by default."""
 
 
 class Fenced(Exception):
@@ -88,6 +83,11 @@ class EngineApp(faust.App):
 
     def _create_directories(self) -> None:
         """Leave the current folder alone: Faust's folders are for its tables, and there are none."""
+
+    async def on_stop(self) -> None:
+        """Give a restore up first: the last checkpoint would wait for its end."""
+        self.takeover.void()
+        await super().on_stop()
 
     def look_alive(self) -> tuple[int, bool]:
         """Return how many records wait, and whether some of them wait in vain."""
@@ -262,35 +262,3 @@ def _tell(app: EngineApp, waiting: int) -> None:
         growth_per_s=round(pace.growth),
         advice=advice(len(app.keeper.folds())),
     )
-
-
-def run(app: faust.App, *, started: Callable[[], None] | None = None) -> NoReturn:
-    """Run the application until SIGTERM or SIGINT; exits 0 then, otherwise with the fault."""
-    log_as_json()
-    collect_seldom()
-    if started is not None:
-        started()
-    worker = Worker(
-        app, quiet=True, loglevel=logging.WARNING, logging_config=library_logs(), redirect_stdouts=False
-    )
-    worker.spinner = None
-    worker.execute_from_commandline()
-    raise SystemExit(0)
-
-
-class Worker(faust.Worker):
-    """Faust's worker, whose stop has an end: a broker that is gone never acknowledges the last checkpoint."""
-
-    def _schedule_shutdown(self, signal: Any) -> None:
-        timer = threading.Timer(STOP_S, _give_up)
-        timer.daemon = True
-        timer.start()
-        super()._schedule_shutdown(signal)
-
-
-def _give_up() -> None:
-    meaning = (
-        f"Kafka did not acknowledge the last checkpoint within {STOP_S:g} s; what came since is folded again"
-    )
-    LOG.error("stopped without a checkpoint", meaning=meaning)
-    os._exit(1)

@@ -217,8 +217,10 @@ class Consumer(stock.Consumer):
         """Finish the batch in hand and checkpoint while the partitions are still ours; then forget them."""
         self._takeover.void()
         await super().on_partitions_revoked(revoked)
-        await self.force_commit()
-        self._keeper.release()
+        try:
+            await self.force_commit()
+        finally:
+            self._keeper.release()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Give everything back when nothing was assigned: Faust restores only when something was."""

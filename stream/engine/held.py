@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from stream.engine.backlog import Backlog, Reach
 from stream.engine.cadence import Cadence
-from stream.engine.checkpoint import Checkpoint
+from stream.engine.checkpoint import Checkpoint, reader
+from stream.engine.custody import Custody
 from stream.engine.losses import Losses
 from stream.engine.partition import Partition
+from stream.engine.slices import Slices
+
+LOG = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -30,6 +36,19 @@ class Held:
     cadence: Cadence = field(default_factory=Cadence)
     losses: Losses = field(default_factory=Losses)
     backlog: Backlog | None = None
+    doubted_at: float | None = None
+    """Since when the end of its inputs is to be asked for anew, monotonic seconds."""
+
+    async def settle(self) -> None:
+        """Tell the fold that what it froze is durable, and do the work that this makes."""
+        slices = Slices()
+        for _ in self.fold.committed():
+            await slices.pause()
+
+    def look_ahead(self, ends: Mapping[str, int], now: float) -> None:
+        """Note where the inputs end by now; without a backlog it has caught up at once."""
+        self.backlog, self.doubted_at = Backlog(ends, now), None
+        self.catch_up({}, now)
 
     def catch_up(self, reaches: Mapping[str, Reach], now: float) -> None:
         """Tell the fold, once, when the backlog is folded; ``reaches`` by topic, ``now`` monotonic seconds."""
@@ -43,10 +62,35 @@ class Held:
 
 
 async def look_ahead(consumer: AIOKafkaConsumer, inputs: Sequence[str], helds: Mapping[int, Held]) -> None:
-    """Note where the inputs of these partitions end by now; one without a backlog has caught up at once."""
-    tps = [TopicPartition(topic, number) for number in helds for topic in inputs]
-    ends = await consumer.end_offsets(tps) if tps else {}
-    now = time.monotonic()
+    """Note where the inputs of these partitions end by now."""
+    ends = await _ends(consumer, inputs, helds)
     for number, held in helds.items():
-        held.backlog = Backlog({topic: ends[topic, number] for topic in inputs}, now)
-        held.catch_up({}, now)
+        held.look_ahead(ends[number], time.monotonic())
+
+
+async def look_again(custody: Custody, helds: Mapping[int, Held]) -> None:
+    """Note it for those that are in doubt; what fails is tried again when this is called the next time."""
+    doubted = {
+        number: (held, held.doubted_at) for number, held in helds.items() if held.doubted_at is not None
+    }
+    if not doubted:
+        return
+    try:
+        async with reader(custody.options) as consumer:
+            ends = await _ends(consumer, custody.inputs, doubted)
+    except KafkaError as fault:
+        LOG.warning(
+            "ends not known", partitions=[*doubted], fault=repr(fault), meaning="they are asked for again"
+        )
+        return
+    for number, (held, since) in doubted.items():
+        if held.doubted_at == since:  # neither given back nor in doubt again meanwhile
+            held.look_ahead(ends[number], time.monotonic())
+
+
+async def _ends(
+    consumer: AIOKafkaConsumer, inputs: Sequence[str], numbers: Iterable[int]
+) -> Mapping[int, Mapping[str, int]]:
+    tps = [TopicPartition(topic, number) for number in numbers for topic in inputs]
+    ends = await consumer.end_offsets(tps) if tps else {}
+    return {tp.partition: {topic: ends[topic, tp.partition] for topic in inputs} for tp in tps}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -16,13 +16,12 @@ from stream.engine.backlog import Reach
 from stream.engine.batch import Batch
 from stream.engine.checkpoint import Checkpoint, reader
 from stream.engine.custody import Custody
-from stream.engine.held import Held, look_ahead
+from stream.engine.held import Held, look_again, look_ahead
 from stream.engine.liveness import Lag
 from stream.engine.partition import Partition
 from stream.engine.precedence import Precedence
 from stream.engine.probe import Step
 from stream.engine.restore import Restore, refuse_fewer
-from stream.engine.slices import Slices
 from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import collect_all
 
@@ -147,7 +146,7 @@ class Keeper:
             flush = held.fold.freeze(offsets)
             await self._custody.probe(Step.FROZEN)
             written = await held.checkpoint.write(flush, offsets)
-            await self._settle(held)
+            await held.settle()
         except ProducerFenced:
             LOG.warning(
                 "fenced", partition=number, meaning="another process owns it; this one's work is void"
@@ -168,12 +167,6 @@ class Keeper:
         self._telemetry.checkpointed(number, took_s, written.size)
         self._telemetry.passed_over(lost)
         return {TopicPartition(topic, number): at for topic, at in offsets.items()}
-
-    @staticmethod
-    async def _settle(held: Held) -> None:
-        slices = Slices()
-        for _ in held.fold.committed():
-            await slices.pause()
 
     async def _drop(self, number: int, held: Held) -> None:
         for place in (self._held, self._parked):
@@ -207,17 +200,12 @@ class Keeper:
         self._telemetry.partitions.set(len(numbers))
         collect_all()
         LOG.info("assigned", partitions=numbers)
-        return {tp: held.offsets[tp.topic] for tp, held in self._assigned(assigned)}
+        return {tp: self._held[tp.partition].offsets[tp.topic] for tp in assigned if tp.topic in inputs}
 
     def resume(self) -> None:
         """Fold again; what was fetched until now was read from other places."""
         self.epoch += 1
         self.restoring = False
-
-    def _assigned(self, assigned: set[Any]) -> Iterator[tuple[Any, Held]]:
-        for tp in assigned:
-            if tp.topic in self._custody.inputs:
-                yield tp, self._held[tp.partition]
 
     async def _take(self, number: int, restore: Restore) -> None:
         began = time.monotonic()
@@ -230,16 +218,25 @@ class Keeper:
             opened.callback(held.fold.close)
             held.offsets = await restore.into(number, held.fold, checkpoint, held.losses)
             held.changed = bool(held.losses.passed)
-            await self._settle(held)
+            await held.settle()
             opened.pop_all()
         self._held[number] = held
         self._telemetry.restored(number, time.monotonic() - began)
+
+    def look_again(self, number: int) -> None:
+        """Write a partition's checkpoint soon, and tell its fold once more when it has caught up."""
+        held = self._held.get(number)
+        if held is not None:
+            held.backlog, held.doubted_at = None, time.monotonic()
+            self._urge(held)
 
     async def catch_up(self, fetched: Callable[[], Awaitable[Mapping[Any, Reach]]]) -> None:
         """Tell each fold, once, when it has folded what its inputs had at the takeover.
 
         ``fetched`` tells how far they were fetched; it is asked only while a fold is behind.
         """
+        if not self.restoring:
+            await look_again(self._custody, self._held)
         epoch = self.epoch
         if self.restoring or all(held.backlog is None for held in self._held.values()):
             return
@@ -274,6 +271,7 @@ class Keeper:
         parked, self._held = self._held, {}
         self._parked |= parked
         for held in parked.values():
+            held.doubted_at = None
             held.fold.suspend()
 
     async def close_parked(self) -> None:

@@ -124,7 +124,7 @@ class Partition(Protocol):
         ...
 
     def caught_up(self) -> None:
-        """Learn, once after each takeover or ``suspend``, that what the inputs had then is folded.
+        """Learn, once after each takeover, ``suspend`` or ``look_again``, that what the inputs had then is folded.
 
         It need not be durable yet. What an open transaction hid at that time is not waited for.
         """

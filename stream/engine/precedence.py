@@ -39,6 +39,7 @@ class Precedence:
         if self._over.is_set() or began < self._not_before or began >= self._until:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), self._until - began)
+            async with asyncio.timeout(self._until - began):  # wait_for of Python 3.11 may pass over a cancel
+                await self._over.wait()
         ended = time.monotonic()
         self._not_before = ended + (ended - began)

@@ -22,6 +22,8 @@ from stream.figures.sums import (
 )
 
 QUANTILES = {"median_error": 0.5, "p90_error": 0.9}
+ROUNDING = 2.0**-52
+"""Of each addition to a sum of squares, at most: a deviation that is no more than that is none."""
 
 
 def of_errors(part: Sequence[float]) -> list[Figure]:
@@ -56,6 +58,7 @@ def of_whole(
 def _explained(part: Sequence[float], own: Sequence[float]) -> Figure:
     """Return R2: one less the squared error over the squared deviation; undefined when all outcomes are equal.
 
+    So it is where they lie so close together, and so far from the first of all, that their deviation is rounding.
     The standard error is that of Olkin and Finn (1995) with one predictor. It supposes a value within 0..1;
     below, where the model is worse than the mean, the bounds are nan.
     """
@@ -63,7 +66,7 @@ def _explained(part: Sequence[float], own: Sequence[float]) -> Figure:
     if count < 2.0:
         return undefined("r2", count=count)
     spread = own[TRUE_SQUARE] - own[TRUE] * own[TRUE] / count
-    if spread <= 0.0:
+    if spread <= count * ROUNDING * own[TRUE_SQUARE]:
         return undefined("r2", count=count)
     value = 1.0 - error / spread
     if value < 0.0 or count < 4.0:

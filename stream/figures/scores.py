@@ -83,18 +83,25 @@ def _hanley(area: float, true: float, false: float) -> float:
 def pr_auc(were_not: Sequence[float], were: Sequence[float], rows: float) -> Figure:
     """Return the average precision: the precision at each bin's lower border, weighted by the truths in the bin.
 
-    The bounds are the logit interval of Boyd, Eng and Page (2013); undefined without a true pair.
+    The bounds are the logit interval of Boyd, Eng and Page (2013), wider by what the order within bins could
+    change; undefined without a true pair.
     """
     true = sum(were)
     if not true:
         return undefined("pr_auc", count=rows)
-    value = hits = seen = 0.0
+    value = best = worst = hits = misses = 0.0
     for wrong, right in zip(reversed(were_not), reversed(were), strict=True):
-        hits, seen = hits + right, seen + right + wrong
-        value += right / true * (hits / seen) if seen else 0.0
+        if right:
+            first, last = hits + right + misses, hits + misses + wrong
+            best += right * (hits + right) / first
+            value += right * (hits + right) / (last + right)
+            worst += right - (misses + wrong) * log((last + right) / last) if last else right
+        hits, misses = hits + right, misses + wrong
+    value, best, worst = value / true, best / true, worst / true
     if not 0.0 < value < 1.0:
         return Figure("pr_auc", "", value, 0.0, 1.0, round(rows))
     middle = log(value / (1.0 - value))
     half = Z / sqrt(min(true, rows) * value * (1.0 - value))
     lower, upper = (1.0 / (1.0 + exp(min(-bound, FAR))) for bound in (middle - half, middle + half))
+    lower, upper = max(lower - (value - worst), 0.0), min(upper + best - value, 1.0)
     return Figure("pr_auc", "", value, lower, upper, round(rows))

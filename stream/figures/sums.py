@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from math import frexp, log
+from math import frexp, log, nan
 from typing import Any, Final, Protocol, TypeAlias
 
 from stream.events import Label, Task
@@ -50,8 +50,8 @@ STEPS: Final = 2.0
 """Bins of absolute errors in a doubling: a bin is where the square's exponent is the same."""
 NOTHING: Final = -2_200
 """The bin of errors whose square is 0."""
-SIZES: Final = 21
-"""Bins of absolute errors; smaller errors than fit are in the lowest."""
+SIZES: Final = 40
+"""Bins of absolute errors, of the largest sizes met: smaller errors than fit are in the lowest."""
 FARTHEST: Final = 1e150
 """What is squared is cut here: every sum stays finite."""
 
@@ -177,12 +177,13 @@ class Sums:
 
     def _score_all(self, cells: Cells, scores: Mapping[str, float], happened: Label, sign: float) -> None:
         """Add a probability per class; a class that was not given one has what the others leave."""
-        base, truth = self.scores, word(happened)
-        chance = scores.get(truth, -1.0)
-        square = 0.0
-        if chance < 0.0:
-            chance = min(max(1.0 - sum(scores.values()), 0.0), 1.0)
-            square = (1.0 - chance) ** 2
+        base, truth = self.scores, name_in(scores, happened)
+        left = min(max(1.0 - sum(scores.values()), 0.0), 1.0)
+        chance = scores.get(truth)
+        if chance is None:
+            chance, square = left, (1.0 - left) ** 2
+        else:
+            square = left * left
         for name, score in scores.items():
             is_true = name == truth
             place = bisect_right(EDGES, score)
@@ -236,12 +237,22 @@ class Sums:
             cells[base + ZEROS] += sign
 
     def _size(self, step: int) -> int:
-        """Return the cell of errors of a size not met before: its own, or the nearest one's when all are given."""
+        """Return the cell of errors of a size not met before: its own, or the smallest one's if it is less.
+
+        When all are given, the smallest size makes room: its errors count as those of the next.
+        """
         sizes = self.sizes
         if len(sizes) < SIZES:
             sizes[step] = self.windows.allot(1)
             return sizes[step]
-        return sizes[min(sizes, key=lambda known: (abs(known - step), known))]
+        least = min(sizes)
+        if step > least:
+            place = sizes.pop(least)
+            if step > (least := min(sizes)):
+                self.windows.pour(place, sizes[least])
+            sizes[step] = place
+            return place
+        return sizes[least]
 
     def state(self) -> list[Any]:
         """Return what ``restored_sums`` takes."""
@@ -262,6 +273,22 @@ def restored_sums(state: Sequence[Any]) -> Sums:
     found.classes = dict(map(tuple, classes))
     found.sizes = dict(map(tuple, sizes))
     return found
+
+
+def name_in(scores: Mapping[str, float], label: Label) -> str:
+    """Return under which name scores have a class; that of a number or bool may be as JSON or Python writes it."""
+    if isinstance(label, str):
+        return label
+    name = word(label)
+    return name if name in scores else next((one for one in scores if _number(one) == label), name)
+
+
+def _number(name: str) -> float:
+    """Return the number, or bool, that a name stands for; nan for a word."""
+    try:
+        return float({"true": "1", "false": "0"}.get(name.lower(), name))
+    except ValueError:
+        return nan
 
 
 def word(label: Label) -> str:

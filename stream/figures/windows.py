@@ -70,6 +70,13 @@ class Windows:
         self._from_at = nan
         return place
 
+    def pour(self, source: int, to: int) -> None:
+        """Add one cell to another, in every bucket, and leave it 0."""
+        for place, cells in enumerate(self.buckets):
+            if cells is not None and source < len(cells) and cells[source]:
+                self._opened(place)[to] += cells[source]
+                cells[source] = 0.0
+
     def bucket(self, at: float) -> Cells:
         """Return the cells of the bucket for this event time, to be added to before the next call of anything."""
         if self._from_at <= at < self._until_at:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Self
@@ -32,6 +33,7 @@ class EmbeddedKafka:
 
     ``brokers`` is its address, to be read after the start; without ``port`` a free one is taken. Jars come
     from ``cache`` (see ``stream.kafka.jars``); only the very first start on a machine needs a network.
+    ``configure`` writes its ``server.properties``; at ``port`` it must answer without TLS and SASL.
 
     Raises (at the start):
         EmbeddedKafkaError: no jars, no Java, or the broker failed; the message says what to do.
@@ -43,8 +45,10 @@ class EmbeddedKafka:
         heap: str = "512m",
         progress: jars.Progress = jars.silent,
         port: int | None = None,
+        configure: Callable[[Path, int, int], str] = properties,
     ) -> None:
         self.brokers = ""
+        self._configure = configure
         self._port = port
         self._cache = cache or jars.cache_directory()
         self._heap = heap
@@ -130,7 +134,8 @@ class EmbeddedKafka:
         port = free if self._port is None else self._port
         directory = Path(tempfile.mkdtemp(prefix="tidewatch-kafka-"))
         configuration = directory / "server.properties"
-        configuration.write_text(properties(directory / "data", port, controller_port), encoding="utf-8")
+        written = self._configure(directory / "data", port, controller_port)
+        configuration.write_text(written, encoding="utf-8")
         logging = directory / "log4j2.properties"
         logging.write_bytes(resources.files("stream.kafka").joinpath("log4j2.properties").read_bytes())
         self._spawn(directory, commands(program, classpath, configuration, logging, self._heap))

@@ -50,7 +50,7 @@ class Reader:
         Raises:
             click.ClickException: Kafka does not answer, or the topics are not as the settings have them.
         """
-        demand(self._settings, self._settings.topics.inputs(), "tidewatch replay")
+        demand(self._settings, "tidewatch replay", reads=self._settings.topics.inputs())
         loop = asyncio.new_event_loop()
         try:
             with named_if_lost(self._settings):

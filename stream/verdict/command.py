@@ -86,7 +86,7 @@ def command(
     if version == against:
         raise click.UsageError(f"--against {against}: want another version than the one that is judged")
     settings = load(config)
-    demand(settings, (settings.topics.checkpoints,), "tidewatch verdict")
+    demand(settings, "tidewatch verdict", reads=(settings.topics.checkpoints,))
     try:
         with named_if_lost(settings):
             found = asyncio.run(_asked(settings, model, version, against, wait_s))

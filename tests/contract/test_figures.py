@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from stream.aspects import chances_of
 from stream.figures.report import of_cells, of_slice, of_version
-from stream.figures.sums import BINS, EDGES, WIDTHS, Sums
+from stream.figures.sums import BINS, EDGES, SIZES, WIDTHS, Sums
 from stream.figures.windows import LEVELS, ROLLOUT
+from stream.said import score_of
 
 NAN = float("nan")
 WORDS = st.sampled_from(["cat", "dog", "eel"])
@@ -87,8 +89,8 @@ def test_figures_of_a_lone_score(rows):
         binned = in_bins(scores)
         assert found["roc_auc"].value == close(metrics.roc_auc_score(truths, binned))
         assert found["pr_auc"].value == close(metrics.average_precision_score(truths, binned))
-        unbinned = metrics.roc_auc_score(truths, scores)
-        assert found["roc_auc"].lower - 1e-9 <= unbinned <= found["roc_auc"].upper + 1e-9
+        for name, area in (("roc_auc", metrics.roc_auc_score), ("pr_auc", metrics.average_precision_score)):
+            assert found[name].lower - 1e-9 <= area(truths, scores) <= found[name].upper + 1e-9
     else:
         assert math.isnan(found["roc_auc"].value)
 
@@ -142,6 +144,27 @@ def test_figures_of_scores_by_class(rows):
     assert found["pr_auc"].value == close(metrics.average_precision_score(hits, binned))
 
 
+@given(LONE)
+def test_the_score_of_one_class_alone_is_a_lone_score(rows):
+    """``{"fraud": 0.9}``: the other class has what it leaves."""
+    words = {False: "fine", True: "fraud"}
+    lone = figures("classification", [(True, truth, score) for score, truth in rows])
+    alone = figures("classification", [("fraud", words[truth], {"fraud": score}) for score, truth in rows])
+    for name in ("log_loss", "brier", "ece", "roc_auc", "pr_auc"):
+        assert alone[name][2:] == pytest.approx(lone[name][2:], nan_ok=True)
+
+
+@pytest.mark.parametrize("names", [("false", "true"), ("False", "True"), ("0", "1"), ("0.0", "1.0")])
+@pytest.mark.parametrize("kind", [bool, int, float])
+def test_a_class_that_is_no_text_is_found_by_whatever_name_its_score_has(names, kind):
+    """``str`` of a class of scikit-learn is ``True`` or ``1.0``, and JSON has ``true`` and ``1``."""
+    scores = dict(zip(names, (0.2, 0.8), strict=True))
+    found = figures("classification", [(kind(1), kind(1), scores)])
+    assert found["log_loss"].value == close(-math.log(0.8))
+    assert chances_of(scores, kind(1), kind(0)) == pytest.approx((0.2, 0.8, 0.64))
+    assert score_of(kind(1), scores) == 0.8
+
+
 @given(st.lists(st.tuples(NUMBER, NUMBER), min_size=2))
 def test_figures_of_errors(rows):
     said, happened = zip(*rows, strict=True)
@@ -161,6 +184,18 @@ def test_figures_of_errors(rows):
         assert math.isnan(found["r2"].value)
 
 
+@pytest.mark.parametrize(("first", "level", "spread"), [(5.3, 0.0, 0.0), (0.1, 0.3, 0.0), (1e9, 50.0, 10.0)])
+def test_no_share_is_explained_of_a_variance_that_is_rounding(first, level, spread):
+    """Outcomes that are all the same in a window, or lie close together and far from the first of all."""
+    outcomes = [first, *np.random.default_rng(3).normal(level, spread, 600).tolist()]
+    rows = [(one + 0.2, one, None) for one in outcomes]
+    for count in range(150, len(rows), 7):
+        sums, whole = summed("regression", rows[:count])
+        found = by_name(of_version(sums, whole.place, "1h"))
+        assert math.isnan(found["r2"].value)
+        assert found["rmse"].value == close(0.2, rel=1e-6)
+
+
 @given(st.lists(st.floats(1.0, 500.0), min_size=1, max_size=300))
 def test_a_quantile_of_the_errors_is_right_to_a_bin(errors):
     found = figures("regression", [(one, 0.0, None) for one in errors])
@@ -169,6 +204,34 @@ def test_a_quantile_of_the_errors_is_right_to_a_bin(errors):
         wanted = ranked[max(math.ceil(share * len(errors)) - 1, 0)]
         assert wanted / 2**0.5 <= found[name].value * 1.000001
         assert found[name].value <= wanted * 2**0.5 * 1.000001
+
+
+@pytest.mark.parametrize("factor", [10.0, 1_000.0])
+def test_a_quantile_follows_errors_that_grow(factor):
+    """Sizes that were not met in the beginning have bins as well; what is taken out leaves them."""
+    rng = np.random.default_rng(8)
+    errors = [*rng.normal(0.0, 1.0, 5_000).tolist(), *rng.normal(0.0, factor, 3_000).tolist()]
+    sums, whole = summed("regression", [(one, 0.0, None) for one in errors])
+    found = by_name(of_version(sums, whole.place, "24h"))
+    ranked = np.sort(np.abs(errors[-found["mae"].rows :]))
+    assert found["median_error"].value == pytest.approx(np.quantile(ranked, 0.5), rel=0.1)
+    assert found["p90_error"].value == pytest.approx(np.quantile(ranked, 0.9), rel=0.1)
+    for number, one in enumerate(errors[:5_000]):
+        sums.take((60.0 * number, (whole,), one, 0.0, None, -1.0))
+    left = by_name(of_version(sums, whole.place, ROLLOUT))
+    assert left["median_error"].rows == 3_000
+    assert left["median_error"].value == pytest.approx(np.quantile(np.abs(errors[5_000:]), 0.5), rel=0.1)
+
+
+@given(st.permutations([2.0**n for n in range(-30, 30)]))
+def test_of_too_many_sizes_the_smallest_share_a_bin_in_whatever_order_they_come(errors):
+    kept = Sums()
+    whole = Whole(kept, "regression")
+    for number, one in enumerate(errors):
+        kept.take((60.0 * number, (whole,), one, 0.0, None, 1.0))
+    found = by_name(of_version(kept, whole.place, ROLLOUT))
+    assert len(kept.sizes) == SIZES
+    assert 2.0**23 < found["p90_error"].value <= 2.0**24 * 1.000001
 
 
 @given(LONE, st.data())

@@ -275,6 +275,23 @@ def test_slack_mentions_nobody_by_way_of_a_models_name() -> None:
         assert "&lt;!channel&gt;" in text
 
 
+def test_slack_makes_no_links_and_mentions_of_plain_text() -> None:
+    found: list[Any] = []
+
+    def gather(one: Any) -> None:
+        for value in one.values() if isinstance(one, dict) else one if isinstance(one, list) else ():
+            gather(value)
+        if isinstance(one, dict) and one.get("type") == "mrkdwn":
+            found.append(one)
+
+    gather(body_of("slack", evil(), "trigger"))
+    gather(
+        msgspec.json.decode(content(SlackReceiver("http://127.0.0.1/", LINKS).digest(digest_of(evil()), 0.0)))
+    )
+    assert len(found) > 10
+    assert {one.get("verbatim") for one in found} == {True}
+
+
 def test_teams_runs_hold_no_markdown_links() -> None:
     (attachment,) = body_of("teams", evil(), "trigger")["attachments"]
     assert {block["type"] for block in attachment["content"]["body"]} == {"RichTextBlock"}

@@ -86,7 +86,7 @@ def shown(url: str, incident: Incident) -> list[Any]:
 
 
 def now(incident: Incident) -> Incident:
-    return replace(incident, opened_at=time.time() - 5.0, changed_at=time.time())
+    return replace(incident, told_at=time.time() - 5.0, changed_at=time.time())
 
 
 @pytest.mark.parametrize(

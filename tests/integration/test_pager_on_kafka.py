@@ -341,6 +341,26 @@ def test_second_pager_stands_by_and_takes_over(site: Site) -> None:
     assert [json.loads(got.body)["event_action"] for got in site.pagerduty.got] == ["trigger", "resolve"]
 
 
+def test_pager_that_stood_still_wakes_nobody_for_what_ended_meanwhile(site: Site) -> None:
+    file = site.folder / "owners.toml"
+    others = 'receivers = ["maps-hook"]\n[[owner.escalation]]\nafter_s = 10\nreceivers = ["maps-pd"]'
+    text = file.read_text(encoding="utf-8").replace('receivers = ["maps-hook", "maps-pd"]', others)
+    file.write_text(text, encoding="utf-8")
+    with site.pager(TIDEWATCH_KAFKA_SESSION_TIMEOUT_S="30") as still:
+        until(lambda: ready(site.port), site)
+        site.send(page_now())
+        until(lambda: len(site.hook.got) == 1, site)
+        still.send_signal(signal.SIGSTOP)
+        site.send(finding("a", "closed"))
+        time.sleep(11.0)
+        still.send_signal(signal.SIGCONT)
+        until(lambda: len(site.hook.got) == 2, site)
+        stood = [line for line in site.log() if str(line["event"]).startswith("stood still")]
+        assert stood
+    assert [kind(got) for got in site.hook.got] == [OPENED, RESOLVED]
+    assert site.pagerduty.got == []
+
+
 def ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:

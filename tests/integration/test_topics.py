@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidTimestampError
 
-from stream import shapes, topics
+from stream import cluster, shapes
 from stream.shapes import AHEAD
 from stream.topics import ClusterError, check, create
 
@@ -29,6 +29,11 @@ async def make(brokers: str, name: str, partitions: int, configuration: dict[str
 async def send(brokers: str, topic: str, timestamp_ms: int) -> None:
     async with AIOKafkaProducer(bootstrap_servers=brokers) as producer:
         await producer.send_and_wait(topic, b"{}", timestamp_ms=timestamp_ms)
+
+
+async def read(brokers: str, topic: str):
+    async with AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest") as consumer:
+        return [await consumer.getone()]
 
 
 def test_create_makes_all_topics_and_then_check_finds_nothing(kafka):
@@ -94,6 +99,15 @@ def test_a_record_a_year_ahead_is_refused_by_the_broker(kafka):
             asyncio.run(send(kafka.brokers, settings.topics.outcomes, now_ms + ahead_s * 1000))
 
 
+def test_findings_bear_the_brokers_clock_whatever_a_worker_says(kafka):
+    settings = kafka.settings()
+    asyncio.run(create(settings))
+    before = time.time()
+    asyncio.run(send(kafka.brokers, settings.topics.findings, round((before + 3_600) * 1000)))
+    (record,) = asyncio.run(read(kafka.brokers, settings.topics.findings))
+    assert abs(record.timestamp / 1000 - before) < 600
+
+
 def test_a_topic_made_without_that_bound_is_warned_of_and_its_mend_is_a_command(kafka):
     settings = kafka.settings()
     asyncio.run(make(kafka.brokers, settings.topics.outcomes, 2, {"retention.ms": "-1", AHEAD: "7200000"}))
@@ -112,7 +126,7 @@ def test_a_kafka_that_does_not_know_the_bound_is_named(kafka, monkeypatch):
 
 def test_only_the_topics_that_are_asked_for_are_checked(kafka):
     settings = kafka.settings()
-    found = asyncio.run(check(settings, [settings.topics.findings]))
+    found = asyncio.run(check(settings, shapes.Needs([settings.topics.findings])))
     assert [fault.topic for fault in found] == [settings.topics.findings]
 
 
@@ -175,5 +189,5 @@ def test_a_setting_that_keeps_inputs_too_short_creates_nothing(kafka):
 
 
 async def _names(kafka) -> list[str]:
-    async with topics._admin(kafka.settings()) as admin:
+    async with cluster.administrator(kafka.settings()) as admin:
         return [name for name in await admin.list_topics() if name.startswith(kafka.prefix)]

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from bench.detection.silences import ODDS, simulate
+from bench.detection.silences import BEGAN_AT, ODDS, simulate, tickets
+from bench.detection.silences import DAYS as SIMULATED
 from stream.gaps import DAYS, FEWEST, Gaps
+from stream.traffic import HOUR_S
 
 
 @pytest.mark.parametrize("shape", ["weekly", "office hours"])
@@ -15,6 +17,17 @@ def test_usual_traffic_keeps_its_budget_and_a_stop_is_told(shape):
     assert ended.opened <= 1
     assert len(ended.delays) == 4
     assert np.median(ended.delays) < 16.0
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_office_hours_that_move_by_an_hour_open_nothing(shift):
+    """Summer time begins, or ends: all predictions of a day come an hour earlier or later than they did."""
+    rng, hours = np.random.default_rng(3), np.arange(SIMULATED * 24)
+    local = np.where(hours < 28 * 24, hours, hours + shift)
+    is_open = (local % 24 >= 8) & (local % 24 < 18) & (hours // 24 % 7 < 5)
+    counts = rng.poisson(np.where(is_open, 60.0, 0.0))
+    at = BEGAN_AT + np.sort(np.repeat(hours * HOUR_S, counts) + rng.uniform(0.0, HOUR_S, counts.sum()))
+    assert tickets(at.tolist()) == []
 
 
 @pytest.mark.parametrize("days", [FEWEST, 10, DAYS])

@@ -136,6 +136,9 @@ class Seen:
     def urge(self) -> None:
         self.urged += 1
 
+    def look_again(self) -> None:
+        self.urged += 1
+
     def announce(self) -> None:
         self.announced += 1
 
@@ -149,6 +152,7 @@ def fresh_book(
         options.pop("owners", OWNERS),
         intake("dead-letters"),
         urge=options.pop("urge", seen.urge),
+        look_again=options.pop("look_again", seen.look_again),
         announce=announce or seen.announce,
         watch=seen,
         **options,

@@ -32,6 +32,7 @@ from stream.engine.partition import Output
 from stream.events import Finding, Instant, Rollout
 from tests.unit.alerts.samples import (
     LOOPBACK,
+    MAPS,
     OWNERS,
     ROUTING_KEY,
     SECRET,
@@ -85,13 +86,14 @@ class Pager:
         self.book = new_book(
             announce=self.delivery.wake,
             urge=self.commit_soon,
+            look_again=self.look_again,
             fallbacks=fallbacks,
             letter=undelivered("dead-letters"),
             owners=replace(OWNERS, hear_changes=frozenset({"maps-pd"})),
         )
         self.registry.register(BookFigures(lambda: self.book, ["maps"], NAMES))
         self.stored: dict[bytes, bytes | None] = {}
-        self.is_fenced = False
+        self.is_fenced = self.is_behind = self.has_news = False
         self.commits = 0
 
     def take_over(self, stored: dict[bytes, bytes | None]) -> None:
@@ -103,6 +105,10 @@ class Pager:
     def commit_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self.commit)
 
+    def look_again(self) -> None:
+        self.is_behind = True
+        self.commit_soon()
+
     def commit(self) -> None:
         if self.is_fenced:
             return
@@ -111,6 +117,9 @@ class Pager:
         self.stored |= flush.state
         self.letters += flush.outputs
         self.book.committed()
+        if self.is_behind and not self.has_news:
+            self.is_behind = False
+            self.book.caught_up()
 
     def fold(self, *findings: Finding) -> None:
         self.book.apply([record(fact) for fact in findings])
@@ -324,6 +333,24 @@ def test_pager_that_stood_still_asks_for_a_commit_before_it_says_anything(
     run(lambda: Pager(hook, pagerduty), story)
 
 
+def test_whoever_comes_first_after_the_pager_stood_still_finds_it_in_doubt_until_what_came_is_folded(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        pager.has_news = True
+        time.sleep(1.2)  # noqa: ASYNC251 - as a stopped process does
+        assert pager.delivery.book() is None
+        commits = pager.commits
+        await until(lambda: pager.commits > commits)
+        assert pager.delivery.book() is None
+        pager.has_news = False
+        pager.commit()
+        assert pager.delivery.book() is pager.book
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
 def test_pager_that_stood_still_while_it_connected_says_nothing_either(
     hook: HookServer, pagerduty: HookServer
 ) -> None:
@@ -402,6 +429,27 @@ def test_receiver_that_is_gone_is_asked_once_and_its_fallback_hears_everything(
             return Pager(hook, pagerduty, receivers, {"maps-hook": "spare"})
 
         run(built, story)
+
+
+def test_delivery_ends_when_it_is_stopped_as_a_retry_is_woken(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (503, {"retry-after": "60"})
+
+    async def story() -> None:
+        pager = Pager(hook, pagerduty)
+        pager.delivery.attach(pager.book)
+        delivering = asyncio.create_task(pager.delivery.run())
+        pager.fold(finding("a"))
+        await until(lambda: ("maps-pd", "trigger", "sent") in states(pager.book) and len(hook.got) == 1)
+        await asyncio.sleep(0.05)
+        pager.delivery.wake()
+        delivering.cancel()
+        ended, _ = await asyncio.wait({delivering}, timeout=2.0)
+        assert ended
+        await pager.http.close()
+
+    asyncio.run(story())
 
 
 def test_limit_spaces_what_leaves(hook: HookServer, pagerduty: HookServer) -> None:
@@ -547,5 +595,33 @@ def test_a_change_lane_that_fails_delays_no_page(hook: HookServer, pagerduty: Ho
             "tidewatch_notifications_total", receiver=lane_of("maps-pd"), action="change", result="sent"
         )
         assert sent == 1
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_what_waits_for_a_receiver_that_is_gone_is_let_go_unless_it_is_a_page_of_what_goes_on(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    gone = "sms"
+    owners = replace(OWNERS, owners=(replace(MAPS, receivers=(gone,)),), hear_changes=frozenset({gone}))
+    before = new_book(owners=owners)
+    before.apply([record(finding(name, model=f"eta.{name}")) for name in "abc"])
+    stored = dict(before.freeze({}).state)
+    before.committed()
+    (told, *_) = before.due(gone)
+    before.accepted(told, 2_000.0)
+    rollout = Rollout(model="eta.a", version="8", stage="live", at=Instant(time.time()))
+    before.apply([record(rollout), *(record(finding(n, "closed", model=f"eta.{n}")) for n in "ab")])
+    stored |= before.freeze({}).state
+
+    async def story(pager: Pager) -> None:
+        pager.take_over(stored)
+        await until(lambda: [one.action for one in pager.book.pending()] == ["trigger"])
+        said = [(action, state) for _, action, state in states(pager.book)]
+        ended = [("trigger", "failed"), ("resolve", "failed")]
+        assert said == [("trigger", "sent"), ("resolve", "failed"), *ended, ("trigger", "due")]
+        assert [*pager.book.changes()] == []
+        reasons = {dict(letter.headers)["tidewatch_detail"] for letter in pager.letters}
+        assert reasons == {b"no_such_receiver"}
 
     run(lambda: Pager(hook, pagerduty), story)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from alerts.book import IncidentBook
 from alerts.command import Command
 from alerts.config import OwnersError, load
+from alerts.grouping import Grouping
 from alerts.incident import Incident
 from alerts.objective import DAY_S, PACES, Objective
 from alerts.owners import Owner, Owners
@@ -242,3 +243,42 @@ def test_an_objective_that_can_never_page_is_a_fault(tmp_path, fields, fault):
     with pytest.raises(OwnersError) as refused:
         load(path, {})
     assert fault in str(refused.value)
+
+
+def test_a_page_says_the_burn_of_the_model_that_it_speaks_of():
+    life = Life(replace(WATCHED, grouping=Grouping()))
+    life.take(finding("a", windows=windows(0.5, 0.5, 0.2, 0.1, 0.1)))
+    said = life.only().objective
+    life.take(finding("b", model="eta.lyon", windows=windows(0.5, 0.1, 0.05, 0.01, 0.001)))
+    assert (life.only().lead.id, life.only().objective) == ("a", said)
+
+
+def test_a_ticket_says_the_burn_of_the_model_that_it_speaks_of():
+    life = Life(replace(WATCHED, grouping=Grouping()))
+    low = windows(0.5, 0.1, 0.05, 0.01, 0.001)
+    for name in ("eta.city", "eta.lyon"):
+        life.take(finding(name, model=name, windows=low))
+    said = life.only().objective
+    life.take(replace(errors(0.5, 0.3, 0.14, 0.02, 0.01), model="eta.lyon"))
+    assert life.only().objective == said
+    life.take(replace(errors(0.5, 0.4, 0.15, 0.03, 0.01), model="eta.lyon"))
+    assert (life.only().lead.model, life.only().objective != said) == ("eta.lyon", True)
+
+
+def test_a_relapse_of_another_kind_says_no_burn_of_the_time_before():
+    life = Life(replace(WATCHED, grouping=Grouping()))
+    life.take(finding("a", windows=windows(0.5, 0.5, 0.2, 0.1, 0.1)))
+    life.take(finding("a", "closed"))
+    life.take(finding("r", metric="recall", label="late"))
+    assert (life.only().episode, life.only().objective) == (2, "")
+
+
+def test_a_ticket_of_an_owner_who_was_renamed_pages_when_its_errors_go_on():
+    life = Life()
+    life.take(finding(windows=windows(0.5, 0.1, 0.05, 0.01, 0.001)))
+    (kept,) = [value for _, value in life.book.freeze({}).state if value is not None]
+    (maps,) = WATCHED.owners
+    later = Life(replace(WATCHED, owners=(replace(maps, name="mobility"),)))
+    later.book.restore(life.only().id.encode(), kept)
+    assert Reason.ESCALATED in later.take(errors(0.5, 0.4, 0.15, 0.03, 0.01))
+    assert later.triggers() == ["maps-hook", "maps-pd"]

@@ -184,10 +184,24 @@ MAIL = '[[receiver]]\nname = "mail"\nkind = "email"\nhost = "mx.example"\nto = "
             "start: want a local time without",
         ),
         ("[grouping]\ninhibit_s = inf\n", "grouping.inhibit_s: Input should be a finite number"),
+        (
+            "[[default_owner.quiet]]\nstart = 22:00:00\nend = 22:00:00\n",
+            "default_owner.quiet.0: end: want another time than start, or fewer days: nobody would ever be told",
+        ),
+        (
+            '[[owner]]\nname = "ml-platform"\nmodels = ["fraud.*"]\nreceivers = ["maps-pd"]\n',
+            "default_owner.name 'ml-platform': want another name than that of an [[owner]]",
+        ),
     ],
 )
 def test_what_would_fail_at_the_first_page_is_a_fault(tmp_path: Path, more: str, fault: str) -> None:
     assert [fault in line for line in faults(tmp_path, GOOD + more)] == [True]
+
+
+def test_whole_days_may_be_quiet(tmp_path: Path) -> None:
+    weekend = '[[default_owner.quiet]]\nstart = 00:00:00\nend = 00:00:00\ndays = ["sat", "sun"]\n'
+    (quiet,) = read(tmp_path, GOOD + weekend).owners.default.quiet
+    assert quiet.until(2.5 * 86_400.0) == 3 * 86_400.0  # 1970 began on a Thursday
 
 
 def test_names_that_are_no_texts_are_faults(tmp_path: Path) -> None:

@@ -72,6 +72,23 @@ def test_nobody_else_is_told_of_what_the_log_says_somebody_has_or_is_over(
     assert triggers(after) == [("first", 2_000.0)]
 
 
+@pytest.mark.parametrize("owner", [ESCALATED, REPEATED])
+@pytest.mark.parametrize("answer", [acknowledged, closed])
+def test_a_pager_that_stood_still_folds_what_was_written_meanwhile_before_its_time_passes(
+    owner: Owner, answer: Callable[[IncidentBook], object]
+) -> None:
+    book = new_book(owners=Owners(owners=(owner,), grouping=Grouping(hold_s=0)))
+    book.apply([at(finding("a"), 2_000.0)])
+    checkpoint(book, {})
+    book.doubt()
+    checkpoint(book, {})  # Kafka takes it, so the findings are still its own
+    book.advance(2_305.0)
+    book.apply([at(answer(book), 2_299.0)])
+    book.caught_up()
+    book.advance(2_305.25)
+    assert triggers(book) == [("first", 2_000.0)]
+
+
 def test_what_a_silence_kept_quiet_is_not_told_when_it_ended_meanwhile() -> None:
     owners, stored = Owners(owners=(ESCALATED,), grouping=Grouping(hold_s=0)), dict[bytes, bytes]()
     silence = Silence(name="", author="ada", reason="move", starts_at=1_000.0, ends_at=3_000.0)
@@ -122,16 +139,28 @@ def test_a_book_that_comes_back_is_behind_again_and_one_that_is_taken_away_is_li
     book = new_book()
     book.committed()
     assert book.is_live
-    book.doubt()
-    assert not book.is_live
-    book.committed()
-    assert book.is_live
-    book.suspend()
-    book.committed()
-    assert not book.is_live
-    book.caught_up()
-    assert book.is_live
+    for doubt in (book.doubt, book.suspend):
+        doubt()
+        assert not book.is_live
+        checkpoint(book, {})
+        assert not book.is_live
+        book.caught_up()
+        assert book.is_live
     book.close()
-    book.committed()
+    checkpoint(book, {})
     book.caught_up()
     assert not book.is_live
+
+
+def test_a_commit_that_began_before_the_pager_stood_still_does_not_prove_that_the_findings_are_its_own() -> (
+    None
+):
+    book = new_book()
+    book.committed()
+    book.freeze({})
+    book.doubt()
+    book.caught_up()
+    book.committed()
+    assert not book.is_live
+    checkpoint(book, {})
+    assert book.is_live

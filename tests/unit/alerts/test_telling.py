@@ -78,6 +78,16 @@ def test_steps_are_told_one_after_the_other_until_somebody_acknowledges() -> Non
     assert acks == ["first", "second"]
 
 
+def test_who_had_acknowledged_a_ticket_has_not_acknowledged_the_page_that_joins_it() -> None:
+    play = Play(Owner(**MAPS, escalation=STEPS))
+    play.at(2_000.0, finding("t", severity="ticket"))
+    play.at(2_100.0, ack(play))
+    play.at(90_000.0, finding("a"))
+    play.at(90_300.5)
+    assert play.told() == [("first", 90_000.0), ("second", 90_300.0)]
+    assert (play.incident.state, play.incident.acknowledged_by) == ("open", "")
+
+
 @given(st.lists(st.floats(0.1, 4_000.0), max_size=30).map(sorted))
 def test_ticks_at_any_time_decide_the_same(ticks: Sequence[float]) -> None:
     owner = Owner(**MAPS, escalation=STEPS, repeat_s=400.0, repeats=3)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from alerts.grouping import Upstream
 from alerts.incident import Incident, incident_id, sendable, with_notification
-from alerts.ledger import Ledger
+from alerts.intake import undelivered
+from alerts.ledger import FINDINGS_MOST, Ledger, is_full
+from alerts.outbox import Due
 from alerts.owners import Owner, Owners
+from alerts.part import FINDINGS_BUDGET
 from alerts.reason import Decision, Reason
-from alerts.triage import FINDINGS_BUDGET, triage
+from alerts.triage import triage
+from stream.dead_letter import LETTER_BYTES
 from stream.events import Finding
+from stream.shapes import COMPACTED_RECORD_BYTES
 from tests.unit.alerts.samples import MAPS, OWNERS, finding
 
 OPEN_A = finding("a")
@@ -195,3 +202,60 @@ def test_model_belongs_to_the_first_owner_whose_pattern_matches(model: str, owne
 
 def test_without_owners_there_is_still_one() -> None:
     assert Owners().of("anything").name == "unclaimed"
+
+
+def crowded(upstream: Upstream | None = None) -> tuple[Ledger, Owners, Incident]:
+    """Return a ledger with one incident that has all the findings that it may have, each of a model."""
+    owners = Owners(owners=(MAPS,), upstreams=(upstream,) if upstream else ())
+    ledger, _ = fold(replace(OPEN_A, model="eta.0"), owners=owners)
+    (first,) = ledger
+    many = range(1, FINDINGS_MOST)
+    first = replace(
+        first,
+        findings=first.findings | {f"many-{number}": "open" for number in many},
+        children=first.children | {f"eta.{number}": first.children["eta.0"] for number in many},
+    )
+    ledger.put(first)
+    return ledger, owners, first
+
+
+def arrived(ledger: Ledger, owners: Owners, *findings: Finding) -> list[Decision]:
+    decisions = []
+    for fact in findings:
+        decisions.append(triage(ledger, fact, owners, now=2_001.0))
+        for incident in decisions[-1].changed:
+            ledger.put(incident)
+    return decisions
+
+
+@pytest.mark.parametrize("upstream", [None, Upstream(name="fleet", owner="maps", models=("eta.*",), least=1)])
+def test_an_incident_that_is_full_is_followed_by_another_one_that_takes_what_comes(
+    upstream: Upstream | None,
+) -> None:
+    ledger, owners, first = crowded(upstream)
+    new = replace(OPEN_A, id="n", model="eta.new")
+    known = replace(OPEN_B, id="k", model="eta.7")
+    later = replace(OPEN_A, id="l", model="eta.later")
+    closed = replace(CLOSED_A, id="many-9", model="eta.9")
+    decisions = arrived(ledger, owners, new, known, closed, later)
+    opened = (Reason.OPENED, Reason.ANOTHER_IS_FULL)
+    joined = (Reason.CHILD_ADDED, Reason.ALREADY_OPEN)
+    assert [one.reasons for one in decisions] == [opened, joined, (Reason.STILL_OPEN_CHILDREN,), joined]
+    second = decisions[0].changed[0].id
+    assert [one.changed[0].id for one in decisions] == [second, second, first.id, second]
+
+
+def test_a_full_incident_fits_its_topic_and_its_dead_letter_too_with_names_as_long_as_they_may_be() -> None:
+    _, _, first = crowded()
+    child = replace(first.children["eta.0"], version="v" * 200, slice="s" * 64 + "=" + "v" * 128)
+    children = {f"{number:0200d}": child for number in range(FINDINGS_MOST)}
+    findings = {f"fnd_{number:032d}": "open" for number in range(FINDINGS_MOST)}
+    full = replace(first, findings=findings, children=children, tickets=tuple(findings))
+    assert is_full(full)
+    record = msgspec.json.encode(full)
+    assert len(record) < COMPACTED_RECORD_BYTES
+    letter = undelivered("dead-letters")(Due(full, full.notifications[0]), "http_413")
+    assert letter.size < LETTER_BYTES < len(record)
+    assert letter.value is not None
+    assert record.startswith(letter.value)
+    assert dict(letter.headers)["tidewatch_original_bytes"] == f"36/0/{len(record)}".encode()

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from alerts.badge import VIEW_S, Badges
 from alerts.incident import Action, Incident
 from alerts.links import Links
+from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.email import EmailReceiver
 from alerts.receivers.mail import MailServer
 from alerts.receivers.pagerduty import PagerDutyReceiver
@@ -24,7 +26,7 @@ FIELDS = {
     "direction", "feature", "label",
     "before", "after", "before_count", "after_count", "onset_at", "detected_at", "resolved_at", "proven_at",
     "events_since_onset", "examples", "causes", "findings", "finding_count", "summary",
-    "acknowledged_by", "incident_url", "runbook_url", "episode", "cause",
+    "acknowledged_by", "resolved_by", "incident_url", "runbook_url", "episode", "cause",
     "objective", "model_count", "worst",
 }  # fmt: skip
 
@@ -178,3 +180,34 @@ def test_mail_names_its_thread_however_long_its_domain_is() -> None:
     mail = receiver.message(incident, notice(incident, "resolve"), 3_000.0).message
     thread = f"<{notice(incident, 'trigger').id}@{domain}>"
     assert mail.as_bytes().count(thread.encode()) == 2
+
+
+def test_a_page_bears_the_instant_of_its_telling_not_that_of_the_ticket_that_it_was() -> None:
+    told_at = 2_000.0 + 21 * 86_400.0
+    incident = replace(incident_of(finding("a")), told_at=told_at, changed_at=told_at + 60.0)
+    wanted = "1970-01-22T00:33:20.000Z"
+    assert read(webhook_body(incident, "trigger"))["timestamp"] == wanted
+    assert read(pagerduty_body(incident, "trigger"))["payload"]["timestamp"] == wanted
+    (alert,) = read(said(AlertmanagerReceiver("http://127.0.0.1/"), incident, "resolve").body)
+    assert (alert["startsAt"], alert["endsAt"]) == (wanted, "1970-01-22T00:34:20.000Z")
+    mailer = EmailReceiver(MailServer("mx.example", 25, "none"), "pager@t.example", "ops@maps.example")
+    mail = mailer.message(incident, notice(incident, "trigger"), told_at + 1.0).message
+    assert mail["Date"] == "Thu, 22 Jan 1970 00:33:20 +0000"
+
+
+@pytest.mark.parametrize(
+    ("action", "change"),
+    [
+        ("trigger", {"told_at": 2_000_000.0}),
+        ("acknowledge", {"state": "acknowledged", "acknowledged_at": 2_000_000.0}),
+        ("resolve", {"state": "resolved", "changed_at": 2_000_000.0}),
+    ],
+)
+def test_a_link_opens_the_page_for_a_week_after_what_it_came_with(action: Action, change: Any) -> None:
+    badges = Badges((), "k" * 32)
+    incident = replace(incident_of(finding("a")), **change)
+    links = Links(incidents="https://tidewatch.example/incidents", badges=badges)
+    body = read(said(WebhookReceiver("http://127.0.0.1/", [SECRET], links), incident, action).body)
+    _, _, ticket = body["data"]["incident_url"].partition("?pass=")
+    assert badges.admits(ticket, "view", incident.id, 2_000_000.0 + VIEW_S - 1.0)
+    assert not badges.admits(ticket, "view", incident.id, 2_000_000.0 + VIEW_S)

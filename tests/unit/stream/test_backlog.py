@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
@@ -142,6 +143,61 @@ def test_a_partition_that_comes_back_has_to_catch_up_with_what_was_written_meanw
     keeper.apply(Batch([Rec(5)], keeper.epoch))
     look(keeper, 7, 7, 6)
     assert fold.told[-1] == "caught up"
+
+
+def test_a_partition_that_asks_again_has_to_catch_up_with_what_its_inputs_have_by_then(monkeypatch):
+    keeper, fold = taken_over(monkeypatch, end=5, offset=5)
+    keeper.resume()
+    fold.told.clear()
+    ends = reading(monkeypatch, [KafkaConnectionError(), 7])
+    keeper.look_again(0)
+    assert keeper.urgent.is_set()  # a commit is to prove whose it is
+    look(keeper, 5, 5, 5)  # the brokers can't be asked
+    assert keeper.urgent.is_set()
+    look(keeper, 5, 7, 5)
+    assert ends == []
+    assert "caught up" not in fold.told
+    keeper.apply(Batch([Rec(5), Rec(6)], keeper.epoch))
+    look(keeper, 7, 7, 7)
+    assert fold.told == ["caught up"]
+
+
+def test_a_partition_that_asks_again_while_it_is_behind_waits_for_the_newer_end(monkeypatch):
+    keeper, fold = taken_over(monkeypatch, end=6, offset=5)
+    keeper.resume()
+    reading(monkeypatch, [7])
+    keeper.look_again(0)
+    keeper.apply(Batch([Rec(5)], keeper.epoch))
+    look(keeper, 6, 7, 6)
+    assert "caught up" not in fold.told
+    keeper.apply(Batch([Rec(6)], keeper.epoch))
+    look(keeper, 7, 7, 7)
+    assert fold.told.count("caught up") == 1
+
+
+def test_a_partition_that_is_given_back_while_it_asks_is_not_told_of_an_end_that_is_old(monkeypatch):
+    keeper, fold = taken_over(monkeypatch, end=5, offset=5)
+    keeper.resume()
+    fold.told.clear()
+    reading(monkeypatch, [5], keeper.release)
+    keeper.look_again(0)
+    look(keeper, 5, 5, 5)
+    assert fold.told == ["suspended"]
+
+
+def reading(monkeypatch, ends, before=lambda: None):
+    """Have the keeper read from a log that ends at each of these in turn, or can't be reached; return the rest."""
+
+    @asynccontextmanager
+    async def reader(_):
+        end = ends.pop(0)
+        if isinstance(end, Exception):
+            raise end
+        before()
+        yield Log(end)
+
+    monkeypatch.setattr("stream.engine.held.reader", reader)
+    return ends
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_a_prediction_seen_before_is_a_warning_but_another_models_is_not(run):
     answer = run(text_of(prediction(1), prediction(1, model="other"), prediction(1)))
     assert answer.exit_code == 0
     assert answer.output.startswith(
-        'line 3: warning: prediction_id "p1": seen before; only the first one counts\n'
+        'line 3: warning: prediction_id "p1": seen before; only the first one counts, of whichever version\n'
     )
 
 

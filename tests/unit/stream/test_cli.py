@@ -113,7 +113,7 @@ def test_a_kafka_that_does_not_answer_ends_a_command_in_one_line(words):
     assert result.exit_code == 1
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: kafka.brokers '127.0.0.1:1': ")
+    assert line.startswith("Error: kafka.brokers '127.0.0.1:1', PLAINTEXT: ")
 
 
 @pytest.mark.parametrize(

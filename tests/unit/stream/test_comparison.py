@@ -102,6 +102,56 @@ def test_before_and_after_have_bounds(number):
     assert len(page.examples) == 10
 
 
+def mixed(share_of, rate=lambda tier, version: 0.3 if tier == "airport" else 0.05, seed=7):
+    """Return the pages of a model with a slice; ``share_of(i, version)`` is how often it is the hard value."""
+    rng, monitor, judgement, told = np.random.default_rng(seed), Monitor("m"), Judgement(), []
+    for i in range(9_000):
+        at, version = BEGAN_AT + STEP_S * i, "v2" if i >= 7_000 and i % 2 else "v1"
+        tier = "airport" if rng.random() < share_of(i, version) else "city"
+        truth = bool(rng.random() < rate(tier, version))
+        served = Served(f"p{i}", "m", version, at, False, False, ("all", f"tier={tier}"))
+        event = Prediction(
+            prediction_id=f"p{i}", model="m", version=version, at=Instant(at), prediction=False
+        )
+        monitor.predicted(event, served, judgement)
+        told += monitor.take(Joined(Reason.MATCHED, "m", served, truth, at + DELAY_S), judgement, None)[1]
+    return [one for one in told if one.state == "open"]
+
+
+@pytest.mark.parametrize(
+    "share_of",
+    [
+        lambda i, version: 1.0 if version == "v2" else 0.05,
+        lambda i, version: 0.9 if i > 7_000 else 0.05,
+    ],
+)
+def test_a_page_says_when_another_mix_of_a_slice_explains_it(share_of):
+    """Simpson's paradox: a canary in the hard places, or a day with many of them; no value got worse."""
+    pages = mixed(share_of)
+    assert pages
+    for page in pages:
+        assert page.slice == "all"
+        (said,) = [one for one in page.causes if one.startswith("the mix of tier explains it: ")]
+        expected, share = re.search(r"accuracy ([.0-9]+) is .*; tier=airport is (\d+)% of", said).groups()
+        assert 0.6 < float(expected) < 0.85
+        assert int(share) > 50
+
+
+def test_a_mix_does_not_explain_what_got_worse_in_it():
+    pages = mixed(
+        lambda i, version: 1.0 if version == "v2" else 0.05,
+        lambda tier, version: 0.7 if version == "v2" else 0.3 if tier == "airport" else 0.05,
+    )
+    assert {one.version for one in pages} == {"v2"}
+    assert not any("the mix of" in cause for one in pages for cause in one.causes)
+
+
+def test_a_mix_that_stays_explains_nothing():
+    pages = mixed(lambda i, version: 0.3, lambda tier, version: 0.4 if version == "v2" else 0.08)
+    assert {one.version for one in pages} == {"v2"}
+    assert not any("the mix of" in cause for one in pages for cause in one.causes)
+
+
 def test_bounds_of_nothing_are_unknown_and_dependence_widens_them():
     assert bounds("mae", float("nan"), 0, 1.0, 2.0) == (None, None)
     assert bounds("mae", 3.0, 10, 1.0, float("inf")) == (None, None)

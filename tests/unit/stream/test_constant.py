@@ -46,6 +46,12 @@ def test_an_answer_that_is_stuck_is_one_ticket(since, daily):
     assert ticket.detected_at <= (since + 2.2) * DAY_S
 
 
+def test_a_count_that_is_stuck_is_one_ticket():
+    (ticket,) = play(lambda day, rng: 49 if day >= 3.0 else int(rng.normal(50.0, 15.0)))[0]
+    assert "the prediction: always 49, " in ticket.summary
+    assert ticket.before < 0.2
+
+
 def test_a_ticket_counts_on_from_versions_that_were_forgotten():
     (ticket,) = play(stuck(5.0), monitor=Monitor("m", forgotten_episode=4))[0]
     assert ticket.episode == 5

@@ -9,7 +9,7 @@ import numpy as np
 from stream import state
 from stream.aspect import Aspect
 from stream.drift import Drift
-from stream.ending import IDLE, RETIRED, end_of, is_told
+from stream.ending import IDLE, RETIRED, SERVES, end_of, is_told
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.fold import InputFold
 from stream.pending import MemoryStore
@@ -102,6 +102,29 @@ def test_a_version_that_is_rolled_out_again_is_judged_again():
         life.rollout("v2", stage)
     life.until(GONE + 800)
     assert life.told == [("v2", "open", 1), ("v2", "closed", 1), ("v2", "open", 2)]
+
+
+def test_harm_of_a_shadow_is_a_ticket_and_a_page_once_it_serves():
+    """It harms nobody before; what burns an error budget is not said of it."""
+    life = Life("v1", "v2")
+    life.rollout("v2", "shadow")
+    life.until(GONE)
+    assert [(one.severity, one.windows) for one in life.found] == [("ticket", ())]
+    at = life.rollout("v2", "canary")
+    life.until(GONE + 800)
+    ticket, closed, page = life.found
+    assert (closed.id, closed.state, closed.closed_at, closed.causes[0]) == (ticket.id, "closed", at, SERVES)
+    assert (page.version, page.state, page.severity, page.episode) == ("v2", "open", "page", 2)
+    assert page.windows != ()
+    assert page.detected_at - at < 400 * STEP_S
+
+
+def test_what_is_open_of_a_version_that_goes_from_canary_to_live_stays_open():
+    life = Life("v1", "v2")
+    life.rollout("v2", "canary")
+    life.until(GONE)
+    life.rollout("v2", "live")
+    assert life.told == [("v2", "open", 1)]
 
 
 def test_without_rollouts_it_is_closed_when_no_label_of_the_version_can_come_any_more():

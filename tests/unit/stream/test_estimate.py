@@ -52,6 +52,14 @@ def test_a_bin_without_labels_makes_the_bounds_wide():
     assert strange.upper - strange.lower > 10 * (known.upper - known.lower)
 
 
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_what_never_gets_labels_may_be_anything(rate):
+    """Of loans that were refused nobody knows what would have become, so no sum of bins may be sure of them."""
+    made = estimate([100] * 8, [0, 500, 400] * 2 + [0, 0, 0] * 6)
+    assert made.lower < (2 * 0.8 + 6 * rate) / 8 < made.upper
+    assert made.value == pytest.approx((2 * 0.8 + 6 * 0.5) / 8)
+
+
 @pytest.mark.parametrize(("cells", "calibration"), [([0], [0, 500, 400]), ([9], [0, LEARNED - 1, 9])])
 def test_without_predictions_or_with_few_labels_nothing_is_estimated(cells, calibration):
     made = estimate(cells, calibration)

@@ -59,3 +59,22 @@ def test_after_a_rest_folding_goes_on_for_as_long(monkeypatch: pytest.MonkeyPatc
     assert first > 0.09
     assert soon < 0.02
     assert later > 0.09
+
+
+def test_who_is_stopped_as_its_rest_is_over_ends() -> None:
+    one = Precedence()
+
+    async def fold() -> None:
+        while True:
+            await one.rest()
+            await asyncio.sleep(0.01)
+
+    async def run() -> bool:
+        one.begin()
+        folding = asyncio.create_task(fold())
+        await asyncio.sleep(0.01)
+        one.end()
+        asyncio.get_running_loop().call_soon(folding.cancel)
+        return bool((await asyncio.wait({folding}, timeout=0.5))[0])
+
+    assert asyncio.run(run())

@@ -3,6 +3,7 @@
 import time
 
 import msgspec
+import pytest
 
 from stream.events import Instant, Prediction
 from stream.reference import (
@@ -57,6 +58,26 @@ def test_what_a_regression_says_is_watched_like_a_feature():
     assert list(reference.features) == ["f0", PREDICTION]
     reference.observe(prediction(FEATURES - 1, said=2.5))
     assert (len(reference.features), reference.unwatched) == (FEATURES, 0)
+
+
+def test_a_whole_number_that_a_regression_says_is_a_number():
+    """As JavaScript writes 5.0, and Python an int: else most of a count's values are unknown words."""
+    reference = Reference()
+    for number in range(REFERENCE):
+        reference.observe(prediction(0, said=number if number % 2 else number + 0.5))
+    feature = reference.features[PREDICTION]
+    assert (dict(feature.words), feature.numbers[-1]) == ({}, pytest.approx(REFERENCE - 1))
+    assert row_of(reference, prediction(0, said=5)) == row_of(reference, prediction(0, said=5.0))
+
+
+def test_whole_numbers_that_an_older_release_took_for_words_stay_such():
+    reference = Reference({PREDICTION: Feature()})
+    for number in range(REFERENCE):
+        reference.features[PREDICTION].add(str(number % 3))
+    reference.observe(prediction(0, said=2))
+    feature = reference.features[PREDICTION]
+    assert feature.counts[feature.words["2"]] == 1
+    assert row_of(reference, prediction(0, said=2)) == bytes([feature.words["2"]])
 
 
 def test_scores_by_class_are_watched_beside_the_answer():

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ from hypothesis import strategies as st
 
 from stream.engine.connection import client_options
 from stream.judge.objective import Objective
-from stream.settings import KafkaSettings, Settings, SettingsError, TopicSettings, load, without_settings
+from stream.settings import KafkaSettings, Settings, SettingsError, TopicSettings, load, strangers
+from stream.variables import without_settings
 
 
 @pytest.fixture(autouse=True)
@@ -250,6 +252,78 @@ def test_a_certificate_that_can_not_be_read_is_named(tmp_path):
 
 
 def test_an_environment_without_settings_keeps_what_is_none():
-    kept = {"PATH": "/bin", "TIDEWATCH_CACHE": "/c", "TIDEWATCH_TEST_KAFKA": "a:1"}
+    kept = {
+        "PATH": "/bin",
+        "TIDEWATCH_CACHE": "/c",
+        "TIDEWATCH_TEST_KAFKA": "a:1",
+        "TIDEWATCH_KAFKA_PORT": "1",
+    }
     ours = {"TIDEWATCH_CONFIG": "t.toml", "TIDEWATCH_KAFKA": "{}", "TIDEWATCH_WORKER_PORT": "1"}
-    assert without_settings(kept | ours) == kept
+    assert without_settings(kept | ours | {"TIDEWATCH_WORKR_PORT": "1"}) == kept
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("TIDEWATCH_WORKR_MEMORY_ENTRIES", "TIDEWATCH_WORKER_MEMORY_ENTRIES"),
+        ("TIDEWATCH_MONITR__WARMUP", "TIDEWATCH_MONITOR_WARMUP"),
+        ("TIDEWATCH_TOPIC_PREFIX", "TIDEWATCH_TOPICS_PREFIX"),
+        ("TIDEWATCH_KAFKABROKERS", "TIDEWATCH_KAFKA_BROKERS"),
+        ("TIDEWATCH_CONFIGS", "TIDEWATCH_CONFIG"),
+    ],
+)
+def test_a_misspelt_section_of_a_variable_is_told_with_all_other_faults(monkeypatch, slip, meant):
+    monkeypatch.setenv(slip, "hush")
+    monkeypatch.setenv("TIDEWATCH_TOPICS_PARTITIONS", "0")
+    with pytest.raises(SettingsError) as fault:
+        load()
+    first, second = str(fault.value).splitlines()
+    assert first.startswith("settings: topics.partitions '0'")
+    assert second == f"settings: {slip}: no such setting; did you mean {meant}?"
+
+
+def test_a_variable_that_is_like_no_setting_is_passed_over_with_a_warning(monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_BROKERS", "a:1")
+    monkeypatch.setenv("TIDEWATCH_PD_KEY", "hush")
+    assert load() == Settings()
+    assert strangers() == [
+        "TIDEWATCH_BROKERS: no such setting, passed over; did you mean TIDEWATCH_KAFKA_BROKERS?",
+        "TIDEWATCH_PD_KEY: no such setting, passed over",
+    ]
+
+
+@pytest.mark.parametrize(
+    "service", ["tidewatch", "tidewatch-worker", "tidewatch-worker-metrics", "tidewatch-kafka"]
+)
+def test_what_kubernetes_tells_of_a_service_is_no_setting(monkeypatch, service):
+    name = service.replace("-", "_").upper()
+    place = "tcp://10.0.0.11:6066"
+    links = {
+        "SERVICE_HOST": "10.0.0.11",
+        "SERVICE_PORT": "6066",
+        "SERVICE_PORT_HTTP": "6066",
+        "PORT": place,
+        "PORT_6066_TCP": place,
+        "PORT_6066_TCP_PROTO": "tcp",
+        "PORT_6066_TCP_PORT": "6066",
+        "PORT_6066_TCP_ADDR": "10.0.0.11",
+    }
+    for link, value in links.items():
+        monkeypatch.setenv(f"{name}_{link}", value)
+    assert load() == Settings()
+    assert strangers() == []
+
+
+def test_a_port_that_is_set_goes_before_what_kubernetes_tells(monkeypatch):
+    monkeypatch.setenv("TIDEWATCH_WORKER_SERVICE_PORT", "80")
+    monkeypatch.setenv("TIDEWATCH_WORKER_PORT", "7000")
+    assert load().worker.port == 7000
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "Dockerfile"])
+def test_every_variable_of_the_images_and_of_compose_is_known(monkeypatch, file):
+    text = (Path(__file__).parents[3] / file).read_text(encoding="utf-8")
+    for name in re.findall(r"TIDEWATCH_[A-Z_]+", text):
+        monkeypatch.setenv(name, "1")
+    load()
+    assert strangers() == []

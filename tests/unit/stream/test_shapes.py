@@ -1,7 +1,7 @@
 import pytest
 
 from stream.settings import Settings
-from stream.shapes import Described, faults, settings_faults, shapes, stopping
+from stream.shapes import Described, Needs, faults, settings_faults, shapes, stopping
 
 
 def settings(**sections) -> Settings:
@@ -96,12 +96,26 @@ def test_an_older_kafka_is_told_what_it_does_not_know_and_the_brokers_own_time_m
     own = settings()
     names = own.topics.inputs()
     old = {name: Described(4, 1, {"retention.ms": "-1"}) for name in names}
-    found = faults(own, old, names)
+    found = faults(own, old, Needs(names))
     assert [fault.severity for fault in found] == ["warning"] * 3
     assert "not known to this Kafka (it is since 3.6)" in found[0].what
     assert found[0].mend.endswith("--add-config message.timestamp.type=LogAppendTime")
     own_time = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
-    assert faults(own, {name: Described(4, 1, own_time) for name in names}, names) == []
+    assert faults(own, {name: Described(4, 1, own_time) for name in names}, Needs(names)) == []
+
+
+def test_findings_that_bear_their_workers_clock_are_a_warning():
+    own = settings()
+    (fault,) = faults(
+        own, cluster(own, findings=described(own, "findings", message_timestamp_type="CreateTime"))
+    )
+    assert fault.what.startswith(
+        "message.timestamp.type CreateTime: want LogAppendTime, else a worker whose clock"
+    )
+    assert fault.mend.endswith(
+        "--entity-name tidewatch.findings --add-config message.timestamp.type=LogAppendTime"
+    )
+    assert stopping([fault]) == []
 
 
 def test_fewer_copies_than_asked_is_a_warning():
@@ -131,11 +145,41 @@ def test_dead_letters_may_have_any_number_of_partitions():
 
 def test_topics_that_a_worker_does_not_use_are_not_its_faults():
     own = settings()
-    assert faults(own, {}, names=[]) == []
-    assert len(faults(own, {}, names=own.topics.inputs())) == 3
+    assert faults(own, {}, Needs()) == []
+    assert len(faults(own, {}, Needs(own.topics.inputs()))) == 3
 
 
 def test_settings_that_keep_inputs_too_short_are_told_before_a_cluster_is_asked():
     (fault,) = settings_faults(settings(topics={"retention_s": 60}))
     assert "topics.retention_s 60: want at least 1040400, 4 x worker.label_horizon_s" in fault.what
     assert settings_faults(settings()) == []
+
+
+def test_rights_that_kafka_denies_are_named_with_the_command_that_gives_them():
+    own = settings(kafka={"brokers": "b:1", "sasl_username": "w"})
+    seen = described(own, "findings")._replace(allowed=frozenset({"Describe", "DescribeConfigs"}))
+    (fault,) = faults(own, cluster(own, findings=seen), Needs(["tidewatch.findings"], ["tidewatch.findings"]))
+    assert fault.what == "User:w may not Read, Write"
+    assert fault.mend == (
+        "kafka-acls.sh --bootstrap-server b:1 --add --allow-principal User:w"
+        " --operation Read --operation Write --topic tidewatch.findings"
+    )
+    assert faults(own, cluster(own, findings=seen)) == []
+
+
+def test_of_a_topic_that_kafka_does_not_show_nothing_else_is_said():
+    own = settings()
+    hidden = cluster(own, findings=Described(0, 0, {}, frozenset()))
+    (fault,) = faults(own, hidden)
+    assert (fault.topic, fault.what) == ("tidewatch.findings", "User:... may not Describe, DescribeConfigs")
+    (fault,) = faults(own, hidden, Needs(writes=["tidewatch.findings"]))
+    assert fault.what == "User:... may not Write, DescribeConfigs"
+
+
+def test_a_configuration_that_kafka_does_not_show_is_not_taken_for_a_wrong_one():
+    own = settings()
+    blind = described(own, "checkpoints")._replace(
+        configuration={}, allowed=frozenset({"Read", "Write", "Describe"})
+    )
+    (fault,) = faults(own, cluster(own, checkpoints=blind))
+    assert fault.what == "User:... may not DescribeConfigs"
