@@ -16,12 +16,15 @@ from typing import Any, Final, NamedTuple, TypeAlias
 HELD: Final = 3
 WIDTH_S: Final = 150
 """Seconds of a bucket of the finest level."""
-RATIOS: Final = (1, 12, 288, 2_016)
-"""Finest buckets in a bucket of each level; each is a multiple of the one before."""
+RATIOS: Final = (1, 12, 72, 288, 2_016)
+"""Finest buckets in a bucket of each level; each is a multiple of the one before. Three hours are no window's own:
+without them a version that began ten hours ago would be compared over the last one only (``stream.verdict``)."""
 ROLLOUT: Final = "rollout"
-LEVELS: Final[Mapping[str, int]] = {"5m": 0, "1h": 1, "24h": 2, "7d": 3, ROLLOUT: 4}
+LEVELS: Final[Mapping[str, int]] = {"5m": 0, "1h": 1, "24h": 3, "7d": 4, ROLLOUT: 5}
 """Windows by name: the last level that is in each. ``rollout`` is all since the version's first outcome."""
 REST: Final = HELD * len(RATIOS)
+ADDED: Final = slice(2 * HELD, 2 * HELD)
+"""Where the buckets of three hours are; states of before had none."""
 
 
 class Total(NamedTuple):
@@ -203,6 +206,9 @@ def restored(state: Sequence[Any]) -> Windows:
     """
     found = Windows()
     found.size, found.head, written = state
+    if len(written) == REST + 1 - HELD:
+        written = [*written]
+        written[ADDED] = [None] * HELD
     if len(written) != len(found.buckets):
         raise ValueError(f"{len(written)} buckets: want {len(found.buckets)}")
     found.buckets = [None if one is None else array("d", one) for one in written]

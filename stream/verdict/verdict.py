@@ -2,8 +2,8 @@
 
 The chance of a wrong one is ``ALPHA`` at most in the first ten days of two versions, however often it is asked
 for: that a candidate is called worse which is not, better which is not, or no worse which loses more by all that
-is tolerated. Half of it is for the whole, half for all slices. A comparison can begin at five edges, since buckets
-get coarser three times before they go: each has a fifth, and so has each further half week, when the oldest bucket
+is tolerated. Half of it is for the whole, half for all slices. A comparison can begin at six edges, since buckets
+get coarser four times before they go: each has a sixth, and so has each further half week, when the oldest bucket
 goes.
 """
 
@@ -25,7 +25,7 @@ from stream.verdict.strata import Shared, shared
 from stream.version import Version
 
 ALPHA: Final = 0.05
-STARTS: Final = 5
+STARTS: Final = 6
 WHOLE: Final = ALPHA / STARTS / 2.0
 """For the whole; as much for all slices together."""
 

@@ -82,5 +82,14 @@ def test_there_are_never_more_buckets_than_the_levels_hold():
 
 
 def test_a_state_of_other_buckets_is_refused():
-    with pytest.raises(ValueError, match="3 buckets: want 13"):
+    with pytest.raises(ValueError, match="3 buckets: want 16"):
         restored([1, 0, [None, None, None]])
+
+
+@given(TIMES, TIMES)
+def test_a_state_without_the_buckets_of_three_hours_goes_on(before, after):
+    size, head, written = filled(before).state()
+    former = [written[:6], written[6:9], written[9:]]
+    moved = restored([size, head, [*former[0], *former[2]]])
+    kept = restored([size, head, [*former[0], None, None, None, *former[2]]])
+    assert filled(after, moved).state() == filled(after, kept).state()

@@ -130,7 +130,7 @@ def test_a_version_with_other_heads_is_cut_where_both_are():
     monitor = served([before("v8"), *labels, *more])
     ours, others = pair(monitor)
     edges = {edge for one in shared(ours, others).stretches for edge in (one.since_at, one.until_at)}
-    assert max(edges) == BEGAN_AT  # the other's bucket of the last hours goes on without it
+    assert max(edges) == BEGAN_AT + 6 * HOUR_S
     for version in (ours, others):
         assert edges <= {edge for one in version.sums.windows.held() for edge in one[:2]}
 

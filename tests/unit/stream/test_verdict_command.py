@@ -21,9 +21,9 @@ def test_a_verdict_in_words():
         "m v8 (canary) against v7 (live)",
         "ROLL BACK: it is worse",
         "  both served from 2026-09-24 00:30:00 UTC to 2026-09-24 01:00:00 UTC",
-        "  accuracy 0.9 (0.875 to 0.925) of 2,000 labels of v8",
-        "  accuracy 0.95 (0.928 to 0.972) of 2,000 labels of v7",
-        "  difference -0.05 (-0.0814 to -0.0186); down to -0.01 is no worse",
+        "  accuracy 0.9 (0.874 to 0.926) of 2,000 labels of v8",
+        "  accuracy 0.95 (0.927 to 0.973) of 2,000 labels of v7",
+        "  difference -0.05 (-0.0819 to -0.0181); down to -0.01 is no worse",
     ]
 
 
