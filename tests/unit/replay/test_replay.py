@@ -167,6 +167,9 @@ def test_lines_may_be_cloud_events_whose_source_is_named(tmp_path):
     ]
     named[0]["causes"] = [one for one in named[0]["causes"] if one not in causes]
     assert named[0] | {"summary": ""} == found[0] | {"summary": ""}
+    for (*_, summary), finding in ((named, named[0]), (found, found[0])):
+        open_one = summary["models"]["m"]["v1"]["verdict"].pop("finding")
+        assert open_one["id"] == finding["id"]  # its causes are those of the finding
     assert named[1:] == found[1:]
     assert [*map(json.dumps, rows("replay", enveloped, "--json", "--order", "at"))] == [
         *map(json.dumps, rows("replay", enveloped, "--json"))
