@@ -59,9 +59,9 @@ def demo(stream: str, as_json: bool, seed: int | None, brokers: str | None, time
     """Watch a model get worse, and the page; your own settings are not asked."""
     from aiokafka.errors import KafkaError
 
+    from stream.cluster import ClusterError
     from stream.demo.processes import Failed
     from stream.kafka.errors import EmbeddedKafkaError
-    from stream.topics import ClusterError
 
     if seed is not None and stream != "company":
         raise click.UsageError(f"--seed {seed}: stream {stream} is recorded, nothing in it is left to chance")
