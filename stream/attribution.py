@@ -45,7 +45,7 @@ def _behind(version: Version, suspected: Series, increase: float) -> Harm | None
     series = version.series
     told = [name for name, one in series.items() if one.finding is not None]
     if not told:
-        return culprit(series, increase)
+        return _since_it_serves(version, culprit(series, increase))
     if ALL in told:
         return None
     own, usual = next(name for name, one in series.items() if one is suspected), usual_of(series[ALL])
@@ -57,6 +57,15 @@ def _behind(version: Version, suspected: Series, increase: float) -> Harm | None
         return None
     best = _proved(version, rows, increase, suspected.guard.inflation)
     return None if best is None else harm(best.slice, series[best.slice], best.onset_at)
+
+
+def _since_it_serves(version: Version, found: Harm) -> Harm:
+    """Return harm that began before its version served as from then on, if the losses since then prove it."""
+    series, since = version.series[found.slice], version.serves_since
+    if found.onset_at >= since:
+        return found
+    later = found._replace(onset_at=since, after=series.history.since(since))
+    return later if is_certain(later, series) else found
 
 
 def _are_apart(one: str, other: str) -> bool:

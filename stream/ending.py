@@ -22,6 +22,8 @@ RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
 SERVES: Final = "this version was a shadow, and serves now: it is judged anew"
 IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
+IDLES: Final = ("shadow", "retired")
+"""Stages of a version that serves nobody."""
 HORIZONS: Final = 2
 """Label horizons after a prediction no label of it counts any more (``stream.join``)."""
 
@@ -81,6 +83,7 @@ def turn(
     """Close what is open of the rollout's version if that serves nobody from then on; ``stages`` know of it.
 
     Where it was a shadow ``before`` and serves now, its harm is closed: as that of a shadow it was a ticket.
+    Corrections don't open that again.
     """
     version, at = versions.get(rollout.version), float(rollout.at)
     if version is None:
@@ -88,9 +91,12 @@ def turn(
     if rollout.stage == "retired":
         others = _serving(versions, stages).values()
         return end_of(version, RETIRED, at, proven_at, outliving(version, others, at))
-    if before != "shadow" or rollout.stage == "shadow":
+    if before not in IDLES or rollout.stage in IDLES:
         return ()
+    version.serves_since = at
     ended = _closed((*_errors(version), *_beside(version)), SERVES, at, proven_at)
+    for series in version.series.values():
+        series.rested = None
     version.heed_findings()
     return ended
 

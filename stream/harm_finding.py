@@ -80,7 +80,7 @@ def harm_finding(
     proven_at: float | None,
 ) -> Finding:
     """Return what is told of a change of this prediction's version, proved at ``at``."""
-    metric, harm, onset = change.metric, change.harm, _onset(version, change)
+    metric, harm, onset = change.metric, change.harm, _onset(version, change, at)
     rollouts, episode = rollouts_before(around.stages, onset), _episode(version, change)
     what = metric if change.label is None else f"{metric} {change.label}"
     found = Finding(
@@ -107,7 +107,7 @@ def harm_finding(
         causes=(*_outer(served.version, around, rollouts, onset, harm), *_inner(version, harm)),
         rollouts=rollouts,
         windows=change.windows,
-        summary=f"{served.model} version {served.version}{_in_words(change)}.",
+        summary=f"{served.model} version {served.version}{_in_words(change._replace(onset=onset))}.",
         label=change.label,
     )
     return _by_stage(_with_bounds(found, version, change.inflation), around)
@@ -118,10 +118,14 @@ def _episode(version: Version, change: Change) -> int:
     return max(change.episode, version.forgotten_episode + 1)
 
 
-def _onset(version: Version, change: Change) -> Onset:
-    """Return the onset, earlier by what labels may have been late."""
+def _onset(version: Version, change: Change, at: float) -> Onset:
+    """Return the onset, earlier by what labels may have been late, but not before the version served.
+
+    A rollout may say that it is later than ``at``, when the harm was proved.
+    """
     late_s = LATE * version.delay_total_s / max(version.series[ALL].outcomes, 1)
-    return change.onset._replace(after=change.onset.after - late_s)
+    early = change.onset._replace(after=change.onset.after - late_s)
+    return Onset(*(max(one, min(version.serves_since, at)) for one in early))
 
 
 def _with_bounds(found: Finding, version: Version, inflation: float) -> Finding:

@@ -112,6 +112,8 @@ class Version(Struct, array_like=True, gc=False):
     """What was open of its errors when it ended last."""
     forgotten_until: float = -inf
     """Event time of the newest prediction of versions forgotten before it began; it may be one of them."""
+    serves_since: float = -inf
+    """Event time of the rollout with which it served again, or at last: it was a shadow, or retired."""
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""

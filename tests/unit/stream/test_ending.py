@@ -5,6 +5,7 @@ from math import inf
 
 import msgspec
 import numpy as np
+import pytest
 
 from stream import state
 from stream.aspect import Aspect
@@ -12,6 +13,7 @@ from stream.drift import Drift
 from stream.ending import IDLE, RETIRED, SERVES, end_of, is_told
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.fold import InputFold
+from stream.instant import in_words
 from stream.pending import MemoryStore
 from stream.reference import Feature
 from stream.room import VERSIONS
@@ -29,10 +31,10 @@ HURT, GONE = 2_000, 2_400
 class Life:
     """A model with a prediction a minute, of its versions in turn, as long as they serve; v2 gets worse."""
 
-    def __init__(self, *versions):
-        self.fold = InputFold(0, replace(RULES, label_horizon_s=HORIZON_S), self, MemoryStore())
+    def __init__(self, *versions, horizon_s=HORIZON_S):
+        self.fold = InputFold(0, replace(RULES, label_horizon_s=horizon_s), self, MemoryStore())
         self.versions, self.rng, self.found = [*versions], np.random.default_rng(4), []
-        self.number, self.labels = 0, []
+        self.number, self.labels, self.harm = 0, [], 0.6
 
     def folded(self, tally):
         self.found += tally.findings
@@ -44,7 +46,7 @@ class Life:
         for i in range(self.number, number):
             at, version = BEGAN_AT + STEP_S * i, self.versions[i % len(self.versions)]
             self.known(at)
-            right = bool(self.rng.random() > (0.6 if version == "v2" and i >= HURT else 0.08))
+            right = bool(self.rng.random() > (self.harm if version == "v2" and i >= HURT else 0.08))
             said = Prediction(
                 prediction_id=str(i), model="m", version=version, at=Instant(at), prediction=True
             )
@@ -117,6 +119,40 @@ def test_harm_of_a_shadow_is_a_ticket_and_a_page_once_it_serves():
     assert (page.version, page.state, page.severity, page.episode) == ("v2", "open", "page", 2)
     assert page.windows != ()
     assert page.detected_at - at < 400 * STEP_S
+
+
+@pytest.mark.parametrize("before", ["shadow", "retired"])
+def test_harm_that_goes_on_when_a_version_serves_began_for_those_it_serves_with_the_rollout(before):
+    """So the rollout is a cause, and the fresh version is the one that a roll-back takes back."""
+    life = Life("v1", "v2")
+    life.rollout("v2", "shadow")
+    life.until(GONE)
+    life.rollout("v2", before)
+    life.until(GONE + 200)
+    at = life.rollout("v2", "canary")
+    life.fold.monitors["m"] = state.load(state.dump(life.fold.monitors["m"]))
+    life.until(GONE + 1_000)
+    page = life.found[-1]
+    assert (page.state, page.severity, page.onset_at, page.onset_before) == ("open", "page", at, at)
+    assert [(one.version, one.stage, one.at) for one in page.rollouts] == [("v2", "canary", at)]
+    assert page.causes[0] == "rollout of v2 to canary, 0 s before the onset"
+    assert page.after_count <= (page.detected_at - at) / (2 * STEP_S) + 8
+    assert in_words(at) in page.summary
+
+
+def test_corrected_labels_open_no_ticket_of_a_shadow_that_serves_now():
+    """It would stand in the way of the page: what is told of a series is not told again."""
+    life = Life("v1", "v2", horizon_s=1e6)
+    life.rollout("v2", "shadow")
+    life.until(GONE)
+    life.harm = 0.08
+    life.until(GONE + 600)
+    assert [(one.state, one.severity) for one in life.found] == [("open", "ticket"), ("closed", "ticket")]
+    at = life.rollout("v2", "canary")
+    for number in range(GONE + 1, GONE + 600, 2):
+        wrong = Outcome(prediction_id=str(number), model="m", at=Instant(at + number), outcome=False)
+        life.take("outcomes", wrong)
+    assert [one.state for one in life.found if one.severity == "ticket"] == ["open", "closed"]
 
 
 def test_what_is_open_of_a_version_that_goes_from_canary_to_live_stays_open():
