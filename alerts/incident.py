@@ -59,7 +59,10 @@ class Child(Struct, frozen=True, kw_only=True):
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """One slice of one version that got worse, by its finding; ``rolled_out_at`` when it is known to be fresh."""
+    """One slice of one version that got worse, by its finding; ``rolled_out_at`` when it is known to be fresh.
+
+    ``is_shadow``: the version served nobody then.
+    """
 
     finding: str
     model: str
@@ -68,6 +71,7 @@ class Part(Struct, frozen=True, kw_only=True):
     label: str | None = None
     stage: str = ""
     rolled_out_at: float | None = None
+    is_shadow: bool = False
 
 
 class Comment(Struct, frozen=True, kw_only=True):

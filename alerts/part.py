@@ -51,7 +51,13 @@ def part_of(finding: Finding) -> Part:
         label=finding.label,
         stage=rollout.stage if rollout else "",
         rolled_out_at=rollout.at if rollout else None,
+        is_shadow=is_of_shadow(finding),
     )
+
+
+def is_of_shadow(finding: Finding) -> bool:
+    """Return whether a finding is of harm in a shadow: only that is a ticket without any errors of its model."""
+    return finding.severity == "ticket" and finding.feature is None and not finding.windows
 
 
 def child_of(finding: Finding) -> Child:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from alerts.incident import Incident, Part
 from alerts.ledger import Ledger
 from alerts.owners import Owners
-from alerts.part import lead_of
+from alerts.part import is_of_shadow, lead_of
 from alerts.reason import Decision, Reason, merged
 from alerts.triage import Place, arrive, inhibitor, join, places, reopen, weighed
 from stream.events import Errors, Finding
@@ -51,11 +51,12 @@ def _held(incidents: Ledger, model: str, place: Place) -> Incident | None:
 
 
 def _going_on(held: Incident, model: str) -> list[Part]:
-    """Return what of this model's losses is still worse, the worst first."""
+    """Return what of this model's losses is still worse, the worst first; a shadow's are none of its errors."""
     return [
         one
         for one in held.parts
-        if one.model == model and one.child.metric == "accuracy" and held.findings.get(one.finding) == "open"
+        if (one.model, one.child.metric, one.is_shadow) == (model, "accuracy", False)
+        and held.findings.get(one.finding) == "open"
     ]
 
 
@@ -65,6 +66,7 @@ def _lead(held: Incident, errors: Errors, worst: Part) -> Finding:
     When that is not the incident's lead, its counts are 0: no more is known of it than its part says.
     """
     lead = held.lead
-    if (lead.model, lead.metric, held.findings.get(lead.id)) == (errors.model, "accuracy", "open"):
+    is_its_own = (lead.model, lead.metric) == (errors.model, "accuracy") and not is_of_shadow(lead)
+    if is_its_own and held.findings.get(lead.id) == "open":
         return replace(lead, severity="page", windows=errors.windows, proven_at=errors.proven_at)
     return replace(lead_of(worst, errors.at), proven_at=errors.proven_at, windows=errors.windows)

@@ -190,6 +190,23 @@ def test_a_finding_of_an_older_worker_keeps_its_own_severity():
     assert (life.only().severity, life.only().objective) == ("page", "")
 
 
+@pytest.mark.parametrize("order", ["sl", "ls"])
+def test_a_page_by_errors_is_not_about_a_shadow(order):
+    """None of these errors are its own, and it has nothing to do with how long they go on."""
+    shadow = finding("s", version="v8", severity="ticket", before=0.99, after=0.2)
+    live = finding("l", windows=windows(0.5, 0.1, 0.05, 0.01, 0.001))
+    life = Life()
+    for one in order:
+        life.take(shadow if one == "s" else live)
+    assert life.only().severity == "ticket"
+    assert Reason.ESCALATED in life.take(errors(0.5, 0.4, 0.15, 0.03, 0.01))
+    assert (life.only().lead.id, life.only().lead.version) == ("l", live.version)
+    life.take(replace(shadow, state="closed"))
+    assert life.only().state == "open"
+    life.take(finding("l", "closed"))
+    assert life.only().state == "resolved"
+
+
 def test_errors_that_come_again_change_nothing():
     once, twice = Life(), Life()
     for fact in (finding(windows=windows(0.5, 0, 0, 0, 0)), errors(0.5, 0.4, 0.15, 0.03, 0.01)):
