@@ -47,7 +47,7 @@ def pager(config: Path | None) -> None:
     """Turn findings into incidents and notify their owners."""
     settings, roster = configured(config, os.environ)
     for line in strangers():
-        click.echo(f"tidewatch pager: warning: {line}", err=True)
+        click.echo(f"tidewatch pager: {line}", err=True)
     topics = settings.topics
     asked = () if roster.desk is None else (topics.findings,)  # what people ask for goes there
     demand(

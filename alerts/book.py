@@ -56,7 +56,8 @@ class IncidentBook:
         self._archive = Archive()
         self._ledger = self._archive.ledger
         self._letters: list[Output] = []
-        self.waiting_bytes, self._timers = 0, Timers()
+        self.waiting_bytes = 0
+        self._timers = Timers()
         self._standing, self.closed = Standing(), False
 
     @property
@@ -229,9 +230,8 @@ class IncidentBook:
 
     def _heed_silences(self) -> None:
         """Have what people set decide beside what the owners file says."""
-        self._owners = replace(
-            self._configured, silences=(*self._configured.silences, *self._archive.silences)
-        )
+        both = (*self._configured.silences, *self._archive.silences)
+        self._owners = replace(self._configured, silences=both)
 
     def _announce_change(self, rollout: Rollout, now: float) -> bool:
         """Take a rollout for those who hear of changes; return whether anybody does."""

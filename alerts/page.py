@@ -125,10 +125,10 @@ def history(incident: Incident) -> Iterator[tuple[float, str]]:
         if one.asked_at is not None
     ]
     lines += [(one.accepted_at or one.due_at, _fate(one)) for one in incident.notifications]
-    if incident.state == "resolved":
-        by_hand = f"resolved by {incident.resolved_by}"
-        ended_at = incident.resolved_at or incident.changed_at
-        lines.append((ended_at, by_hand) if incident.resolved_by else (incident.changed_at, "resolved"))
+    if incident.resolved_by:
+        lines.append((incident.resolved_at or incident.changed_at, f"resolved by {incident.resolved_by}"))
+    elif incident.state == "resolved":
+        lines.append((incident.changed_at, "resolved"))
     return iter(sorted([*lines, (incident.opened_at, "opened")], key=lambda line: -line[0]))
 
 

@@ -29,11 +29,11 @@ def noted(incident: Incident, finding: Finding) -> Incident:
     if finding.state == "open" and (known is None or now.harm > known.harm):
         children = children | {finding.model: now}
     return replace(
-        incident, findings=findings, children=children, tickets=tickets, parts=_withpart_of(incident, finding)
+        incident, findings=findings, children=children, tickets=tickets, parts=_with_part(incident, finding)
     )
 
 
-def _withpart_of(incident: Incident, finding: Finding) -> tuple[Part, ...]:
+def _with_part(incident: Incident, finding: Finding) -> tuple[Part, ...]:
     if finding.state == "closed" or any(one.finding == finding.id for one in incident.parts):
         return incident.parts
     parts = sorted((*incident.parts, part_of(finding)), key=lambda one: (-one.child.harm, one.finding))

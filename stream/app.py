@@ -29,7 +29,7 @@ def worker(config: Path | None) -> None:
 
     settings = load(config)
     for line in strangers():
-        click.echo(f"tidewatch worker: warning: {line}", err=True)
+        click.echo(f"tidewatch worker: {line}", err=True)
     topics = settings.topics
     both = (*topics.inputs(), topics.checkpoints)  # what is in a wrong partition of an input is written anew
     demand(settings, "tidewatch worker", reads=both, writes=(*both, topics.findings, topics.dead_letters))

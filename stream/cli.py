@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from stream.settings import SettingsError
+from stream.variables import FILE
 
 EX_CONFIG = 78
 """The exit code of a configuration fault, as in ``sysexits.h``."""
@@ -80,7 +81,7 @@ class Commands(click.Group):
 
 def _use_file(_context: click.Context, _option: click.Parameter, path: str | None) -> None:
     if path is not None:
-        os.environ["TIDEWATCH_CONFIG"] = path  # child processes read the same file
+        os.environ[FILE] = path  # child processes read the same file
 
 
 def group(entries: Mapping[str, EntryPoint] | None = None) -> Commands:

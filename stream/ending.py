@@ -16,7 +16,7 @@ from stream.closing import drop
 from stream.events import ALL, Finding, Rollout
 from stream.history import Span
 from stream.reference import Reference
-from stream.version import Ended, Version, served_until
+from stream.version import Ended, Stages, Version, served_until, stage_of
 
 RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
@@ -26,9 +26,6 @@ IDLES: Final = ("shadow", "retired")
 """Stages of a version that serves nobody."""
 HORIZONS: Final = 2
 """Label horizons after a prediction no label of it counts any more (``stream.join``)."""
-
-Stages = Mapping[str, tuple[float, str]]
-"""By version: since when it is in a stage, and which."""
 
 
 def is_told(version: Version) -> bool:
@@ -102,7 +99,7 @@ def turn(
 
 
 def _serving(versions: Mapping[str, Version], stages: Stages) -> dict[str, Version]:
-    return {name: one for name, one in versions.items() if stages.get(name, (0.0, ""))[1] != "retired"}
+    return {name: one for name, one in versions.items() if stage_of(name, stages) != "retired"}
 
 
 def _errors(version: Version) -> Iterator[Finding]:

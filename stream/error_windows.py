@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from stream.events import Errors, Stage, Window
+from stream.events import Errors, Window
 from stream.series import Series
 
 SPANS_S = (300.0, 1_800.0, 3_600.0, 21_600.0, 259_200.0)
@@ -22,10 +22,6 @@ MOST = 128
 """Cells that one model keeps at most: 3 kB. They are merged when there are more, and 90 are left at most."""
 GROWN = 1.1
 """A window is news when the share of wrong ones has grown by this factor."""
-
-
-ANY: tuple[float, Stage] = (0.0, "live")
-"""The rollout of a version that none is known of."""
 
 
 class ErrorWindows:

@@ -13,14 +13,14 @@ from math import inf, nan, sqrt
 from typing import NamedTuple
 
 from stream.change import change_of
-from stream.events import ALL, RolledOut, Stage
+from stream.events import ALL, RolledOut
 from stream.onset import Onset
 from stream.reference import Feature, Reference
 from stream.rows import ABSENT, OUTCOME, Row, Rows
 from stream.said import SAID
 from stream.scan import Harm, harm
 from stream.series import Series
-from stream.version import OTHER
+from stream.version import OTHER, Stages
 
 SUSPECT_S = 3_600.0
 """A rollout or a new producer this long before the onset, or less, is named as a possible cause."""
@@ -43,7 +43,7 @@ SHARE, SMALL, NOISE = 0.8, 0.8, 2.0
 of so many standard deviations."""
 
 
-def rollouts_before(stages: Mapping[str, tuple[float, Stage]], onset: Onset) -> tuple[RolledOut, ...]:
+def rollouts_before(stages: Stages, onset: Onset) -> tuple[RolledOut, ...]:
     """Return the suspect rollouts, by version: up to the onset's latest time, from before its earliest."""
     return tuple(
         RolledOut(version=version, stage=stage, at=at)

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 from stream.bounds import bounds, spread_of
 from stream.comparison import class_within, mix_behind, versions_beside
 from stream.digits import in_digits
-from stream.error_windows import ANY, ErrorWindows
-from stream.events import ALL, Finding, Metric, RolledOut, Stage, Window, finding_id
+from stream.error_windows import ErrorWindows
+from stream.events import ALL, Finding, Metric, RolledOut, Window, finding_id
 from stream.explanation import SUSPECT_S, causes, rolled_out, rollouts_before
 from stream.instant import in_words
 from stream.joined import Served
 from stream.onset import Onset
 from stream.producers import Producers
 from stream.scan import Harm, onset_in
-from stream.version import LATE, Version
+from stream.version import LATE, Stages, Version, stage_of
 
 
 class Change(NamedTuple):
@@ -45,7 +45,7 @@ class Around(NamedTuple):
     """What else there is of the harmed version's model: its versions, their stages, and who sends its events."""
 
     versions: Mapping[str, Version]
-    stages: Mapping[str, tuple[float, Stage]]
+    stages: Stages
     producers: Producers
 
 
@@ -140,7 +140,7 @@ def _with_bounds(found: Finding, version: Version, inflation: float) -> Finding:
 
 def _by_stage(found: Finding, around: Around) -> Finding:
     """Make a ticket of what is found in a shadow: it harms nobody, and burns no budget."""
-    is_shadow = around.stages.get(found.version, ANY)[1] == "shadow"
+    is_shadow = stage_of(found.version, around.stages) == "shadow"
     return replace(found, severity="ticket", windows=()) if is_shadow else found
 
 

@@ -23,7 +23,7 @@ from stream.correction import correct, is_sound
 from stream.cycle import Rise
 from stream.diagnosis import is_still_there, is_unusual
 from stream.ending import MADE_ROOM, end_of, last_episode, turn
-from stream.error_windows import ANY, ErrorWindows
+from stream.error_windows import ErrorWindows
 from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around, change_of_errors, harm_finding
 from stream.health import Health
@@ -35,7 +35,7 @@ from stream.rows import row_of, with_class
 from stream.scan import onset_in
 from stream.series import Series, loss_of, widest
 from stream.tickets import look
-from stream.version import Judgement, Version, served_until
+from stream.version import Judgement, Version, served_until, stage_of
 
 MATCHED: Final = Reason.MATCHED
 MISMATCHED: Final = "mismatched"
@@ -65,14 +65,12 @@ class Monitor(Struct, array_like=True, gc=False):
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
-        return next(reversed(self.versions), ""), any(self._stage(one) != "retired" for one in self.versions)
-
-    def _stage(self, version: str) -> str:
-        return self.rollouts.get(version, ANY)[1]
+        is_served = any(stage_of(one, self.rollouts) != "retired" for one in self.versions)
+        return next(reversed(self.versions), ""), is_served
 
     def rolled_out(self, rollout: Rollout, proven_at: float | None = None) -> tuple[bool, Sequence[Finding]]:
         """Remember a version's latest stage, of one instant the last; return if it is news, and what ends."""
-        known_at, before = self.rollouts.get(rollout.version, (float("-inf"), ""))
+        known_at, before = self.rollouts.get(rollout.version, (-inf, ""))
         if rollout.at < known_at:
             return False, ()
         remember(rollout, self.rollouts, self.trained, self.versions)
@@ -101,9 +99,10 @@ class Monitor(Struct, array_like=True, gc=False):
         if served.scores is not None and version.task == "classification":
             version.confidence.predicted(served.at, served.prediction, served.scores, clock.at)
         looked = version.reference.observe(prediction)
-        if not looked or self._stage(served.version) == "retired":
+        if not looked or stage_of(served.version, self.rollouts) == "retired":
             return ended
-        limit, versions = judgement.drift_limit(len(version.reference.features)), self.versions.values()
+        limit = judgement.drift_limit(len(version.reference.features))
+        versions = self.versions.values()
         found = (look(version, name, served, limit, proven_at, versions) for name in looked)
         return [*ended, *(one for one in found if one is not None)]
 
@@ -169,7 +168,8 @@ class Monitor(Struct, array_like=True, gc=False):
         self, served: Served, judgement: Judgement, proven_at: float | None
     ) -> tuple[Version, list[Finding]]:
         """Return a new version, and what ends with those that have no room beside it."""
-        trained_until, ended = self.trained.get(served.version, -inf), list[Finding]()
+        trained_until = self.trained.get(served.version, -inf)
+        ended: list[Finding] = []
         made = new_version(served, self.versions, judgement, self.label_horizon_s, trained_until)
         made.forgotten_episode, made.forgotten_until = self.forgotten_episode, self.forgotten_until
         for one in make_room(self.versions, self.rollouts, judgement.slice_budget):
@@ -193,7 +193,8 @@ class Monitor(Struct, array_like=True, gc=False):
         loss = loss_of(version.task, served.prediction, joined.outcome)
         # a clock that runs ahead puts no onset into the future, and its label came at once
         at, example = min(served.at, joined.outcome_at), served.prediction_id
-        arl, increase, stage = version.arl, judgement.minimum_increase, self._stage(served.version)
+        arl, increase = version.arl, judgement.minimum_increase
+        stage = stage_of(served.version, self.rollouts)
         self.health.labelled(served.at, joined.outcome_at, loss, clock, proven_at)
         route = version.route(served, judgement, self.versions)
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))

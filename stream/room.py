@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from stream.ending import Stages, is_told
+from stream.ending import is_told
 from stream.events import Rollout, Stage
-from stream.version import SERIES, Version, series_of, served_until
+from stream.version import SERIES, Stages, Version, series_of, served_until, stage_of
 
 VERSIONS: Final = 20
 """Versions of a model that are remembered."""
@@ -47,7 +47,7 @@ def _surplus(versions: dict[str, Version], stages: Stages, wanted: int) -> Itera
 
 
 def _worth(name: str, version: Version, stages: Stages) -> tuple[bool, bool, float, str]:
-    is_in_use = stages.get(name, (0.0, ""))[1] != "retired"
+    is_in_use = stage_of(name, stages) != "retired"
     return is_told(version), is_in_use, served_until(version), name
 
 

@@ -47,5 +47,5 @@ def _instead(place: Sequence[Any], known: Mapping[str, FieldInfo]) -> str:
         if isinstance(name, str):  # a number is a place in a list
             known = _fields(known[name])
     near = difflib.get_close_matches(str(place[-1]), known, 1)
-    meant = f'did you mean "{near[0]}"? ' if near else ""
-    return f"{meant}want one of {', '.join(sorted(known))}"
+    guess = f'did you mean "{near[0]}"? ' if near else ""
+    return f"{guess}want one of {', '.join(sorted(known))}"

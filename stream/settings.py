@@ -36,7 +36,7 @@ from stream.judge.objective import Objective
 from stream.objectives import Objectives
 from stream.setting_faults import described, sections_of, unparsed
 from stream.setting_sources import Environment, File
-from stream.variables import passed_over
+from stream.variables import FILE, PREFIX, passed_over
 
 if TYPE_CHECKING:
     from stream.wire import Tolerance
@@ -222,7 +222,7 @@ class Settings(BaseSettings):
     """Everything a Tidewatch process is told from outside."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TIDEWATCH_",
+        env_prefix=PREFIX,
         env_nested_delimiter="_",
         env_nested_max_split=1,
         frozen=True,
@@ -245,7 +245,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before file; no dotenv, no secrets directory."""
-        path = os.environ.get("TIDEWATCH_CONFIG")
+        path = os.environ.get(FILE)
         variables = Environment(settings_cls)
         return (init_settings, variables) + ((File(settings_cls, path),) if path else ())
 
@@ -257,8 +257,8 @@ def load(path: Path | None = None) -> Settings:
         SettingsError: the file can't be read, or any field is wrong; lists all of them.
     """
     if path is not None:
-        os.environ["TIDEWATCH_CONFIG"] = str(path)
-    named = os.environ.get("TIDEWATCH_CONFIG")
+        os.environ[FILE] = str(path)
+    named = os.environ.get(FILE)
     if named and not Path(named).is_file():
         raise SettingsError(f"settings file {named}: no such file")
     try:
@@ -273,5 +273,5 @@ def load(path: Path | None = None) -> Settings:
 
 
 def strangers() -> list[str]:
-    """Return a line for each variable that begins with ``TIDEWATCH_`` and is like no setting."""
+    """Return a warning of each variable that begins with ``TIDEWATCH_`` and is like no setting."""
     return passed_over(os.environ, sections_of(Settings.model_fields))

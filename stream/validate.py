@@ -28,6 +28,7 @@ from stream.settings import (
     strangers,
 )
 from stream.shapes import settings_faults
+from stream.variables import FILE
 
 GROUP = "tidewatch.checks"
 KEPT_BY = ("topics.retention_s", "worker.label_horizon_s", "worker.future_tolerance_s")
@@ -58,12 +59,12 @@ def checked(path: Path | None, checks: Mapping[str, FileCheck], environ: Mapping
     if path is not None and own is not None:
         return [*own.read(path), f"{path}: no faults"]
     faults: list[str] = []
-    said = [f"warning: {line}" for line in strangers()]
+    said = strangers()
     try:
         client_options(load(path).kafka)  # reads the certificates
     except SettingsError as fault:
         faults.append(str(fault))
-    file = environ.get("TIDEWATCH_CONFIG", "")
+    file = environ.get(FILE, "")
     raw = _tables(Path(file))
     faults += _kept_too_short(raw, environ)
     for setting, check in sorted(checks.items()):

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 PREFIX = "TIDEWATCH_"
 FILE = "TIDEWATCH_CONFIG"
+"""Names the settings file."""
 SLIP = 0.88
 """A name as like a setting's as this (difflib's ratio) is refused: a letter or two are wrong."""
 NEAR = 0.6
@@ -45,9 +46,9 @@ def slips(environ: Mapping[str, str | None], sections: Sections) -> list[str]:
 
 
 def passed_over(environ: Mapping[str, str], sections: Sections) -> list[str]:
-    """Return a line for each variable that is like no setting: somebody else's, or one that does not exist."""
+    """Return a warning of each variable that is like no setting: somebody else's, or one that does not exist."""
     return [
-        f"{name}: no such setting, passed over{meant(name, sections)}"
+        f"warning: {name}: no such setting, passed over{meant(name, sections)}"
         for name in _strangers(environ, sections)
         if not _near(name, sections, SLIP)
     ]

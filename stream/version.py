@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from stream.aspects import Aspects
 from stream.confidence import Confidence
-from stream.events import ALL, Task
+from stream.events import ALL, Stage, Task
 from stream.figures.sums import WIDTHS, Sums
 from stream.joined import Joined, Served
 from stream.judge import budget
@@ -39,6 +39,8 @@ LATE = 2.0
 DAYS = 7
 ROUTES = 256
 """Combinations of slices that a version remembers the series of."""
+Stages = Mapping[str, tuple[float, Stage]]
+"""By version: since when it is in a stage, and which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,11 @@ class Version(Struct, array_like=True, gc=False):
         return found
 
 
+def stage_of(version: str, stages: Stages) -> Stage:
+    """Return the stage that a version is in; ``live`` when no rollout of it is known."""
+    return stages[version][1] if version in stages else "live"
+
+
 def served_until(version: Version) -> float:
     """Return the event time of the version's newest prediction; -inf before the first."""
     return version.series[ALL].newest_at if ALL in version.series else -inf
@@ -250,8 +257,7 @@ def expect(versions: Mapping[str, Version], label_horizon_s: float) -> None:
     """Count confidence anew, from the next cohort on, where it was for another label horizon (seconds)."""
     for version in versions.values():
         if version.confidence.horizon_s != label_horizon_s:
-            newest_at = version.series[ALL].newest_at if ALL in version.series else -inf
-            version.confidence = Confidence(label_horizon_s, newest_at)
+            version.confidence = Confidence(label_horizon_s, served_until(version))
 
 
 def close_cohorts(versions: Mapping[str, Version], now: float) -> None:

@@ -1,4 +1,4 @@
-"""Core. What lay in a partition's inputs when it was taken over, and whether all of it is folded.
+"""Core. What lay in a partition's inputs when it was taken over, or in doubt, and whether all of it is folded.
 
 Commit markers and aborted records take offsets too, so no record need end where a log does. What counts is how far
 an input was fetched, and that the records that were handed on until there are folded.

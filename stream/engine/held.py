@@ -69,7 +69,7 @@ async def look_ahead(consumer: AIOKafkaConsumer, inputs: Sequence[str], helds: M
 
 
 async def look_again(custody: Custody, helds: Mapping[int, Held]) -> None:
-    """Note it for those that are in doubt; what fails is tried again when this is called the next time."""
+    """Note where the inputs of those in doubt end by now; what fails is tried again with the next call."""
     doubted = {
         number: (held, held.doubted_at) for number, held in helds.items() if held.doubted_at is not None
     }

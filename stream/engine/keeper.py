@@ -231,7 +231,7 @@ class Keeper:
             self._urge(held)
 
     async def catch_up(self, fetched: Callable[[], Awaitable[Mapping[Any, Reach]]]) -> None:
-        """Tell each fold, once, when it has folded what its inputs had at the takeover.
+        """Tell each fold, once, when it has folded what its inputs had at the takeover, or when it was in doubt.
 
         ``fetched`` tells how far they were fetched; it is asked only while a fold is behind.
         """

@@ -1,9 +1,10 @@
 """Core. Sums over event time, fine where it is new: 5 minutes, an hour, a day, a week, and all before.
 
-Every level has buckets of half its window's width and holds the newest three, so a window is whole and at most
-half as long again. A row is in exactly one bucket, that of the finest level which still reaches back to its time.
-The newest time alone decides which that is, so the order of arrival doesn't matter, and a row can be taken out
-where it was put in. What a level no longer holds goes, whole, into the one bucket of the next that it lies in.
+Every level holds its newest three buckets. Those of a window are half as wide as it, so it is whole and at most
+half as long again; one level, of three hours, is of no window. A row is in exactly one bucket, that of the finest
+level which still reaches back to its time. The newest time alone decides which that is, so the order of arrival
+doesn't matter, and a row can be taken out where it was put in. What a level no longer holds goes, whole, into the
+one bucket of the next that it lies in.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ HELD: Final = 3
 WIDTH_S: Final = 150
 """Seconds of a bucket of the finest level."""
 RATIOS: Final = (1, 12, 72, 288, 2_016)
-"""Finest buckets in a bucket of each level; each is a multiple of the one before. Three hours are no window's own:
-without them a version that began ten hours ago would be compared over the last one only (``stream.verdict``)."""
+"""Finest buckets in a bucket of each level; each is a multiple of the one before.
+
+Without the three hours a version that began ten hours ago would be compared over the last one only
+(``stream.verdict``).
+"""
 ROLLOUT: Final = "rollout"
 LEVELS: Final[Mapping[str, int]] = {"5m": 0, "1h": 1, "24h": 3, "7d": 4, ROLLOUT: 5}
 """Windows by name: the last level that is in each. ``rollout`` is all since the version's first outcome."""

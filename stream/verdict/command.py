@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -95,11 +95,7 @@ def command(
     except state.MonitorStateError as fault:
         raise click.ClickException(f"model {model!r}: {fault}") from fault
     click.echo(msgspec.json.encode(found) if as_json else "\n".join(_lines(found)))
-    _end(found.decision)
-
-
-def _end(decision: Decision) -> NoReturn:
-    raise SystemExit(EXIT_CODES[decision])
+    raise SystemExit(EXIT_CODES[found.decision])
 
 
 async def _asked(settings: Settings, model: str, version: str, against: str | None, wait_s: float) -> Verdict:

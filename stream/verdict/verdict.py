@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.events import ALL, Finding, Metric, Stage
+from stream.figures.windows import RATIOS
 from stream.monitor import Monitor
 from stream.verdict.difference import UNKNOWN, Arm, Interval, Pair, compared
 from stream.verdict.mix import Mix, unlike, within
@@ -25,7 +26,8 @@ from stream.verdict.strata import Shared, shared
 from stream.version import Version
 
 ALPHA: Final = 0.05
-STARTS: Final = 6
+STARTS: Final = len(RATIOS) + 1
+"""Edges at which a comparison can begin: by a level's width each, and once the oldest bucket has gone."""
 WHOLE: Final = ALPHA / STARTS / 2.0
 """For the whole; as much for all slices together."""
 

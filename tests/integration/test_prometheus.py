@@ -121,6 +121,9 @@ def owners(folder: Path, hook: str, pagerduty: str) -> Path:
 
 def facts(first: int, count: int, now: float, share_right: float) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield events of a classifier and a regression; the classifier is right in ``share_right`` of the cases."""
+    live = {"type": "rollout", "version": "v1", "stage": "live", "at": now - 86_400.0}
+    for model in ("fraud", "eta"):
+        yield "rollouts", {**live, "model": model, "trained_until": now - 2 * 86_400.0}
     for number in range(first, first + count):
         right = (number * 7 % 20) / 20 < share_right
         at = now - 60 + number / 100 - max(0, WARMUP - number) * APART_S

@@ -9,10 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from aiokafka import TopicPartition
 
-from stream.demo.processes import free_port
 from stream.engine.checkpoint import reader
 from stream.engine.connection import client_options
 from stream.events import Finding
@@ -49,22 +47,6 @@ async def findings(kafka, wanted: int) -> list[Finding]:
             batch = await asyncio.wait_for(consumer.getone(), 30)
             found += [told for told in [decode_told(batch.value)] if isinstance(told, Finding)]
     return found
-
-
-@pytest.fixture
-def worker(kafka, tmp_path):
-    asyncio.run(create(kafka.settings()))
-    own = {"worker": {"port": free_port(), "data_dir": tmp_path / "worker"}}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "stream", "worker"],
-            env=os.environ | kafka.environment(**own) | {"PYTHONPATH": str(ROOT)},
-            stdout=log,
-            stderr=log,
-        )
-    yield process
-    process.kill()
-    process.wait()
 
 
 def test_a_worker_finds_the_version_worse_and_then_well(kafka, worker):

@@ -9,12 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 from aiokafka import AIOKafkaProducer
 
-from stream.demo.processes import free_port
 from stream.events import Instant, Outcome, Prediction, Rollout
-from stream.topics import create
 from stream.wire import encode
 
 ROOT = Path(__file__).parents[2]
@@ -61,22 +58,6 @@ def run(kafka, *arguments):
         text=True,
         timeout=150,
     )
-
-
-@pytest.fixture
-def worker(kafka, tmp_path):
-    asyncio.run(create(kafka.settings()))
-    own = {"worker": {"port": free_port(), "data_dir": tmp_path / "worker"}}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "stream", "worker"],
-            env=os.environ | kafka.environment(**own) | {"PYTHONPATH": str(ROOT)},
-            stdout=log,
-            stderr=log,
-        )
-    yield process
-    process.kill()
-    process.wait()
 
 
 def test_a_worse_canary_is_rolled_back_and_a_better_one_promoted(kafka, worker):

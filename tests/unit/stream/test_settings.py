@@ -287,8 +287,8 @@ def test_a_variable_that_is_like_no_setting_is_passed_over_with_a_warning(monkey
     monkeypatch.setenv("TIDEWATCH_PD_KEY", "hush")
     assert load() == Settings()
     assert strangers() == [
-        "TIDEWATCH_BROKERS: no such setting, passed over; did you mean TIDEWATCH_KAFKA_BROKERS?",
-        "TIDEWATCH_PD_KEY: no such setting, passed over",
+        "warning: TIDEWATCH_BROKERS: no such setting, passed over; did you mean TIDEWATCH_KAFKA_BROKERS?",
+        "warning: TIDEWATCH_PD_KEY: no such setting, passed over",
     ]
 
 
