@@ -7,6 +7,7 @@ the days. When both are known the lesser counts, so a day that is unlike others 
 from __future__ import annotations
 
 from array import array
+from functools import cache
 from math import inf, isnan, nan
 
 from msgspec import Struct, field
@@ -44,31 +45,33 @@ class Hours:
 
     def rate(self, hour: int) -> float:
         """Return how many events are usual in an hour; 0 when nothing is known of it."""
-        own, daily = self.cells[hour % WEEK_H], self._daily(hour)
+        return self._rate(hour, self._daily(hour % DAY_H))
+
+    def _rate(self, hour: int, daily: float) -> float:
+        own = self.cells[hour % WEEK_H]
         if isnan(daily):
             return 0.0
         return daily if isnan(own) else min(own, daily)
 
     def _daily(self, hour: int) -> float:
-        """Return the mean of this hour of the days; nan when none of them was seen."""
-        days = [one for one in self.cells[hour % DAY_H :: DAY_H] if not isnan(one)]
+        """Return the mean of this hour (0 to 23) of the days; nan when none of them was seen."""
+        days = [one for one in self.cells[hour::DAY_H] if not isnan(one)]
         return sum(days) / len(days) if days else nan
 
-    def _edges(self) -> list[float]:
-        """Return by hour of the day what comes in it at least when summer time begins or ends: inf where no less.
-
-        That is the mean of an hour beside it that has less than half.
-        """
-        daily = [self._daily(hour) for hour in range(DAY_H)]
-        beside = [min(daily[hour - 1], daily[(hour + 1) % DAY_H], key=_known) for hour in range(DAY_H)]
-        return [less if less < EDGE * usual else inf for less, usual in zip(beside, daily, strict=True)]
-
     def expected(self, since: float, until: float) -> float:
-        """Return how many events are usual between two instants; 0 when the second is not later."""
-        hour, total, edges = int(since // HOUR_S), 0.0, self._edges()
+        """Return how many events are usual between two instants; 0 when the second is not later.
+
+        When summer time begins or ends an hour has what was usual beside it, if that is less than half.
+        """
+        hour, total, daily = int(since // HOUR_S), 0.0, cache(self._daily)
         for one in range(hour, min(int(until // HOUR_S), hour + LONGEST_H) + 1):
+            usual = daily(one % DAY_H)
+            beside = min(daily((one - 1) % DAY_H), daily((one + 1) % DAY_H), key=_known)
+            rate = self._rate(one, usual)
+            if beside < EDGE * usual:
+                rate = min(rate, beside)
             share = min(until, (one + 1) * HOUR_S) - max(since, one * HOUR_S)
-            total += min(self.rate(one), edges[one % DAY_H]) * max(share, 0.0) / HOUR_S
+            total += rate * max(share, 0.0) / HOUR_S
         return total
 
     def a_day(self) -> float:
