@@ -14,6 +14,7 @@ from math import exp, isnan, nan
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.bins import chance, evidence, freedom, stability
 from stream.events import Finding
@@ -125,18 +126,4 @@ class Drift(Struct, array_like=True, gc=False):
 
     def heir(self) -> Drift:
         """Return what the next version goes on with, many versions live for hours; a ticket stays where it is."""
-        return Drift(
-            began_at=self.began_at,
-            learned_from=self.learned_from,
-            windows=self.windows,
-            noise=self.noise,
-            typical=self.typical,
-            is_learned=self.is_learned,
-            evidence=self.evidence,
-            onset_at=self.onset_at,
-            values=self.values,
-            run=self.run,
-            furthest=self.furthest,
-            longest=self.longest,
-            swing=self.swing,
-        )
+        return replace(self, psi=nan, episode=0, finding=None)

@@ -51,8 +51,6 @@ def end_of(
     What labels proved that came later ends when it was proved. Corrections open nothing of it again. The tickets
     of the inputs that are ``kept`` stay open.
     """
-    for series in version.series.values():
-        series.rested = None
     errors = [*_errors(version)]
     ended = _closed((*errors, *_beside(version), *_tickets(version.reference, at, kept)), why, at, proven_at)
     at_last = (Ended(one.slice, one.onset_at, one.closed_at or at) for one in ended[: len(errors)])
@@ -92,8 +90,6 @@ def turn(
         return ()
     version.serves_since = at
     ended = _closed((*_errors(version), *_beside(version)), SERVES, at, proven_at)
-    for series in version.series.values():
-        series.rested = None
     version.heed_findings()
     return ended
 
@@ -104,6 +100,7 @@ def _serving(versions: Mapping[str, Version], stages: Stages) -> dict[str, Versi
 
 def _errors(version: Version) -> Iterator[Finding]:
     for series in version.series.values():
+        series.rested = None
         if series.finding is not None:
             yield series.finding
             drop(series)
