@@ -19,11 +19,11 @@ def worsen(incidents: Ledger, errors: Errors, owners: Owners, now: float) -> Dec
     An incident that somebody resolved while the harm went on is reopened.
     """
     main, *others = places(errors.model, owners)
-    held = _held(incidents, errors.model, main)
     objective = owners.objective_of(errors.model)
     verdict = None if objective is None else objective.judge(errors.windows)
     if verdict is None:
         return Decision((), (Reason.NO_OBJECTIVE,))
+    held = _held(incidents, errors.model, main)
     if held is None or not (worst := _going_on(held, errors.model)):
         return Decision((), (Reason.NO_SUCH_INCIDENT,))
     if held.state != "resolved" and held.severity == "page" and not held.is_waiting:
