@@ -7,9 +7,11 @@ import signal
 import time
 from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import click
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
 
 from stream.cluster import DENIED, ClusterError, administrator, describe
 from stream.settings import KafkaSettings, Settings, load
@@ -26,9 +28,6 @@ from stream.shapes import (
     shapes,
     stopping,
 )
-
-if TYPE_CHECKING:
-    from aiokafka.admin import AIOKafkaAdminClient
 
 T = TypeVar("T")
 VISIBLE_TIMEOUT_S = 30.0
@@ -85,8 +84,6 @@ def demand(
 @contextmanager
 def named_if_lost(settings: Settings) -> Iterator[None]:
     """End the command in one line that names the brokers, should Kafka fail in here."""
-    from aiokafka.errors import KafkaError
-
     try:
         yield
     except KafkaError as fault:
@@ -152,9 +149,6 @@ async def create(settings: Settings) -> Report:
 async def _create(
     admin: AIOKafkaAdminClient, kafka: KafkaSettings, wanted: Collection[Shape]
 ) -> tuple[str, ...]:
-    from aiokafka.admin import NewTopic
-    from aiokafka.errors import for_code
-
     if not wanted:
         return ()
     response = await admin.create_topics(
