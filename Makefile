@@ -33,7 +33,7 @@ kafka: ## run a Kafka on localhost:9092 until Ctrl-C, to try things on (ARGS="--
 .PHONY: test
 test: ## run the tests on a real Kafka (ARGS="tests/unit -k join")
 	$(call install,dev)
-	@$(RUN)/python -m pytest $(ARGS)
+	@$(RUN)/python -m pytest $(if $(ARGS),$(ARGS),-n auto)
 
 .PHONY: chaos
 chaos: ## kill workers and brokers under load and count everything after (ARGS="--seed 7 --only zombie")

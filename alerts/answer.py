@@ -61,16 +61,15 @@ class Reply(NamedTuple):
 
 
 def by_status(reply: Reply) -> Answer:
-    """Return what the status asks for, whatever the body says."""
-    return classify(reply.status, reply.retry_after, reply.now)
+    """Return what the status asks for, whatever the body says.
 
-
-def classify(status: int, retry_after: str | None, now: float) -> Answer:
-    """Return what a status asks for: 2xx accepted; 408, 425, 429, 5xx again later; 410 no more; the rest never."""
+    2xx accepted; 408, 425, 429, 5xx again later; 410 no more; the rest never.
+    """
+    status = reply.status
     if 200 <= status < 300:
         return Accepted()
     if status in RETRIED or status >= 500:
-        return RetryLater(f"http_{status}", retry_after_s(retry_after, now))
+        return RetryLater(f"http_{status}", retry_after_s(reply.retry_after, reply.now))
     return Gone() if status == GONE else Refused(f"http_{status}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
         digest_over=roster.digest_over,
     )
     audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat)
-    registry.register(BookFigures(delivery.book, roster.owners.names(), receivers))
+    registry.register(BookFigures(delivery.held, roster.owners.names(), receivers))
     watch = FindingWatch(telemetry)
     read = intake(settings.topics.dead_letters)
 
@@ -112,10 +113,10 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
 
     app = build(_plan(settings, registry, open_book))
     refresh = Refresh(roster.feeds, courier.fetch, telemetry)
-    _run_beside(app, delivery.run, audit.run, clock(delivery.book), refresh.run)
+    _run_beside(app, delivery.run, audit.run, partial(clock, delivery.book), refresh.run)
     _close_at_the_end(app, courier)
     if roster.desk is not None:
-        _run_beside(app, _answer(settings, roster, roster.desk))
+        _run_beside(app, partial(_answer, settings, roster, roster.desk))
     return app
 
 
@@ -124,6 +125,7 @@ def _plan(settings: Settings, registry: CollectorRegistry, open_book: PartitionF
         kafka=settings.kafka,
         group=settings.pager.group,
         inputs=(settings.topics.findings,),
+        outputs=(settings.topics.dead_letters,),
         checkpoints=settings.topics.incidents,
         factory=open_book,
         registry=registry,
@@ -151,18 +153,13 @@ def _run_beside(app: Any, *works: Callable[[], Coroutine[Any, Any, None]]) -> No
         app.task(task(work))
 
 
-def _answer(settings: Settings, roster: Roster, desk: Desk) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return the work that answers people: every pager does, the ones that stand by included."""
-    topics = settings.topics
-
-    async def answer() -> None:
-        shelf = Shelf(client_options(settings.kafka), topics.incidents, topics.findings)
-        try:
-            await serve(desk.host, desk.port, Api(shelf, desk.badges, Failures(), roster.links), shelf.run())
-        finally:
-            await shelf.close()
-
-    return answer
+async def _answer(settings: Settings, roster: Roster, desk: Desk) -> None:
+    """Answer people: every pager does, the ones that stand by included."""
+    shelf = Shelf(client_options(settings.kafka), settings.topics.incidents, settings.topics.findings)
+    try:
+        await serve(desk.host, desk.port, Api(shelf, desk.badges, Failures(), roster.links), shelf.run())
+    finally:
+        await shelf.close()
 
 
 def _close_at_the_end(app: Any, courier: Courier) -> None:

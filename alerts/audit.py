@@ -15,7 +15,7 @@ import structlog
 
 from alerts.answer import Accepted, Answer
 from alerts.book import IncidentBook
-from alerts.receivers.request import Request
+from alerts.receivers.request import Request, json_request
 from alerts.telemetry import Telemetry
 
 log = structlog.get_logger("tidewatch.pager")
@@ -42,20 +42,18 @@ class Audit:
         book: Callable[[], IncidentBook | None],
         send: Callable[[Request], Awaitable[Answer]],
         telemetry: Telemetry,
-        heartbeat: Heartbeat | None = None,
-        overdue_s: float = OVERDUE_S,
+        heartbeat: Heartbeat | None,
     ) -> None:
         self._book = book
         self._send = send
         self._telemetry = telemetry
         self._heartbeat = heartbeat
-        self._overdue_s = overdue_s
         self._told: frozenset[str] = frozenset()
 
     def overdue(self, now: float) -> int:
         """Count what is overdue at ``now`` (epoch seconds), and log each once."""
         book = self._book()
-        late = [] if book is None else [n for n in book.pending() if now - n.due_at > self._overdue_s]
+        late = [] if book is None else [n for n in book.pending() if now - n.due_at > OVERDUE_S]
         for notification in late:
             if notification.id not in self._told:
                 log.error(
@@ -81,7 +79,7 @@ class Audit:
             await asyncio.sleep(LOOK_S if beat is None else min(LOOK_S, beat.every_s))
 
     async def _beat(self, heartbeat: Heartbeat) -> None:
-        answer = await self._send(Request(heartbeat.url, {"content-type": "application/json"}, b"{}"))
+        answer = await self._send(json_request(heartbeat.url, {}))
         self._telemetry.heartbeats.labels(answer.reason).inc()
         if not isinstance(answer, Accepted):
             log.warning("heartbeat not accepted", reason=answer.reason)

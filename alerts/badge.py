@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 Purpose = Literal["view", "acknowledge", "rollback"]
 VIEW_S = 7 * 86_400.0
 FORM_S = 3_600.0
+WINDOW_S = 60.0
 
 
 class Token(NamedTuple):
@@ -68,25 +69,24 @@ def _bytes(text: str) -> bytes:
 
 
 class Failures:
-    """Counts failed attempts to get in by peer: past ``most`` within ``window_s`` the peer is shut.
+    """Counts failed attempts to get in by peer: past ``most`` within ``WINDOW_S`` the peer is shut.
 
     A shut peer's right tokens and passes still count: people behind one proxy share an address with whoever fails.
     """
 
-    def __init__(self, most: int = 10, window_s: float = 60.0, peers: int = 10_000) -> None:
+    def __init__(self, most: int = 10, peers: int = 10_000) -> None:
         self._most = most
-        self.window_s = window_s
         self._peers = peers
         self._since: dict[str, tuple[float, int]] = {}
 
     def note(self, peer: str, now: float) -> None:
         """Count one failure; the peers that failed longest ago are forgotten beyond a budget."""
         began, count = self._since.pop(peer, (now, 0))
-        self._since[peer] = (now, 1) if now - began > self.window_s else (began, count + 1)
+        self._since[peer] = (now, 1) if now - began > WINDOW_S else (began, count + 1)
         while len(self._since) > self._peers:
             del self._since[next(iter(self._since))]
 
     def is_shut(self, peer: str, now: float) -> bool:
         """Whether this peer has failed too often of late."""
         began, count = self._since.get(peer, (now, 0))
-        return count >= self._most and now - began <= self.window_s
+        return count >= self._most and now - began <= WINDOW_S

@@ -48,15 +48,14 @@ class IncidentBook:
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
         self._owners = self._configured = owners
-        self._read = read
-        self._urge = urge
+        self._read, self._urge = read, urge
         self._look_again, self._announce = look_again, announce
         self._watch, self._fallbacks = watch, fallbacks or {}
         self._letter, self._resolved_budget = letter, resolved_budget
         self._archive = Archive()
         self._ledger = self._archive.ledger
         self._letters: list[Output] = []
-        self.waiting_bytes = 0
+        self.waiting_bytes, self.is_behind = 0, False
         self._timers = Timers()
         self._standing, self.closed = Standing(), False
 
@@ -90,8 +89,9 @@ class IncidentBook:
         """Return ``None``: all state is in the checkpoint."""
         return None
 
-    def rebuild(self, records: Iterable[Record]) -> None:
+    def rebuild(self, records: Iterable[Record]) -> bool:
         """Derive nothing: there is no unsaved state."""
+        return False
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold findings in; return whether somebody is to be told, which is urgent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Literal, Protocol, get_args
 from zoneinfo import ZoneInfo
@@ -71,13 +71,8 @@ class Silence(Struct, frozen=True, kw_only=True):
         """Return when it ends if it holds ``at`` for this finding in an incident of ``owner``, else ``None``."""
         if not self.starts_at <= at < self.ends_at or self.owner not in ("", owner):
             return None
-        pairs = (
-            (finding.model, self.model),
-            (finding.version, self.version),
-            (finding.slice, self.slice),
-            (finding.metric, self.metric),
-        )
-        return self.ends_at if all(fnmatchcase(value, pattern) for value, pattern in pairs) else None
+        is_meant = all(fnmatchcase(getattr(finding, name), getattr(self, name)) for name in MATCHERS)
+        return self.ends_at if is_meant else None
 
 
 class Rota(Protocol):
@@ -86,8 +81,3 @@ class Rota(Protocol):
     def at(self, instant: float) -> tuple[str, ...]:
         """Return the names of the receivers whose turn it is; empty when it is nobody's."""
         ...
-
-
-def local(at: float, zone: str) -> str:
-    """Return an instant for people in their own zone, with its offset."""
-    return datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %z")

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from alerts.book import IncidentBook
 
 TICK_S = 0.25
 
 
-def clock(book: Callable[[], IncidentBook | None]) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return the work that ticks until cancelled; what a tick does depends only on the state and the instant."""
-
-    async def tick() -> None:
-        while True:
-            held = book()
-            if held is not None:
-                held.advance(time.time())
-            await asyncio.sleep(TICK_S)
-
-    return tick
+async def clock(book: Callable[[], IncidentBook | None]) -> None:
+    """Tick until cancelled; what a tick does depends only on the state and the instant."""
+    while True:
+        held = book()
+        if held is not None:
+            held.advance(time.time())
+        await asyncio.sleep(TICK_S)

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
-from pydantic import (
-    BaseModel,
-    Field,
-    ValidationError,
-)
+from pydantic import BaseModel, Field, ValidationError
 
 from alerts.audit import Heartbeat
 from alerts.calendar import ROTA, Rota
@@ -35,25 +31,11 @@ from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, 
 from alerts.tables import RECEIVERS, Name, ReceiverTable, RollbackTable, Table
 from stream.settings import SettingsError
 
-ECHOED = frozenset(
-    (
-        *(
-            "name",
-            "kind",
-            "models",
-            "receivers",
-            "fallback",
-            "allow",
-            "ca_file",
-            "owner",
-            "least",
-            "rollback",
-        ),
-        *("zone", "days", "file", "starts_at", "ends_at", "after_s", "escalation"),
-    )
-)
+ECHOED = {
+    *("name", "kind", "models", "receivers", "fallback", "allow", "ca_file", "owner", "least", "rollback"),
+    *("zone", "days", "file", "starts_at", "ends_at", "after_s", "escalation"),
+}
 """Fields whose wrong value may be repeated in a message; all others may hold a secret."""
-
 
 TABLES = (
     *("api", "links", "network", "heartbeat", "grouping", "upstream"),
@@ -156,11 +138,11 @@ class _Reader:
         for place, table in owners:
             for holder in (table, *_steps(table)):
                 listed = holder.get("receivers")
-                self._check_named(f"{place}.receivers", listed if isinstance(listed, list) else [], known)
+                self.named(f"{place}.receivers", listed if isinstance(listed, list) else [], known)
         self._check_hooks(owners, {str(table.get("name")) for _, table in tables["rollback"]}, receivers)
         for place, table in tables["receiver"]:
             others = receivers - {str(table.get("name"))}
-            self._check_named(f"{place}.fallback", [table["fallback"]] if "fallback" in table else [], others)
+            self.named(f"{place}.fallback", [table["fallback"]] if "fallback" in table else [], others)
         teams = {str(table.get("name")) for _, table in owners}
         for place, table in tables["upstream"]:
             owner = table.get("owner")
@@ -174,10 +156,6 @@ class _Reader:
         for key, found in tables.items():
             self.faults += _repeated(key, [str(table["name"]) for _, table in found if "name" in table])
 
-    def named(self, place: str, names: tuple[str, ...], receivers: set[str]) -> None:
-        """Note names that no receiver has."""
-        self._check_named(place, [*names], receivers)
-
     def _check_hooks(
         self, owners: list[tuple[str, dict[str, Any]]], hooks: set[str], receivers: set[str]
     ) -> None:
@@ -188,7 +166,8 @@ class _Reader:
         for name in sorted(hooks & receivers):
             self.faults.append(f"rollback.name {name!r}: want another name than that of a [[receiver]]")
 
-    def _check_named(self, place: str, names: list[Any], known: set[str]) -> None:
+    def named(self, place: str, names: Iterable[Any], known: set[str]) -> None:
+        """Note names that no receiver has."""
         wanted = (
             "want the name of another [[receiver]]"
             if "fallback" in place

@@ -76,6 +76,10 @@ class Delivery:
         self._feel()
         return self._book if self._book is not None and self._book.is_live else None
 
+    def held(self) -> IncidentBook | None:
+        """Return the book, also while it is in doubt; ``None`` once another pager has the findings for sure."""
+        return self._book if self._book is not None and not self._book.closed else None
+
     def wake(self) -> None:
         """Look again for what is due."""
         for event in (self._woken, *self._wakes.values()):
@@ -143,6 +147,7 @@ class Delivery:
     async def _round(self, name: str) -> float | None:
         """Try what is due and whose wait is over; return how long nothing needs to be tried."""
         book, lane = self.book(), self._lanes[name]
+        self._telemetry.circuit.labels(name).set(book is not None and lane.is_open)
         if book is None:
             return None
         self._bundle(name, book)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alerts.expense import TooCostly
-from alerts.ical import IcalRota, SureRota, parsed, read
+from alerts.ical import SureRota, parsed, read
 
 FETCHED = "fetched"
 NO_CALENDAR = "no_calendar"
@@ -30,7 +30,7 @@ class Feed(NamedTuple):
     def load(self) -> Feed:
         """Take the copy that an earlier run kept, if there is a good one; return the feed."""
         with suppress(ValueError):
-            self.rota.rota = IcalRota(read(self.copy))
+            self.rota.rota = read(self.copy)
         return self
 
     def take(self, content: bytes) -> tuple[str, tuple[str, ...]]:
@@ -39,13 +39,12 @@ class Feed(NamedTuple):
         Return a reason, and the names that it gives turns to and no receiver has.
         """
         try:
-            calendar = parsed(content)
-            self.rota.rota = IcalRota(calendar)
+            self.rota.rota = rota = parsed(content)
         except TooCostly:
             return TOO_COSTLY, ()
         except ValueError:
             return NO_CALENDAR, ()
-        return (FETCHED if self._keep(content) else NOT_KEPT), self.rota.strangers(calendar)
+        return (FETCHED if self._keep(content) else NOT_KEPT), self.rota.strangers(rota.names)
 
     def _keep(self, content: bytes) -> bool:
         """Replace the copy at one stroke; return whether that went well."""

@@ -28,8 +28,8 @@ log = structlog.get_logger("tidewatch.pager")
 RESPONSE_BYTES = 65_536
 """As much of an answer's body is read."""
 FETCHED_BYTES = 1_048_576
-WRITING = "http11.send_request_headers.started"
-"""What httpcore calls the instant before the first byte of a request."""
+WRITING = {"http11.send_request_headers.started", "http11.send_request_body.started"}
+"""What httpcore calls the instants before the first byte of a request, and of its body."""
 DRAIN_S = 0.5
 """As long is waited for an answer's body."""
 
@@ -38,7 +38,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class HeldBack(Exception):
-    """The gate did not let a request out; nothing of it was written."""
+    """The gate did not let a request out; nothing of its body was written."""
 
 
 class NotAllowed(Exception):
@@ -111,7 +111,7 @@ class Http:
 
     async def _exchange(self, request: Request, gate: Gate) -> Answer:
         async def look(event: str, _: Mapping[str, Any]) -> None:
-            if event == WRITING and not gate():
+            if event in WRITING and not gate():
                 raise HeldBack
 
         posted = self._client.stream(
@@ -183,17 +183,6 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
                 if number == len(addresses):
                     raise
         raise AssertionError("unreachable")
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        raise NotAllowed
-
-    async def sleep(self, seconds: float) -> None:
-        await self._network.sleep(seconds)
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:

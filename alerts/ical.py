@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,16 @@ FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 class IcalRota:
     """Turns from the events of one calendar, recurring ones and their exceptions included."""
 
-    def __init__(self, calendar: Calendar, now: float | None = None) -> None:
-        """Go through all rules until ``now``, epoch seconds: look-ups near it are quick then.
+    def __init__(self, calendar: Calendar) -> None:
+        """Go through all rules until now: look-ups near it are quick then.
 
         Raises:
             ValueError: it would be slow to look into, or makes no sense.
         """
-        now = time.time() if now is None else now
-        refuse_costly_rules(calendar.walk("VEVENT"))
+        now, events = time.time(), calendar.walk("VEVENT")
+        refuse_costly_rules(events)
+        self.names = tuple(sorted({_summary(event) for event in events if _is_on(event)}))
+        """Every name that it gives a turn to."""
         self._zone = _zone(calendar)
         self._series = recurring_ical_events.of(calendar).series
         self._budget = Budget()
@@ -87,14 +89,9 @@ class SureRota:
             turns = ()
         return tuple(name for name in turns if name in self._receivers) or self._otherwise
 
-    def strangers(self, calendar: Calendar) -> tuple[str, ...]:
-        """Return every name that the calendar gives a turn to and that no receiver has."""
-        return tuple(name for name in summaries(calendar) if name not in self._receivers)
-
-
-def summaries(calendar: Calendar) -> tuple[str, ...]:
-    """Return every name that the calendar gives a turn to, in alphabetical order."""
-    return tuple(sorted({_summary(event) for event in calendar.walk("VEVENT") if _is_on(event)}))
+    def strangers(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the names that no receiver has."""
+        return tuple(name for name in names if name not in self._receivers)
 
 
 def _zone(calendar: Calendar) -> tzinfo:
@@ -111,8 +108,8 @@ def _summary(event: Component) -> str:
     return str(event.get("SUMMARY", "")).strip()
 
 
-def read(path: Path) -> Calendar:
-    """Return the calendar in a file.
+def read(path: Path) -> IcalRota:
+    """Return the turns in a file.
 
     Raises:
         ValueError: the file can't be read, is no iCalendar, or one that would be slow to look into; names it.
@@ -125,8 +122,8 @@ def read(path: Path) -> Calendar:
         raise ValueError(f"file {str(path)!r}: {fault}") from None
 
 
-def parsed(content: bytes) -> Calendar:
-    """Return the calendar in these bytes.
+def parsed(content: bytes) -> IcalRota:
+    """Return the turns in these bytes.
 
     Raises:
         TooCostly: it would be slow to look into.
@@ -137,9 +134,8 @@ def parsed(content: bytes) -> Calendar:
         events = calendar.walk("VEVENT")
         if not 1 <= len(events) <= EVENTS:
             raise ValueError(f"{len(events)} events: want 1 to {EVENTS}")
-        IcalRota(calendar)
+        return IcalRota(calendar)
     except TooCostly:
         raise
     except FAULTS as fault:
         raise ValueError(f"no calendar of turns: {fault}") from None
-    return calendar

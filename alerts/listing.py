@@ -10,9 +10,7 @@ import msgspec
 from alerts.incident import Incident, Notification
 from alerts.links import Links
 from alerts.outbox import Digest
-from alerts.wording import STATES, cut, headline, summary
-
-TEXT = 300
+from alerts.wording import STATES, TEXT, cut, headline, summary
 
 
 def tally(digest: Digest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -16,8 +16,9 @@ from alerts.chart import drawing, has_band
 from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.rollback import results
-from alerts.wording import CAUSES, EXAMPLES, clock, cut, facts, few, subject, summary, when
+from alerts.wording import CAUSES, EXAMPLES, clock, cut, facts, few, subject, summary
 from stream.events import Finding, Metric
+from stream.instant import in_words
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = (TEMPLATES / "incident.css").read_text(encoding="utf-8").strip()
@@ -44,6 +45,7 @@ METRICS: dict[Metric, str] = {
     "unmatched_rate": "Share of outcomes without prediction",
     "unlabelled_rate": "Share of predictions without outcome",
     "duplicate_rate": "Share of events that come again",
+    "mismatched_rate": "Share of outcomes of another kind than their predictions",
     "clock_skew_rate": "Share of events from a wrong clock",
 }
 LOSSES = frozenset(("accuracy", "mae", "log_loss", "brier", "recall"))
@@ -105,15 +107,15 @@ def render(
         examples=few(lead.examples, EXAMPLES),
         children=children,
         facts=facts(incident, "trigger"),
-        history=[*history(incident)][:SHOWN],
+        history=history(incident)[:SHOWN],
         runbook=links.runbook(incident),
-        when=when,
+        when=in_words,
         clock=clock,
         LOSSES=LOSSES,
     )
 
 
-def history(incident: Incident) -> Iterator[tuple[float, str]]:
+def history(incident: Incident) -> list[tuple[float, str]]:
     """Return what happened, (epoch seconds, text), newest first."""
     lines: list[tuple[float, str]] = []
     if incident.acknowledged_at is not None:
@@ -129,7 +131,7 @@ def history(incident: Incident) -> Iterator[tuple[float, str]]:
         lines.append((incident.resolved_at or incident.changed_at, f"resolved by {incident.resolved_by}"))
     elif incident.state == "resolved":
         lines.append((incident.changed_at, "resolved"))
-    return iter(sorted([*lines, (incident.opened_at, "opened")], key=lambda line: -line[0]))
+    return sorted([*lines, (incident.opened_at, "opened")], key=lambda line: -line[0])
 
 
 def _subject(lead: Finding) -> str:

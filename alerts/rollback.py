@@ -14,7 +14,7 @@ from alerts.incident import Incident, Notification, Rollback, digest, with_notif
 from alerts.ledger import Ledger
 from alerts.owners import Owners, RollbackHook
 from alerts.reason import Decision, Reason
-from stream.events import Finding, RolledOut
+from stream.events import ALL, Finding, RolledOut
 
 AUTOMATIC = "the pager"
 """Who asked, when nobody did."""
@@ -37,8 +37,8 @@ def blamed(finding: Finding, fresh_s: float) -> RolledOut | None:
 def accuse(incidents: Ledger, decision: Decision, finding: Finding, owners: Owners, now: float) -> Decision:
     """Name the fresh version that an open finding blames; ask for its rollback if that is automatic.
 
-    Nothing is asked for automatically below an upstream's trouble, under a silence, for a ticket, or when
-    somebody has the incident already.
+    Nothing is asked for automatically below an upstream's trouble, under a silence, for a ticket, when somebody
+    has the incident already, or while it holds the same harm of a version that is not to blame.
     """
     (incident,) = decision.changed
     hook = owners.named(incident.owner).rollback
@@ -48,10 +48,24 @@ def accuse(incidents: Ledger, decision: Decision, finding: Finding, owners: Owne
         return decision
     suspect = Rollback(model=finding.model, version=finding.version, rolled_out_at=rollout.at)
     named = replace(incident, rollbacks=(*incident.rollbacks, suspect))
-    if not hook.automatic or not _is_urgent(incident, finding, owners, now):
+    is_doubtful = _is_of_another(incident, finding) or not _is_urgent(incident, finding, owners, now)
+    if not hook.automatic or is_doubtful:
         return Decision((named,), (*decision.reasons, Reason.ROLLBACK_OFFERED))
     asked, reason = ask(incidents, named, suspect, hook, AUTOMATIC, now)
     return Decision((asked,), (*decision.reasons, reason))
+
+
+def _is_of_another(incident: Incident, finding: Finding) -> bool:
+    """Return whether a version that is not blamed pages for the slice too, or for all: no rollback mends that."""
+    return any(
+        one.model == finding.model
+        and one.child.version != finding.version
+        and one.child.slice in (finding.slice, ALL)
+        and incident.findings.get(one.finding) == "open"
+        and one.finding not in incident.tickets
+        and incident.rollback_of(one.model, one.child.version) is None
+        for one in incident.parts
+    )
 
 
 def _is_urgent(incident: Incident, finding: Finding, owners: Owners, now: float) -> bool:

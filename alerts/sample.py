@@ -59,7 +59,7 @@ def sample_finding(at: float, **fields: str) -> Finding:
         "events_since_onset": 300,
         "episode": 1,
         "examples": ["sample-prediction"],
-        "causes": ["rollout of 1 to live, 120 s before the onset"],
+        "causes": ["rollout of 1 to live, 2 min before the onset"],
         "label": label,
     }
     try:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, model
 
 from alerts.calendar import DAYS, Day, QuietHours, Silence
 from alerts.feed import Feed
-from alerts.ical import IcalRota, SureRota, read, summaries
+from alerts.ical import SureRota, read
 from alerts.objective import DAY_S, Objective
 from alerts.owners import Owner, RollbackHook, Step
 from alerts.tables import Name, SecretUrl, Table
@@ -105,12 +105,10 @@ class DefaultOwnerTable(Table):
             name=self.name,
             models=models,
             receivers=self.receivers,
-            escalation=tuple(Step(after_s=one.after_s, receivers=one.receivers) for one in self.escalation),
+            escalation=tuple(Step(**one.model_dump()) for one in self.escalation),
             repeat_s=self.repeat_s,
             repeats=self.repeats,
-            quiet=tuple(
-                QuietHours(start=one.start, end=one.end, zone=one.zone, days=one.days) for one in self.quiet
-            ),
+            quiet=tuple(QuietHours(**one.model_dump()) for one in self.quiet),
             rollback=hooks.get(self.rollback or ""),
             objectives=tuple(one.build() for one in self.objective),
         )
@@ -179,8 +177,7 @@ class RotaTable(SecretUrl):
 
     def build(self, receivers: Collection[str]) -> SureRota:
         """Return the rota among these receivers; one with a URL knows nothing yet."""
-        calendar = None if self.file is None else IcalRota(read(self.file))
-        return SureRota(receivers, self.otherwise, calendar)
+        return SureRota(receivers, self.otherwise, None if self.file is None else read(self.file))
 
     def feed(self, rota: SureRota, environ: Mapping[str, str]) -> Feed | None:
         """Return where the rota is fetched from, with its last good copy taken; ``None`` for a file."""
@@ -190,4 +187,4 @@ class RotaTable(SecretUrl):
 
     def turns(self) -> tuple[str, ...]:
         """Return every receiver that a file gives a turn to."""
-        return () if self.file is None else summaries(read(self.file))
+        return () if self.file is None else read(self.file).names

@@ -22,7 +22,8 @@ from alerts.incident import PREFIX, Incident
 from alerts.kept import NotWritten
 from alerts.silences import PREFIX as SILENCE
 from alerts.silences import SetSilence, Wish
-from stream.engine.checkpoint import MARKER, reader
+from stream.engine.checkpoint import reader
+from stream.engine.partition import MARKER
 
 log = structlog.get_logger("tidewatch.pager")
 WRITE_S = 10.0

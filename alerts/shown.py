@@ -5,33 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from alerts.incident import Incident
+from alerts.openapi import BRIEF
 from alerts.rollback import results
 from alerts.wording import details
 
 
 def brief(incident: Incident) -> dict[str, Any]:
     """Return an entry of the list."""
-    wanted = (
-        "incident_id",
-        "state",
-        "severity",
-        "owner",
-        "model",
-        "summary",
-        "episode",
-        "cause",
-        "model_count",
-    )
-    known = _whole_details(incident)
-    return {name: known[name] for name in wanted} | {
-        "opened_at": incident.opened_at,
-        "changed_at": incident.changed_at,
-    }
+    known = whole(incident)
+    return {name: known[name] for name in BRIEF}
 
 
 def whole(incident: Incident) -> dict[str, Any]:
     """Return everything of one incident."""
-    return _whole_details(incident) | {
+    said = details(incident, "resolve" if incident.state == "resolved" else "trigger")
+    return said | {
+        "state": incident.state,
+        "acknowledged_by": incident.acknowledged_by or None,
         "opened_at": incident.opened_at,
         "changed_at": incident.changed_at,
         "acknowledged_at": incident.acknowledged_at,
@@ -42,8 +32,3 @@ def whole(incident: Incident) -> dict[str, Any]:
         "rollbacks": results(incident),
         "parts": incident.parts,
     }
-
-
-def _whole_details(incident: Incident) -> dict[str, Any]:
-    said = details(incident, "resolve" if incident.state == "resolved" else "trigger")
-    return said | {"state": incident.state, "acknowledged_by": incident.acknowledged_by or None}

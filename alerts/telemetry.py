@@ -141,7 +141,10 @@ class Telemetry:
 
 
 class BookFigures(Collector):
-    """What the book holds, read at each scrape; ``book`` answers ``None`` while another pager has it."""
+    """What the book holds, read at each scrape; ``book`` answers ``None`` while another pager has it.
+
+    One that is in doubt is shown: a moment without what waits would quieten the alert of it for minutes.
+    """
 
     def __init__(
         self, book: Callable[[], IncidentBook | None], owners: Sequence[str], receivers: Sequence[str]

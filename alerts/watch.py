@@ -25,8 +25,6 @@ class FindingWatch:
     def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
         """Count every reason; an incident that nobody is told of is an error to whoever runs the pager."""
         self._telemetry.received.inc()
-        for reason in reasons:
-            self._telemetry.triaged.labels(reason.value).inc()
         unheard = Reason.NO_RECEIVERS in reasons
         (log.error if unheard else log.info)(
             "nobody is told: the owner has no receivers" if unheard else "finding triaged",
@@ -38,65 +36,60 @@ class FindingWatch:
             slice=finding.slice,
             owner=incident.owner if incident else None,
             incident=incident.id if incident else None,
-            reasons=[reason.value for reason in reasons],
+            reasons=self._counted(reasons),
         )
 
     def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
         """Count every reason; log what changed."""
-        for reason in reasons:
-            self._telemetry.triaged.labels(reason.value).inc()
         (log.info if incident else log.debug)(
             "errors weighed",
             model=errors.model,
             incident=incident.id if incident else None,
-            reasons=[reason.value for reason in reasons],
+            reasons=self._counted(reasons),
         )
 
     def rolled_out(self, rollout: Rollout, reasons: Sequence[Reason]) -> None:
         """Count every reason; log a rollout that somebody should hear of and won't."""
-        for reason in reasons:
-            self._telemetry.triaged.labels(reason.value).inc()
         (log.error if Reason.CHANGE_LEFT_OUT in reasons else log.info)(
             "rollout",
             model=rollout.model,
             version=rollout.version,
             stage=rollout.stage,
-            reasons=[reason.value for reason in reasons],
+            reasons=self._counted(reasons),
         )
 
     def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
         """Count and log what the passing of time changed."""
-        for reason in reasons:
-            self._telemetry.triaged.labels(reason.value).inc()
         log.info(
             "time passed",
             owner=incident.owner,
             incident=incident.id,
-            reasons=[reason.value for reason in reasons],
+            reasons=self._counted(reasons),
         )
 
     def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
         """Count and log what became of somebody's wish."""
-        for reason in reasons:
-            self._telemetry.triaged.labels(reason.value).inc()
         log.info(
             "command",
             kind=command.kind,
             incident=command.incident,
             by=command.by,
-            reasons=[reason.value for reason in reasons],
+            reasons=self._counted(reasons),
         )
 
     def silenced(self, wish: Wish, reasons: Sequence[Reason]) -> None:
         """Count and log what became of a wish for a silence, or for its end."""
-        for reason in reasons:
-            self._telemetry.triaged.labels(reason.value).inc()
         log.info(
             "silence",
             silence=wish.id,
             by=wish.by if isinstance(wish, EndSilence) else wish.silence.author,
-            reasons=[reason.value for reason in reasons],
+            reasons=self._counted(reasons),
         )
+
+    def _counted(self, reasons: Sequence[Reason]) -> list[str]:
+        for reason in reasons:
+            self._telemetry.triaged.labels(reason.value).inc()
+        return [reason.value for reason in reasons]
 
     def refused(self, reason: str) -> None:
         """Count and log a record that was no finding; its bytes are in the dead letters."""

@@ -18,6 +18,7 @@ from alerts.incident import Action, Child, Incident
 from alerts.links import NOWHERE, Links
 from stream.digits import in_digits
 from stream.events import Finding
+from stream.instant import in_words
 
 TEXT = 300
 SUMMARY = 1_024
@@ -36,6 +37,7 @@ SAID = {
     "@traffic": "predictions an hour",
     "@labels": "labels an hour",
     "@join": "events in the join",
+    "@kinds": "kinds of outcomes",
     "@clock": "event times",
 }
 """What a ticket's finding is about, if that is no feature."""
@@ -163,7 +165,7 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
         ("Model", f"{lead.model} {lead.version}"),
         ("Slice", lead.slice),
         ("Change", f"{lead.metric} {_levels(lead)}"),
-        ("Since", when(lead.onset_at)),
+        ("Since", in_words(lead.onset_at)),
         ("Findings", str(len(incident.findings))),
     ]
     if lead.events_since_onset:  # else it is not known
@@ -178,7 +180,7 @@ def facts(incident: Incident, action: Action) -> list[tuple[str, str]]:
     if action == "acknowledge":
         found.append(("Acknowledged by", incident.acknowledged_by))
     if action == "resolve" and incident.resolved_at is not None:
-        found.append(("Resolved", when(incident.resolved_at)))
+        found.append(("Resolved", in_words(incident.resolved_at)))
     if action == "resolve" and incident.resolved_by:
         found.append(("Resolved by", incident.resolved_by))
     return [(name, cut(value)) for name, value in found]
@@ -210,11 +212,6 @@ def said_at(incident: Incident, action: Action) -> float:
 def rfc3339(at: float) -> str:
     """Return an instant as RFC 3339 in UTC with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def when(at: float) -> str:
-    """Return an instant for people: UTC, to the second."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def clock(at: float) -> str:

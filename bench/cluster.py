@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 from aiokafka import AIOKafkaProducer
 
@@ -45,15 +46,8 @@ class Cluster:
             RuntimeError: the topics are not as the worker wants them.
         """
         environment = self.environment(inputs, run)
-        before = {name: os.environ.get(name) for name in environment}
-        os.environ.update(environment)
-        try:
+        with patch.dict(os.environ, environment):
             report = await create(load())
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
         if report.faults:
             raise RuntimeError("; ".join(map(str, report.faults)))
         return environment
@@ -78,11 +72,9 @@ async def write(brokers: str, topic: str, records: Iterable[Record], models: int
     """Write the records, keyed by model with murmur2, with their own timestamps; return how many."""
     keys = model_names(models)
     homes = [partition_for(key.decode(), PARTITIONS) for key in keys]
-    producer = AIOKafkaProducer(
+    async with AIOKafkaProducer(
         bootstrap_servers=brokers, max_batch_size=BATCH_BYTES, max_request_size=4 << 20, acks=1
-    )
-    await producer.start()
-    try:
+    ) as producer:
         open_batches = [producer.create_batch() for _ in range(PARTITIONS)]
         waiting: list[asyncio.Future[object]] = []
         written = 0
@@ -97,8 +89,6 @@ async def write(brokers: str, topic: str, records: Iterable[Record], models: int
             if batch.record_count():
                 waiting.append(await producer.send_batch(batch, topic, partition=home))
         await asyncio.gather(*waiting)
-    finally:
-        await producer.stop()
     return written
 
 

@@ -6,8 +6,11 @@ import asyncio
 import json
 import time
 from collections import defaultdict
+from typing import Any
 
 from aiohttp import web
+
+SECRET = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 
 
 class Hook:
@@ -42,3 +45,8 @@ class Hook:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         return runner
+
+    def receiver(self, name: str) -> dict[str, Any]:
+        """Return its table in an owners file, under this name."""
+        url = f"{self.url}/{name}"
+        return {"name": name, "kind": "webhook", "url": url, "secret": SECRET, "per_minute": 6_000}

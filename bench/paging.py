@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 
 from bench import way
 from bench.hook import Hook
+from bench.worker import resident_bytes
+from stream.demo.processes import Child, free_port
 from stream.events import Finding
 from stream.kafka.embedded import EmbeddedKafka
 from stream.settings import Settings
@@ -32,52 +32,28 @@ from stream.topics import create
 from stream.wire import encode
 
 TEAMS = tuple(f"team{number}" for number in range(10))
-SECRET = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 TOKEN = "bench-bench-bench-bench-bench"
 APART_S = 10_000.0
 """Onsets this far apart are never one incident."""
 PACED, PACE_S, STORM, KILLED, KILLS, OPEN = 300, 0.05, 1_000, 300, 6, 10_000
-START = "from alerts.app import pager; pager()"
 
 
 class Pager:
     """One pager process at a time; killed and started again at will."""
 
-    def __init__(self, environ: dict[str, str], folder: Path, port: int) -> None:
-        self.port = port
-        self._environ = os.environ | environ | {"TIDEWATCH_PAGER_PORT": str(port)}
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, environment: Mapping[str, str], folder: Path, port: int) -> None:
+        own = {**environment, "TIDEWATCH_PAGER_PORT": str(port)}
+        self._begin = partial(Child, "pager", own, folder, port)
+        self.child = self._begin()
 
     def start(self) -> None:
-        """Start a process."""
-        with (self._folder / "pager.log").open("ab") as log:
-            self._process = subprocess.Popen([sys.executable, "-c", START], env=self._environ, stderr=log)
+        """Start a process anew."""
+        self.child = self._begin()
 
     def kill(self) -> None:
         """End it as ``kill -9`` does."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-
-    def resident_mb(self) -> float:
-        """Return its resident memory in MiB."""
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        (line,) = (one for one in status.splitlines() if one.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
-
-    async def figure(self, name: str) -> float:
-        """Return the sum of a metric's series; nan while the pager doesn't answer."""
-        try:
-            async with (
-                ClientSession() as client,
-                client.get(f"http://127.0.0.1:{self.port}/metrics") as answer,
-            ):
-                text = await answer.text()
-        except ClientError:
-            return float("nan")
-        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
+        self.child.process.kill()
+        self.child.process.wait()
 
 
 class Bench:
@@ -97,15 +73,15 @@ class Bench:
         await asyncio.gather(*waits)
         self._sent += len(facts)
 
-    async def quiet(self, within_s: float = 120.0) -> None:
+    async def quiet(self) -> None:
         """Return when every finding is folded and every notification is out."""
-        ends = time.monotonic() + within_s
+        ends = time.monotonic() + 120.0
         while time.monotonic() < ends:
-            if await self.pager.figure("tidewatch_consumer_lag_records") == 0:
-                waiting = await self.pager.figure("tidewatch_notifications_pending")
-                if waiting == 0 and await self.pager.figure("tidewatch_partitions_assigned") > 0:
+            if await self.pager.child.figure("tidewatch_consumer_lag_records") == 0:
+                waiting = await self.pager.child.figure("tidewatch_notifications_pending")
+                if waiting == 0 and await self.pager.child.figure("tidewatch_partitions_assigned") > 0:
                     await asyncio.sleep(0.5)
-                    if await self.pager.figure("tidewatch_notifications_pending") == 0:
+                    if await self.pager.child.figure("tidewatch_notifications_pending") == 0:
                         return
             await asyncio.sleep(0.2)
         raise RuntimeError("the pager did not become quiet in time")
@@ -163,7 +139,7 @@ class Bench:
             await _until(self._owns, 60.0)
 
     async def _owns(self) -> bool:
-        return await self.pager.figure("tidewatch_partitions_assigned") > 0
+        return await self.pager.child.figure("tidewatch_partitions_assigned") > 0
 
     async def crowd(self) -> dict[str, float]:
         """Keep ten thousand incidents open and list them."""
@@ -183,7 +159,7 @@ class Bench:
                     await answer.read()
                 took.append(time.monotonic() - began)
         return {
-            "open_10000_resident_mb": round(self.pager.resident_mb(), 1),
+            "open_10000_resident_mb": round(resident_bytes(self.pager.child.process.pid) / 2**20, 1),
             "open_10000_list_p95_s": round(sorted(took)[18], 3),
         }
 
@@ -212,16 +188,12 @@ def finding(kind: str, number: int, team: str, onset_at: float) -> Finding:
     )  # fmt: skip
 
 
-def owners(hook: str, api: int) -> str:
+def owners(hook: Hook, api: int) -> str:
     """Return the owners file: ten teams with a webhook each, and a default owner whom nothing reaches."""
-    receivers = [
-        {"name": team, "kind": "webhook", "url": f"{hook}/{team}", "secret": SECRET, "per_minute": 6_000}
-        for team in TEAMS
-    ]
     tables: dict[str, Any] = {
         "network": {"allow": ["127.0.0.0/8"]},
         "api": {"port": api, "token": [{"name": "bench", "token": TOKEN}]},
-        "receiver": receivers,
+        "receiver": [hook.receiver(team) for team in TEAMS],
         "owner": [{"name": team, "models": [f"{team}.*"], "receivers": [team]} for team in TEAMS],
         "default_owner": {"name": "unclaimed"},
     }
@@ -230,38 +202,33 @@ def owners(hook: str, api: int) -> str:
 
 async def run(folder: Path, brokers: str, ports: Sequence[int]) -> dict[str, float]:
     """Measure everything on a running broker."""
-    environ = {"TIDEWATCH_KAFKA_BROKERS": brokers, "TIDEWATCH_PAGER_OWNERS": str(folder / "owners.toml")}
+    environment = {"TIDEWATCH_KAFKA_BROKERS": brokers, "TIDEWATCH_PAGER_OWNERS": str(folder / "owners.toml")}
     settings = Settings(kafka={"brokers": brokers})
     await create(settings)
     hook = Hook()
     receiver = await hook.start()
-    (folder / "owners.toml").write_text(owners(hook.url, ports[1]), encoding="utf-8")
-    pager = Pager(environ, folder, ports[0])
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, linger_ms=0)
-    await producer.start()
+    (folder / "owners.toml").write_text(owners(hook, ports[1]), encoding="utf-8")
+    pager = Pager(environment, folder, ports[0])
     figures: dict[str, float] = {}
     try:
-        pager.start()
-        bench = Bench(hook, pager, producer, settings.topics.findings, ports[1])
-        await bench.quiet()
-        for part in (bench.latency, bench.storm, bench.kills, bench.crowd):
-            figures |= await part()
-            sys.stdout.write(f"{part.__name__}: {figures}\n")
-            sys.stdout.flush()
+        async with AIOKafkaProducer(bootstrap_servers=brokers, linger_ms=0) as producer:
+            bench = Bench(hook, pager, producer, settings.topics.findings, ports[1])
+            await bench.quiet()
+            for part in (bench.latency, bench.storm, bench.kills, bench.crowd):
+                figures |= await part()
+                sys.stdout.write(f"{part.__name__}: {figures}\n")
+                sys.stdout.flush()
     except RuntimeError:
-        sys.stderr.write((folder / "pager.log").read_text(encoding="utf-8")[-4_000:])
+        sys.stderr.write(pager.child.tail())
         raise
     finally:
         pager.kill()
-        await producer.stop()
         await receiver.cleanup()
     return figures
 
 
 def main() -> None:
     """Start a broker, measure, print one JSON object as the last line."""
-    from stream.demo.processes import free_port
-
     with tempfile.TemporaryDirectory(prefix="tidewatch-paging-") as name, EmbeddedKafka() as kafka:
         figures = asyncio.run(run(Path(name), kafka.brokers, (free_port(), free_port())))
         figures |= asyncio.run(way.measure(kafka, Path(name)))

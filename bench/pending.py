@@ -16,7 +16,7 @@ import numpy as np
 from bench.cluster import write
 from bench.figure import Figure, ratios
 from bench.session import Session
-from bench.worker import Worker, follow, rate, resident_bytes, supported
+from bench.worker import Worker, follow, rate, resident_bytes
 from bench.workload import Columns, Mix, Record, answers, draw, outcomes, predictions, silent
 
 SPAN_S = 7_200.0
@@ -33,21 +33,17 @@ class Side(NamedTuple):
     worker: Worker
 
 
-def room(pending: int) -> dict[str, str]:
-    """Return the join's settings for so many pending predictions, as far as this release has them."""
-    return supported({"pending_budget": str(2 * pending + 2_000_000)})
-
-
 async def measure(session: Session) -> None:
     """Add both figures."""
     options, mix = session.options, Mix()
     started_at = time.time() - SPAN_S - WARM / mix.rate
+    room = {"TIDEWATCH_WORKER_PENDING_BUDGET": str(2 * options.pending + 2_000_000)}
     async with AsyncExitStack() as stack:
         sides, done = [], {}
         for inputs in ("pending", "plain"):
             done[inputs] = await session.load(inputs, mix, WARM, started_at)
             environment = await session.site(inputs)
-            worker = await stack.enter_async_context(session.worker(environment, room(options.pending)))
+            worker = await stack.enter_async_context(session.worker(environment, room))
             await worker.ready()
             await follow(session.cluster, worker.group, done[inputs], [worker])
             sides.append(Side(inputs, worker))

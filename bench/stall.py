@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from bench.figure import Figure
@@ -26,21 +26,22 @@ UNTIL = 0.9
 
 @dataclass(slots=True)
 class Stall:
-    """Seconds. ``loop_p99``: by the worker's own clock, nan when this release has no such metric."""
+    """Seconds. ``loop_p99``: by the worker's own clock."""
 
+    before: dict[float, float]
+    """Of the worker's clock, when the watch began."""
     loop_p99: float = float("nan")
     http_p99: float = float("nan")
     http_max: float = float("nan")
     asked: int = 0
-    before: dict[float, float] = field(default_factory=dict)
 
 
 @contextlib.asynccontextmanager
 async def watch(worker: Worker) -> AsyncIterator[Stall]:
     """Ask ``/healthz`` from another process, and ``/metrics`` now and then; the figures are there at the end."""
-    stall = Stall(before=await _buckets(worker))
+    stall = Stall(await _buckets(worker))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.readers.poller", str(worker.port), "/healthz"),
+        *(sys.executable, "-m", "bench.readers.poller", str(worker.port)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         preexec_fn=die_with_parent(),
@@ -95,16 +96,13 @@ async def measure(session: Session) -> None:
         session.say(f"stall {turn + 1}/{session.options.repeats}: {stall}")
     loop = [one.loop_p99 * 1_000 for one in stalls]
     http = [one.http_p99 * 1_000 for one in stalls]
-    has_metric = all(value == value for value in loop)
     asked = f"{sum(one.asked for one in stalls)} questions every 50 ms, also late ones, scrapes every 5 s"
     session.figures += [
         Figure(
             name="stall_p99_ms",
             unit="ms",
-            samples=loop if has_metric else http,
-            how="tidewatch_loop_stall_seconds at full load"
-            if has_metric
-            else "no loop metric in this release: HTTP p99",
+            samples=loop,
+            how="tidewatch_loop_stall_seconds at full load",
             wanted="<= 100",
         ),
         Figure(name="stall_http_p99_ms", unit="ms", samples=http, how=f"/healthz at full load; {asked}"),

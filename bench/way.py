@@ -39,7 +39,6 @@ APART_S, STEP_S, EACH = 0.2, 0.25, 10
 SETTLE_S, WITHIN_S = 8.0, 25.0
 LOAD_SHARE = 0.5
 SCRAPE_S = 15
-SECRET = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g="
 STAGES = ("worker", "commit", "pager")
 
 
@@ -51,17 +50,13 @@ class Seen:
 
     async def follow(self, brokers: str, topic: str) -> None:
         """Read committed findings until cancelled."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=brokers, isolation_level="read_committed")
-        await consumer.start()
-        try:
+        async with AIOKafkaConsumer(bootstrap_servers=brokers, isolation_level="read_committed") as consumer:
             consumer.assign([TopicPartition(topic, 0)])
             await consumer.seek_to_beginning()
             async for record in consumer:
                 fact, now = decode_told(record.value), time.time()
                 if isinstance(fact, Finding) and fact.state == "open" and fact.proven_at is not None:
                     self.found.setdefault(fact.model, (fact.proven_at, record.timestamp / 1000, now))
-        finally:
-            await consumer.stop()
 
 
 class Ward:
@@ -100,7 +95,7 @@ async def measure(kafka: EmbeddedKafka, folder: Path) -> dict[str, float | int]:
     hook = Hook()
     receiver = await hook.start()
     owners = folder / "owners.toml"
-    owners.write_text(_owners(hook.url), encoding="utf-8")
+    owners.write_text(_owners(hook), encoding="utf-8")
     pager_port = free_port()
     own = {"TIDEWATCH_PAGER_OWNERS": str(owners), "TIDEWATCH_PAGER_PORT": str(pager_port)}
     worker = Worker(cluster, environment)
@@ -209,19 +204,12 @@ def _load(
     return subprocess.Popen([sys.executable, "-m", "bench.load", *words], stdout=subprocess.PIPE)
 
 
-def _owners(url: str) -> str:
-    receiver = {
-        "name": "hook",
-        "kind": "webhook",
-        "url": f"{url}/hook",
-        "secret": SECRET,
-        "per_minute": 6_000,
-    }
+def _owners(hook: Hook) -> str:
     return tomli_w.dumps(
         {
             "network": {"allow": ["127.0.0.0/8"]},
             "grouping": {"together_s": 0},
-            "receiver": [receiver],
+            "receiver": [hook.receiver("hook")],
             "owner": [{"name": "bench", "models": ["sick-*"], "receivers": ["hook"]}],
             "default_owner": {"name": "unclaimed"},
         }

@@ -17,7 +17,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from bench.cluster import Cluster
 from stream.demo.processes import Child, free_port
-from stream.settings import WorkerSettings
 
 POLL_S = 0.05
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -49,8 +48,11 @@ class Worker:
         self.group = environment["TIDEWATCH_WORKER_GROUP"]
         self.port = free_port()
         disk = cluster.folder / f"{self.group}-{name}"
-        own = {"TIDEWATCH_WORKER_PORT": str(self.port)}
-        own |= supported({"data_dir": str(disk), "instance": f"{self.group}-{name}"})
+        own = {
+            "TIDEWATCH_WORKER_PORT": str(self.port),
+            "TIDEWATCH_WORKER_DATA_DIR": str(disk),
+            "TIDEWATCH_WORKER_INSTANCE": f"{self.group}-{name}",
+        }
         logs = cluster.folder / f"{self.group}-{name}-logs"
         logs.mkdir(exist_ok=True)
         self.child = Child("worker", {**environment, **own, **(extra or {})}, logs, self.port)
@@ -79,15 +81,6 @@ class Worker:
         """End it with SIGKILL."""
         os.killpg(self.pid, signal.SIGKILL)
         self.child.process.wait()
-
-
-def supported(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return those ``worker`` settings that this release has, as environment variables."""
-    return {
-        f"TIDEWATCH_WORKER_{name.upper()}": value
-        for name, value in settings.items()
-        if name in WorkerSettings.model_fields
-    }
 
 
 def cpu_s(pid: int) -> float:

@@ -9,33 +9,33 @@ from __future__ import annotations
 
 from stream.engine.partition import Record
 from stream.events import Event, Prediction, Rollout
-from stream.monitor import Monitor
 from stream.refusal import DecodeError, Refusal, shown
 from stream.rules import Rules
+from stream.state import Head
 from stream.wire import partition_for
 
 
 class Admission:
     """The models of one partition. ``judged``: those with predictions, and where the first of each is.
 
-    That is topic and offset, ``None`` if an older release took it in.
+    That is topic and offset, ``None`` if an older release took it in. ``rolled_out``: of these only rollouts came.
     """
 
-    __slots__ = ("_budget", "_number", "_partitions", "_rolled_out", "judged")
+    __slots__ = ("_budget", "_number", "_partitions", "judged", "rolled_out")
 
     def __init__(self, number: int, rules: Rules) -> None:
         self._number = number
         self._partitions = rules.partitions
         self._budget = rules.model_budget
-        self._rolled_out: set[str] = set()
+        self.rolled_out: set[str] = set()
         self.judged: dict[str, tuple[str, int] | None] = {}
 
-    def restore(self, monitor: Monitor) -> None:
+    def restore(self, model: str, head: Head) -> None:
         """Take back a model of a checkpoint; it stays in, whatever the budget is now."""
-        if monitor.first is not None or monitor.versions:
-            self.judged[monitor.model] = monitor.first
+        if head.is_judged:
+            self.judged[model] = head.first
         else:
-            self._rolled_out.add(monitor.model)
+            self.rolled_out.add(model)
 
     def is_home(self, model: str) -> bool:
         """Return whether the model's events belong to this partition."""
@@ -50,11 +50,11 @@ class Admission:
             if len(self.judged) >= self._budget:
                 return self._full(event.model, f"one of the {len(self.judged)} models of this partition")
             self.judged[event.model] = record.topic, record.offset
-            self._rolled_out.discard(event.model)
-        elif isinstance(event, Rollout) and event.model not in self._rolled_out:
-            if len(self._rolled_out) >= self._budget:
+            self.rolled_out.discard(event.model)
+        elif isinstance(event, Rollout) and event.model not in self.rolled_out:
+            if len(self.rolled_out) >= self._budget:
                 return self._full(event.model, "a model with predictions")
-            self._rolled_out.add(event.model)
+            self.rolled_out.add(event.model)
         return None
 
     def _full(self, model: str, wanted: str) -> DecodeError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
+import structlog
 from prometheus_client import CollectorRegistry
 
 from stream.settings import Settings, load, strangers
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from stream.fold import InputFold
     from stream.ranked import Shown
     from stream.rules import Rules
+
+LOG = structlog.get_logger()
+GROWN = (
+    "the inputs have grown beyond topics.partitions; what is here is forwarded, but the next start is refused:"
+    " see Rescale in docs/operations.md"
+)
 
 
 @click.command()
@@ -50,6 +57,8 @@ def build(settings: Settings) -> EngineApp:
     telemetry.cache_bytes.set_function(stores.cache_bytes)
 
     def factory(number: int, urge: Callable[[], None]) -> InputFold:
+        if number >= settings.topics.partitions:
+            LOG.warning("more partitions", partition=number, wanted=settings.topics.partitions, meaning=GROWN)
         return InputFold(number, rules, watch, stores.open(number))
 
     def folds() -> Mapping[int, InputFold]:
@@ -96,6 +105,7 @@ def _plan(settings: Settings, factory: PartitionFactory, registry: CollectorRegi
         kafka=settings.kafka,
         group=own.group,
         inputs=settings.topics.inputs(),
+        outputs=(*settings.topics.inputs(), settings.topics.findings, settings.topics.dead_letters),
         checkpoints=settings.topics.checkpoints,
         factory=factory,
         registry=registry,

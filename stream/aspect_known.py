@@ -11,6 +11,7 @@ from stream.aspect import Aspect, Case
 from stream.aspects import ABOVE, BELOW, NAMES, TYPICAL, WIDEST, Aspects
 from stream.events import ALL, Task
 from stream.judge.known import Known, References, counted, guard_of
+from stream.judge.level import cut_of
 
 RECALL: Final = "recall "
 """What the name of a class's reference begins with."""
@@ -35,7 +36,7 @@ class Recorder(Aspect, array_like=True, gc=False):
         """Return above what a loss is large; there must be some losses."""
         guard = self.guard
         known = guard.cut >= 0.0
-        return guard.cut if known else sorted(self.losses)[int(guard.quantile * len(self.losses))]
+        return guard.cut if known else cut_of(self.losses, guard.quantile)
 
     def within(self, most: float) -> float:
         """Return the sum of the losses, each as ``most`` at most."""

@@ -40,20 +40,22 @@ def change_of(reference: Reference, name: str, after: Sequence[int]) -> Change:
         return Change("constant_rate", usual, 1.0, reference.repeats.words)
     if carries([MISSING]):
         was, now = _rate(before, [MISSING]), _rate(after, [MISSING])
-        return Change("missing_rate", was, now, f"{now:.3g} of the values are missing, {was:.3g} were")
+        return Change("missing_rate", was, now, f"{now:.3g} of the values are missing (before: {was:.3g})")
     if carries([UNKNOWN]):
         was, now = _rate(before, [UNKNOWN]), _rate(after, [UNKNOWN])
         new = ", ".join(feature.strangers)
         named = f" ({new})" if now > was and new else ""
-        return Change("new_category_rate", was, now, f"new categories{named}: {now:.3g}, were {was:.3g}")
+        return Change("new_category_rate", was, now, f"new categories{named}: {now:.3g} (before: {was:.3g})")
     outside = feature.outside()
     if outside and carries(outside) and _rate(after, outside) > _rate(before, outside):
         was, now = _rate(before, outside), _rate(after, outside)
         return Change(
-            "out_of_range_rate", was, now, f"{now:.3g} of the values are out of range, {was:.3g} were"
+            "out_of_range_rate", was, now, f"{now:.3g} of the values are out of range (before: {was:.3g})"
         )
     psi, most = feature.drift.psi, feature.drift.typical
-    return Change("psi", most, psi, f"population stability index {psi:.2g}, at most {most:.2g} while learned")
+    return Change(
+        "psi", most, psi, f"population stability index {psi:.2g} (at most {most:.2g} while learned)"
+    )
 
 
 def _rate(row: Sequence[int], bins: Iterable[int]) -> float:

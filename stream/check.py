@@ -17,6 +17,7 @@ import click
 
 from stream.events import Event, Outcome, Prediction
 from stream.instant import read_instant
+from stream.kinds import HAPPENED, HAPPENED_KINDS, PREDICTED, VALUE, kinds_of, mismatches
 from stream.lines import lines_of, opened
 from stream.refusal import DecodeError, Refusal, encodable
 from stream.settings import WorkerSettings
@@ -28,7 +29,6 @@ ID_BUDGET = 1_000_000
 _SHOWN = 80  # characters of a name
 _NAMED = 10  # ids or unknown names that a note lists
 _NAME_BUDGET = 1_000
-_PREDICTED, _HAPPENED = 1, 2
 _WORKER = WorkerSettings()
 TOLERANCE = _WORKER.tolerance
 
@@ -54,6 +54,7 @@ class Check:
         self._id_budget = id_budget
         self._seen: dict[int, int] = {}
         self._first_outcomes: dict[int, str] = {}
+        self._tasks: dict[int, bool] = {}
         self._budget_hit_at = 0
         self._unknown: Counter[str] = Counter()
         self.lines = 0
@@ -101,7 +102,7 @@ class Check:
                 " are not found, and outcomes without a prediction not looked for",
             )
             return
-        alone = [key for key, state in self._seen.items() if state == _HAPPENED]
+        alone = [key for key, state in self._seen.items() if not state & PREDICTED]
         if alone:
             some = ", ".join(
                 self._first_outcomes[key] for key in alone[:_NAMED] if key in self._first_outcomes
@@ -113,7 +114,7 @@ class Check:
 
     def summary(self) -> dict[str, object]:
         """Return the counts; ``predictions_without_outcome`` is ``None`` when the id budget was hit."""
-        waiting = sum(state == _PREDICTED for state in self._seen.values())
+        waiting = sum(not state & HAPPENED for state in self._seen.values())
         return {
             "lines": self.lines,
             "events": dict(self.types),
@@ -141,23 +142,42 @@ class Check:
         if not isinstance(event, Prediction | Outcome):
             return
         key = hash((event.model, event.prediction_id))
-        state = self._seen.get(key, 0)
+        state, kinds = self._seen.get(key, 0), kinds_of(event)
         if not state and len(self._seen) >= self._id_budget:
             self._budget_hit_at = self._budget_hit_at or number
             return
-        mark = _PREDICTED if isinstance(event, Prediction) else _HAPPENED
-        self._seen[key] = state | mark
-        if mark == _HAPPENED:
-            self.corrections += bool(state & _HAPPENED)
+        if isinstance(event, Outcome):
+            self.corrections += bool(state & HAPPENED)
             if not state and len(self._first_outcomes) < _NAME_BUDGET:
                 self._first_outcomes[key] = f"{event.prediction_id} (line {number})"
-        elif state & _PREDICTED:
-            self.warnings["duplicate_prediction"] += 1
-            name = json.dumps(event.prediction_id)
-            text = f"prediction_id {name}: seen before; only the first one counts, of whichever version"
-            yield Remark(
-                "warning", number, "duplicate_prediction", text, "prediction_id", event.prediction_id
-            )
+            compared = state & ~HAPPENED_KINDS | kinds  # those before were told
+        elif state & PREDICTED:
+            text = "seen before; only the first one counts, of whichever version"
+            yield self._warning(number, "duplicate_prediction", event, text)
+            return
+        else:
+            compared = state | kinds
+            if self._is_other_task(event, kinds):
+                first = "a class" if kinds & VALUE else "a number without scores"
+                text = (
+                    f"the first of version {json.dumps(event.version)} was {first}: this counts as mismatched"
+                )
+                yield self._warning(number, "other_task", event, text)
+        self._seen[key] = state | kinds
+        for fault in mismatches(compared):
+            yield self._warning(number, "mismatched", event, f"{fault}; this counts as mismatched")
+
+    def _is_other_task(self, event: Prediction, kinds: int) -> bool:
+        """Return whether a version's first prediction in the file was a class and this is none, or the reverse."""
+        key, is_value = hash((event.model, event.version)), bool(kinds & VALUE)
+        if len(self._tasks) < _NAME_BUDGET:
+            self._tasks.setdefault(key, is_value)
+        return self._tasks.get(key, is_value) != is_value
+
+    def _warning(self, number: int, reason: str, event: Prediction | Outcome, text: str) -> Remark:
+        self.warnings[reason] += 1
+        text = f"prediction_id {json.dumps(event.prediction_id)}: {text}"
+        return Remark("warning", number, reason, text, "prediction_id", event.prediction_id)
 
     def _unknown_fields(self, number: int, line: bytes) -> Iterator[Remark]:
         """Say each unknown name once, where it is first seen."""
@@ -197,7 +217,7 @@ def _instant(_: click.Context, __: click.Parameter, value: str | None) -> float:
     if value is None:
         return time.time()
     try:
-        return read_instant(value)
+        return read_instant(float(value) if value.replace(".", "", 1).isdecimal() else value)
     except ValueError as fault:
         raise click.BadParameter(f'"{value}": want {fault}') from None
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -72,11 +75,33 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; unusable settings end it with their faults and without a traceback."""
         try:
-            return super().invoke(ctx)
+            with _heard():
+                return super().invoke(ctx)
         except SettingsError as faults:
             refusal = click.ClickException(str(faults))
             refusal.exit_code = EX_CONFIG
             raise refusal from None
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Let SIGTERM end any command, until that has a handler of its own.
+
+    The kernel keeps from process 1, which a container's command is, every signal that has no handler: one
+    that came while a worker started would be lost, and the worker killed half a minute later.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: Any) -> NoReturn:
+    os._exit(128 + number)  # at once, as the kernel would: what is unwound may wait for a slow Kafka
 
 
 def _use_file(_context: click.Context, _option: click.Parameter, path: str | None) -> None:

@@ -12,6 +12,8 @@ from heapq import heappop, heappush
 
 import msgspec
 
+from stream.due import NEVER, Due
+
 STEP_S = 300.0
 """Of the time between two predictions of a partition, what counts as heard."""
 FOREVER = float("inf")
@@ -25,6 +27,23 @@ class Clocks(msgspec.Struct, frozen=True):
     at: float | None = None
     """Of the partition's clock, which repeated predictions don't move; and what it had lost."""
     lost_s: float = 0.0
+    given_up: tuple[Due | None, Due | None] = (None, None)
+    """The last prediction and the last outcome that the join gave up, or could have; older releases said none."""
+
+    def given_up_until(self) -> tuple[Due, Due]:
+        """Return these two; an older release had given up all that was due."""
+        ends, (prediction, outcome) = (self.predicted_until, self.known_until), self.given_up
+        predicted_until, known_until = (NEVER if end is None else end for end in ends)
+        return prediction or (known_until, b""), outcome or (predicted_until, b"")
+
+    def acted_until(self, horizon_s: float) -> float | None:
+        """Return how far the clock that is behind has been acted on; ``None`` before the first event."""
+        if self.predicted_until is None and self.known_until is None:
+            return None
+        if self.predicted_until is None or self.known_until is None:
+            return NEVER  # a topic that has shown no time has let nothing be forgotten
+        acted = (one[0] + horizon_s for one in self.given_up if one is not None)
+        return min(self.predicted_until, self.known_until, *acted)
 
 
 def _finite(at: float) -> float | None:
@@ -55,10 +74,11 @@ class Clock:
         self.lost_s = clocks.lost_s
         return clocks
 
-    def saved(self, predicted_until: float, known_until: float) -> bytes:
-        """Return what a checkpoint writes of this clock and the two of the join."""
+    def saved(self, predicted_until: float, known_until: float, given_up: tuple[Due, Due]) -> bytes:
+        """Return what a checkpoint writes of this clock, and of the join its two and what it gave up last."""
         ends = _finite(predicted_until), _finite(known_until), _finite(self.at)
-        return msgspec.json.encode(Clocks(*ends, self.lost_s))
+        prediction, outcome = (one if one[0] > NEVER else None for one in given_up)
+        return msgspec.json.encode(Clocks(*ends, self.lost_s, (prediction, outcome)))
 
     def move(self, at: float) -> None:
         """Go on to ``at``, which is later."""

@@ -8,7 +8,7 @@ from itertools import islice
 from math import sqrt
 
 from stream.digits import in_digits
-from stream.events import ALL
+from stream.events import ALL, Finding
 from stream.explanation import FEWEST, NOISE, SHARE, SMALL, SUSPECT_S, deviation, is_in
 from stream.instant import in_words
 from stream.reference import LETTERS
@@ -32,7 +32,7 @@ def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> 
 
     ``name`` is the harmed version's. Of a version that had too few labels since only an older finding is told.
     """
-    rise = found.after.mean - found.before.mean
+    rise = _rise(found)
     task = versions[name].task
     others = (
         (other, one.series.get(found.slice))
@@ -60,20 +60,50 @@ def _told_before(name: str, version: Version, found: Harm) -> str | None:
     return None
 
 
+def is_of_both(finding: Finding, ours: Version, others: Version) -> bool | None:
+    """Return whether another version got worse in the slice of an open finding of errors as well.
+
+    ``None`` while more of its labels are needed to tell; ``False`` also where it gets few beside ours.
+    """
+    mine, series = ours.series.get(finding.slice), others.series.get(finding.slice)
+    if mine is None or series is None or not finding.metric == mine.metric == series.metric:
+        return False
+    found = harm(finding.slice, mine, finding.onset_at)
+    theirs = harm(finding.slice, series, finding.onset_at)
+    if _is_known(theirs, _rise(found)):
+        return _has_risen(series, theirs, _rise(found))
+    is_soon_known = HALF * found.after.losses < theirs.after.losses < LOSSES
+    return None if is_soon_known else False
+
+
+def _rise(found: Harm) -> float:
+    return found.after.mean - found.before.mean
+
+
+def _is_known(theirs: Harm, rise: float) -> bool:
+    return theirs.after.losses >= LOSSES and theirs.before.losses > 0 and rise > 0.0
+
+
+def _has_risen(series: Series, theirs: Harm, rise: float) -> bool | None:
+    """Return whether a series surely rose by half as much as another one, or surely by less; ``None``: neither."""
+    risen, noise = _rise(theirs), SURE * _error(series, theirs)
+    if risen - noise > 0.0 and risen > HALF * rise:
+        return True
+    return False if risen + noise < HALF * rise else None
+
+
 def _beside(name: str, series: Series, found: Harm, rise: float) -> str | None:
     theirs = harm(found.slice, series, found.onset_at)
-    if theirs.after.losses < LOSSES or not theirs.before.losses or not rise > 0.0:
+    has_risen = _has_risen(series, theirs, rise) if _is_known(theirs, rise) else None
+    if has_risen is None:
         return None
-    risen, noise = theirs.after.mean - theirs.before.mean, SURE * _error(series, theirs)
     was, now = series.shown(theirs.before.mean), series.shown(theirs.after.mean)
     figures = f"{series.metric} {in_digits(was)} before, {in_digits(now)} since"
-    if risen - noise > 0.0 and risen > HALF * rise:
-        own = rise * found.after.losses
-        share = own / (own + risen * theirs.after.losses)
-        return f"version {name} got worse as well: {figures}; {1.0 - share:.0%} of the excess loss of both"
-    if risen + noise < HALF * rise:
+    if not has_risen:
         return f"version {name} did not get worse: {figures}"
-    return None
+    own = rise * found.after.losses
+    share = own / (own + _rise(theirs) * theirs.after.losses)
+    return f"version {name} got worse as well: {figures}; {1.0 - share:.0%} of the excess loss of both"
 
 
 def _error(series: Series, theirs: Harm) -> float:

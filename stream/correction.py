@@ -8,6 +8,7 @@ before. No other evidence is taken from a correction: only labels that were wron
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,11 +16,18 @@ from stream.aspect_correction import revise_beside
 from stream.closing import drop
 from stream.events import Finding, Label, Task, finding_id
 from stream.joined import Joined, Served
-from stream.maturity import Maturity
 from stream.rows import Row, with_class
 from stream.series import Rested, Series, is_comparable, loss_of, task_of, widest
 from stream.version import Judgement, Version
 from stream.withdrawal import is_withdrawn, withdrawn
+
+
+class Corrected(NamedTuple):
+    """How many losses there are more, how much loss that is, and what it closes or opens again."""
+
+    losses: int
+    more: float
+    findings: list[Finding]
 
 
 def is_sound(task: Task, served: Served, outcome: Label) -> bool:
@@ -32,10 +40,9 @@ def correct(
     served: Served,
     joined: Joined,
     route: Sequence[Series],
-    maturity: Maturity,
     judgement: Judgement,
-) -> list[Finding]:
-    """Put a correction of a sound outcome in its place, or only take that out if it is none; return findings."""
+) -> Corrected:
+    """Put a correction of a sound outcome in its place, or only take that out if it is none."""
     increase = judgement.minimum_increase
     previous, outcome, at = joined.previous, joined.outcome, min(served.at, joined.previous_at)
     assert previous is not None
@@ -47,13 +54,12 @@ def correct(
     else:
         losses, more, sound = -1, -was, None
         _withdraw(version, served, route, at, was)
-    maturity.revised(served.at, more, losses)
     if served.bins:
         now = min(served.at, joined.outcome_at)
         row = None if sound is None else _row(version, served, route, now, sound)
         version.rows.revise(_row(version, served, route, at, previous), row)
     found = [*_settled(route, at, losses, more, joined.outcome_at, increase)]
-    return [*found, *revise_beside(version, served, joined, sound, increase)]
+    return Corrected(losses, more, [*found, *revise_beside(version, served, joined, sound, increase)])
 
 
 def _revise(

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from stream.carried import outliving
 from stream.closing import drop
+from stream.confidence import HORIZONS
 from stream.events import ALL, Finding, Rollout
 from stream.history import Span
 from stream.reference import Reference
@@ -24,8 +25,6 @@ SERVES: Final = "this version was a shadow, and serves now: it is judged anew"
 IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
 IDLES: Final = ("shadow", "retired")
 """Stages of a version that serves nobody."""
-HORIZONS: Final = 2
-"""Label horizons after a prediction no label of it counts any more (``stream.join``)."""
 
 
 def is_told(version: Version) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from stream.due import Index
+from stream.due import Due, Index
 from stream.entry import DECAYING, OPEN, UNKNOWN, Codec, Entry, index_of
 
 NEVER = float("-inf")
@@ -43,6 +43,8 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     open: bytes = OPEN
     unknown: bytes = UNKNOWN
     decaying: bytes = DECAYING
+    done: tuple[Due, Due] = ((NEVER, b""), (NEVER, b""))
+    """How far predictions and outcomes were overdue."""
 
 
 class Size(NamedTuple):
@@ -213,9 +215,8 @@ class Entries:
         while piece := [*islice(self._undumped, PIECE)]:
             for key, (value, before, after) in piece:
                 frozen.entries.append((key, value))
-                if after != before:
-                    frozen.records.extend(after)
-                    frozen.gone.extend(one for one in before if one not in after)
+                frozen.records.extend(after)  # all: who takes from the index may have passed an old one
+                frozen.gone.extend(one for one in before if one not in after)
             yield
         frozen.records.sort()
 

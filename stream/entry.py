@@ -51,6 +51,11 @@ class Entry(Struct, gc=False, eq=False):
         return self.served is not None and self.fate != DECIDED and not self.fate & COUNTED
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a prediction waits, of this id's, or an outcome."""
+        return bool(self.known and self.known.waiting) or any(case.is_open for case in self.cases())
+
+    @property
     def newest_at(self) -> float:
         """Return the newest event time in the entry: two horizons later it may be forgotten."""
         at = self.served.at if self.served is not None else float("-inf")

@@ -63,6 +63,7 @@ Metric = Literal[
     "unmatched_rate",
     "unlabelled_rate",
     "duplicate_rate",
+    "mismatched_rate",
     "clock_skew_rate",
 ]
 """What a finding is about: a figure of the losses (the first seven), a drift of a feature or of what was said (the
@@ -157,7 +158,7 @@ class Finding(Struct, frozen=True, kw_only=True, tag_field="type", tag="finding"
     ``onset_after`` and ``onset_before`` are between which the onset most likely lies.
     ``windows`` say how wrong the model was when harm was found; empty for a regression or a drift.
     ``feature`` is what drifted (``@score`` or ``@prediction``: what the model said; ``@traffic``, ``@labels``,
-    ``@join`` or ``@clock``: the events around the model), ``None`` when the loss rose.
+    ``@join``, ``@kinds`` or ``@clock``: the events around the model), ``None`` when the loss rose.
     ``before_lower`` to ``before_upper`` holds ``before`` with 95 %, so for ``after``; of drifts there are none.
     ``label`` is the class whose recall fell, or the side (``above``, ``below``) of what happened on which a biased
     model's predictions lie.

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from stream.change import change_of
 from stream.events import ALL, RolledOut
+from stream.instant import span_in_words
 from stream.onset import Onset
 from stream.reference import Feature, Reference
 from stream.rows import ABSENT, OUTCOME, Row, Rows
@@ -61,8 +62,8 @@ def rolled_out(rollouts: Sequence[RolledOut], onset_at: float) -> Iterator[str]:
 def when(at: float, onset_at: float) -> str:
     """Return in words when something suspect was, beside the likeliest onset."""
     if at <= onset_at:
-        return f"{onset_at - at:.0f} s before the onset"
-    return f"{at - onset_at:.0f} s after the likeliest onset, within its interval"
+        return f"{span_in_words(onset_at - at)} before the onset"
+    return f"{span_in_words(at - onset_at)} after the likeliest onset, within its interval"
 
 
 class Moved(NamedTuple):

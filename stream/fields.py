@@ -14,7 +14,8 @@ EVENT_FIELDS: Final[Mapping[str, str]] = {
     "a number of 1e11 or more is epoch milliseconds.",
     "prediction": "What the model said: a class label (text, bool or number), or the value of a regression. "
     "A number without scores is a regression.",
-    "scores": "The probability of the positive class, or an object with one probability for each class.",
+    "scores": "The probability of the positive class (true or 1), or an object with one probability for each "
+    "class; those of more than ten classes are not kept.",
     "slices": "What this prediction is to be judged by besides the whole, for instance country; at most 16.",
     "features": "Inputs of the model, to be watched for drift; null, or a name left out that others have, is a "
     "missing value; at most 500.",
@@ -170,7 +171,7 @@ EXAMPLES: Final[Mapping[str, list[dict[str, Any]]]] = {
             "onset_before": 1772353920.0,
             "episode": 1,
             "examples": ["ride-20260301-000017"],
-            "causes": ["rollout of 2026-02-20 to live, 1200 s before the onset"],
+            "causes": ["rollout of 2026-02-20 to live, 20 min before the onset"],
             "rollouts": [{"version": "2026-02-20", "stage": "live", "at": 1772352600.0}],
             "windows": [
                 {"span_s": 300.0, "outcomes": 118, "wrong": 52},

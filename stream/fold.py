@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import gt
 
 import msgspec
 from msgspec.structs import replace
@@ -10,7 +11,6 @@ from msgspec.structs import replace
 from stream import state
 from stream.admission import Admission
 from stream.clock import Clock, Clocks
-from stream.ending import end_idle
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Changes, Size, Store
 from stream.events import Event, Finding, Outcome, Prediction, Rollout
@@ -18,15 +18,14 @@ from stream.health import Look, look, new_health
 from stream.join import REBUILT_HORIZONS, Join
 from stream.joined import Joined, Reason
 from stream.monitor import Monitor
+from stream.monitors import Monitors
 from stream.outputs import Outputs
 from stream.refusal import DecodeError
 from stream.rules import Rules
-from stream.series import Series
 from stream.tally import Onlooker, Tally
-from stream.version import close_cohorts, expect
+from stream.version import close_cohorts
 from stream.wire import read_event
 
-CLOCKS = b"tidewatch.clocks"
 WAITING, MATCHED, DUPLICATE = Reason.WAITING, Reason.MATCHED, Reason.DUPLICATE_PREDICTION
 REBUILT = 50_000
 """Records that a rebuild holds in memory before it puts them on disk."""
@@ -37,21 +36,26 @@ class InputFold:
 
     def __init__(self, number: int, rules: Rules, watch: Onlooker, store: Store) -> None:
         self.number = number
-        self.monitors: dict[str, Monitor] = {}
+        self.monitors = Monitors(number, rules.label_horizon_s)
         self._store, self._rules, self._watch = store, rules, watch
+        self._restored, self._clock = Clocks(None, None), Clock()
         self.join = self._open_join()
         self._dirty, self._unsaved = set[str](), set[str]()
         self._saved: dict[str, bytes] = {}
         self._frozen: tuple[Changes, Mapping[str, int]] | None = None
-        self._outputs, self._admission = Outputs(rules), Admission(number, rules)
-        self._restored, self._clock = Clocks(None, None), Clock()
+        self._outputs, self.admission = Outputs(rules), Admission(number, rules)
         self._rebuilt: dict[str, int] = {}
         self._unwritten = 0
 
     @property
     def waiting_bytes(self) -> int:
-        """Return the bytes of the outputs that wait for the next ``freeze``."""
+        """The bytes of the outputs that wait for the next ``freeze``."""
         return self._outputs.size
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the join has more to give up."""
+        return self.join.is_behind
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take back one model's monitor, or the clocks.
@@ -59,21 +63,22 @@ class InputFold:
         Raises:
             MonitorStateError: the record has another schema, or is damaged.
         """
-        try:
-            if key == CLOCKS:
+        if key == state.CLOCKS:
+            try:
                 self._restored = self._clock.begin(value)
-            else:
-                monitor = self.monitors[key.decode()] = state.load(value)
-                monitor.label_horizon_s = self._rules.label_horizon_s
-                expect(monitor.versions, monitor.label_horizon_s)
-                self._clock.call(key.decode(), monitor.health.due_at)
-                self._admission.restore(monitor)
-        except (state.MonitorStateError, msgspec.DecodeError) as fault:
-            where = f"partition {self.number}, model {key.decode()!r}"
-            raise state.MonitorStateError(f"{where}: {fault}") from fault
+            except msgspec.DecodeError as fault:
+                raise state.MonitorStateError(f"partition {self.number}, {key.decode()}: {fault}") from fault
+            self.join.queues.take_up(self._restored.given_up_until())
+            return
+        model = state.model_of(key)
+        head = self.monitors.restore(model, value)
+        self._clock.call(model, head.due_at)
+        self.admission.restore(model, head)
 
     def local(self) -> Mapping[str, int]:
-        """Return the offsets that the join's own disk includes; empty when it has nothing."""
+        """Return the offsets that the join's own disk includes, unless an aborted checkpoint had given up more."""
+        if any(map(gt, self.join.stood, self._restored.given_up_until())):
+            self.forget_local()
         return self._store.offsets()
 
     def forget_local(self) -> None:
@@ -83,41 +88,38 @@ class InputFold:
 
     def _open_join(self) -> Join:
         rules = self._rules
-        return Join(rules.label_horizon_s, rules.pending_budget, self._store, rules.memory_entries)
+        join = Join(rules.label_horizon_s, rules.pending_budget, self._store, rules.memory_entries)
+        join.queues.take_up(self._restored.given_up_until())
+        return join
 
     def rebuild_since(self) -> float | None:
         """Return the Kafka time from which the log tells all of the join; ``None`` when there is nothing yet.
 
-        That is four horizons before the clock that is behind (the argument is at ``REBUILT_HORIZONS``), and
-        before that what an event's time may be ahead of Kafka's.
+        See ``REBUILT_HORIZONS``; and before that an event's time may be ahead of Kafka's.
         """
-        clocks = self._restored
-        if clocks.predicted_until is None and clocks.known_until is None:
-            return None
-        if clocks.predicted_until is None or clocks.known_until is None:
-            return 0.0  # a topic that has shown no time has let nothing be forgotten
-        behind = min(clocks.predicted_until, clocks.known_until)
-        return behind - REBUILT_HORIZONS * self._rules.label_horizon_s - self._rules.tolerance.future_s
+        before_s = REBUILT_HORIZONS * self._rules.label_horizon_s + self._rules.tolerance.future_s
+        behind = self._restored.acted_until(self._rules.label_horizon_s)
+        return None if behind is None else max(0.0, behind - before_s)
 
-    def rebuild(self, records: Sequence[Record]) -> None:
+    def rebuild(self, records: Sequence[Record]) -> bool:
         """Put older records into the join; their counts and findings are in the checkpoint already."""
         tolerance = self._rules.tolerance
         for record in records:
             event, _ = read_event(record.value, record.headers, record.timestamp / 1000.0, tolerance)
-            if isinstance(event, DecodeError | Rollout) or not self._admission.is_home(event.model):
+            if isinstance(event, DecodeError | Rollout) or not self.admission.is_home(event.model):
                 continue
             if isinstance(event, Outcome):
                 self.join.know(event)
-            elif not self._admission.was_refused(event, record):
+            elif not self.admission.was_refused(event, record):
                 self.join.predict(event)
-        for _ in self.join.expire():
-            pass
         if records:
             self._rebuilt[records[-1].topic] = records[-1].offset + 1
-            self._unwritten += len(records)
+        given_up = self.join.expire_again()
+        self._unwritten += len(records) + given_up
         if self._unwritten >= REBUILT:
             self._write(self.join.freeze(), self._store.offsets() | self._rebuilt)
             self._unwritten = 0
+        return given_up > 0
 
     def apply(self, records: Sequence[Record]) -> bool:
         """Fold one batch; a finding or a forwarded record is urgent."""
@@ -150,7 +152,7 @@ class InputFold:
     def _decode_ours(self, records: Sequence[Record], tally: Tally) -> list[tuple[Event, int, str]]:
         """Return the events that belong here, with Kafka timestamps and sources; refuse or forward the others."""
         found: list[tuple[Event, int, str]] = []
-        judged, tolerance = self._admission.judged, self._rules.tolerance
+        judged, tolerance = self.admission.judged, self._rules.tolerance
         for record in records:
             event, source = read_event(record.value, record.headers, record.timestamp / 1000.0, tolerance)
             if isinstance(event, DecodeError):
@@ -161,14 +163,14 @@ class InputFold:
 
     def _is_ours(self, record: Record, event: Event, source: str, tally: Tally) -> bool:
         """Return whether an event of a model without predictions is to be folded; else forward or refuse it."""
-        if not self._admission.is_home(event.model):
+        if not self.admission.is_home(event.model):
             self._outputs.forward(record, event.model, source, tally)
             return False
-        fault = self._admission.ask(event, record)
+        fault = self.admission.ask(event, record)
         if fault is not None:
             self._outputs.refuse(record, fault, tally)
         elif isinstance(event, Prediction) and event.model in self.monitors:  # only rollouts came before
-            self._monitor(event.model).first = self._admission.judged[event.model]
+            self._monitor(event.model).first = self.admission.judged[event.model]
         return fault is None
 
     def _hear(self, event: Event, source: str) -> None:
@@ -201,7 +203,7 @@ class InputFold:
         for model in clock.due():
             monitor = self._monitor(model)
             self.close_cohorts(monitor)
-            ended = end_idle(monitor.versions, monitor.rollouts, monitor.label_horizon_s, clock.at, proven_at)
+            ended = monitor.end_idle(clock.at, proven_at)
             seen = Look(model, *monitor.newest(), clock.at, clock.lost_s, proven_at)
             self._tell([*ended, *look(monitor.health, seen, monitor.counts, self._rules.judgement)], tally)
             clock.call(model, monitor.health.due_at)
@@ -235,12 +237,13 @@ class InputFold:
         self._dirty.add(model)
         if model in self._unsaved:
             self._save(model)
-        if model not in self.monitors:
-            horizon_s, first = self._rules.label_horizon_s, self._admission.judged.get(model)
-            health = new_health(horizon_s)
-            self.monitors[model] = Monitor(model, health=health, label_horizon_s=horizon_s, first=first)
-            self._clock.call(model, health.due_at)
-        return self.monitors[model]
+        try:
+            return self.monitors[model]
+        except KeyError:
+            horizon_s, first = self._rules.label_horizon_s, self.admission.judged.get(model)
+            made = Monitor(model, health=new_health(horizon_s), label_horizon_s=horizon_s, first=first)
+            self._clock.call(model, made.health.due_at)
+            return self.monitors.setdefault(model, made)
 
     def _save(self, model: str) -> None:
         self._unsaved.discard(model)
@@ -251,15 +254,16 @@ class InputFold:
         outputs, join = self._outputs.take(), self.join
         self._unsaved, self._dirty, self._saved = self._dirty, set(), {}
         self._frozen = join.set_apart(), dict(offsets)
-        return Flush(outputs, self._records(self._clock.saved(join.predicted_until, join.known_until)))
+        done = join.queues.done
+        return Flush(outputs, self._records(self._clock.saved(join.predicted_until, join.known_until, done)))
 
     def _records(self, clocks: bytes) -> Iterator[tuple[bytes, bytes]]:
-        yield CLOCKS, clocks
+        yield state.CLOCKS, clocks
         while self._unsaved or self._saved:
             if not self._saved:
                 self._save(next(iter(self._unsaved)))
             model, value = self._saved.popitem()
-            yield model.encode(), value
+            yield state.key_of(model), value
 
     def committed(self) -> Iterator[None]:
         """Put on disk what the checkpoint includes of the join, never before it; a piece with each step."""
@@ -291,10 +295,3 @@ class InputFold:
     def close(self) -> None:
         """Give the disk back."""
         self._store.close()
-
-    def series(self) -> Iterator[tuple[str, str, str, Series]]:
-        """Yield model, version, slice and series."""
-        for model, monitor in self.monitors.items():
-            for name, version in monitor.versions.items():
-                for where, one in version.series.items():
-                    yield model, name, where, one

@@ -79,7 +79,7 @@ def harm_finding(
     at: float,
     proven_at: float | None,
 ) -> Finding:
-    """Return what is told of a change of this prediction's version, proved at ``at``."""
+    """Return what is told of a change of this prediction's version, or of its lineage, proved at ``at``."""
     metric, harm, onset = change.metric, change.harm, _onset(version, change, at)
     rollouts, episode = rollouts_before(around.stages, onset), _episode(version, change)
     what = metric if change.label is None else f"{metric} {change.label}"
@@ -104,7 +104,7 @@ def harm_finding(
         events_since_onset=change.after_count,
         episode=episode,
         examples=change.examples,
-        causes=(*_outer(served.version, around, rollouts, onset, harm), *_inner(version, harm)),
+        causes=(*_outer(served, around, rollouts, onset, harm), *_inner(version, served, around, harm)),
         rollouts=rollouts,
         windows=change.windows,
         summary=f"{served.model} version {served.version}{_in_words(change._replace(onset=onset))}.",
@@ -145,18 +145,19 @@ def _by_stage(found: Finding, around: Around) -> Finding:
 
 
 def _outer(
-    version: str, around: Around, rollouts: Sequence[RolledOut], onset: Onset, harm: Harm
+    served: Served, around: Around, rollouts: Sequence[RolledOut], onset: Onset, harm: Harm
 ) -> Iterator[str]:
     yield from rolled_out(rollouts, onset.at)
     yield from around.producers.new_before(onset, SUSPECT_S)
-    yield from versions_beside(around.versions, version, harm)
-    if (mix := mix_behind(around.versions[version], harm)) is not None:
+    yield from versions_beside(around.versions, served.version, harm)
+
+
+def _inner(version: Version, served: Served, around: Around, harm: Harm) -> Iterator[str]:
+    own = around.versions[served.version]  # a lineage has neither inputs nor rows
+    if (mix := mix_behind(version, harm)) is not None:
         yield mix
-
-
-def _inner(version: Version, harm: Harm) -> Iterator[str]:
-    yield from causes(version.reference, version.rows, harm, version.series)
-    if (said := class_within(version, harm)) is not None:
+    yield from causes(own.reference, own.rows, harm, version.series)
+    if (said := class_within(own, harm)) is not None:
         yield said
 
 

@@ -1,7 +1,8 @@
 """Core. What is wrong around a model, not in it: no events, no labels, trouble in the join or with clocks.
 
 All of it is a ticket, one for each kind and model. The partition's clock says when to look; a silence is over at
-the first look after something came, a trouble of the join with the first window that is as usual.
+the first look after something came, a trouble of the join with the first window that is as usual, and that of
+labels that can't be compared (``stream.unjudged``) once most of them can.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from stream.clock import Clock
 from stream.events import ALL, Finding, Metric, finding_id
 from stream.gaps import SHORTEST_S
 from stream.instant import in_words
+from stream.joined import MISMATCHED, Reason
 from stream.maturity import Maturity, width
 from stream.rates import AHEAD, AHEAD_S, BEHIND, BEHIND_S, CLOCKS, JOIN, ON_TIME, Rates, Trouble
 from stream.rows import DENSE, SPARSE
 from stream.traffic import DAY_S, HOUR_S, Traffic
+from stream.unjudged import Mismatch, Unjudged
 from stream.version import Judgement
 
-JOINED, CLOCK = "@join", "@clock"
+JOINED, CLOCK, UNJUDGED = "@join", "@clock", "@kinds"
 """What a ticket is about, as its ``feature``; also ``@traffic`` and ``@labels``."""
 LOOKED_S = 6 * HOUR_S
 """Between two looks at most."""
@@ -46,6 +49,7 @@ class Health(Struct, array_like=True, gc=False):
     behind: int = 0
     rest: int = 0
     """Predictions until the next that has a row."""
+    unjudged: Unjudged = field(default_factory=Unjudged)
 
     def predicted(self, at: float, clock: Clock, proven_at: float) -> bool:
         """Take a new prediction of event time ``at``, in Kafka at ``proven_at``, not above 0 without Kafka.
@@ -145,7 +149,7 @@ def look(health: Health, seen: Look, counts: Mapping[str, int], judgement: Judge
     found = (
         _silence(traffic, is_silent, seen, "traffic", partial(_traffic, traffic, seen)),
         _silence(maturity, is_starved, seen, "labels", partial(_labels, maturity, seen)),
-        _trouble(health.join, JOINED, health.join.look(JOIN, counts, now, limit), seen),
+        *_join(health, counts, limit, seen),
         _trouble(health.clock, CLOCK, health.clock.look(CLOCKS, health.clock_counts(), now, limit), seen),
     )
     is_open = traffic.finding is not None or maturity.finding is not None
@@ -188,6 +192,47 @@ def _words(seen_at: float, now: float, missed: float, what: str, usually: str) -
     return Words(words, missed / hours, 0.0, round(missed), 0, seen_at, seen_at, now)
 
 
+def _join(
+    health: Health, counts: Mapping[str, int], limit: float, seen: Look
+) -> tuple[Finding | None, Finding | None]:
+    """Judge what became of the events; while most labels can't be compared no window says what is usual."""
+    join, unjudged, now = health.join, health.unjudged, seen.now
+    comparable = counts.get(Reason.MATCHED, 0) + counts.get(Reason.CORRECTED, 0)
+    news = unjudged.look(comparable, counts.get(MISMATCHED, 0), now, seen.is_served)
+    if news is None and unjudged.finding is None:
+        return None, _trouble(join, JOINED, join.look(JOIN, counts, now, limit), seen)
+    join.skip(JOIN, counts, now)
+    told = None if news is None else _mismatch(unjudged, news, seen)
+    return told, _taken_over(join, seen) if unjudged.finding is not None else None
+
+
+def _taken_over(rates: Rates, seen: Look) -> Finding | None:
+    """Close the ticket of a part that could not be compared: by now it is most."""
+    drift = rates.drift
+    if drift.finding is None or drift.finding.metric != "mismatched_rate":
+        return None
+    closed, drift.finding, drift.evidence = _closed(drift.finding, seen), None, 0.0
+    return closed
+
+
+def _mismatch(unjudged: Unjudged, news: Mismatch, seen: Look) -> Finding:
+    """Open the ticket of a model that is not judged, or close it."""
+    if unjudged.finding is not None:
+        closed, unjudged.finding = _closed(unjudged.finding, seen), None
+        return closed
+    mismatched, outcomes, since = news.mismatched, news.outcomes, news.since
+    is_all = mismatched == outcomes
+    said = (
+        f"{'all ' if is_all else f'{mismatched} of '}{outcomes} outcomes since {in_words(since)} are of another "
+        "kind than their predictions, or these than their version's first: "
+        f"{'the model is' if is_all else 'they are'} not judged"
+    )
+    words = Words(said, 0.0, mismatched / outcomes, 0, outcomes, since, news.after, seen.now)
+    unjudged.episode += 1
+    unjudged.finding = _opened(seen, UNJUDGED, "mismatched_rate", unjudged.episode, words)
+    return unjudged.finding
+
+
 def _trouble(rates: Rates, feature: str, trouble: Trouble | None, seen: Look) -> Finding | None:
     """Open or close the ticket of a whole window of the join or of the clocks."""
     drift = rates.drift
@@ -195,7 +240,7 @@ def _trouble(rates: Rates, feature: str, trouble: Trouble | None, seen: Look) ->
         return None
     if trouble.verdict == "drifted":
         assert trouble.kind.metric is not None
-        said = f"{trouble.after:.3g} are {trouble.kind.words}, {trouble.before:.3g} were"
+        said = f"{trouble.after:.3g} are {trouble.kind.words} (before: {trouble.before:.3g})"
         counts = (trouble.before_count, trouble.after_count)
         since, until = drift.onset_at - DAY_S, seen.now
         words = Words(said, trouble.before, trouble.after, *counts, drift.onset_at, since, until)

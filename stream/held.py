@@ -48,11 +48,6 @@ class Held(NamedTuple):
         )
 
     @property
-    def coverage(self) -> float:
-        """The share of batches whose bounds held what was realised; nan before the first."""
-        return self.covered / self.batches if self.batches else nan
-
-    @property
     def mean_error(self) -> float:
         """How much more accuracy was realised than estimated, in the mean; nan before the first batch."""
         return self.error_total / self.batches if self.batches else nan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice, takewhile
-from math import inf
 
 from stream.aspect_known import known_aspects
 from stream.carried import known_to
@@ -24,7 +23,7 @@ def new_version(
     versions: dict[str, Version],
     judgement: Judgement,
     label_horizon_s: float,
-    trained_until: float = -inf,
+    trained_until: float,
 ) -> Version:
     """Return the version of its first prediction; ``versions`` are the model's so far, the newest last.
 

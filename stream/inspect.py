@@ -19,6 +19,7 @@ from stream.engine.connection import client_options
 from stream.estimates import estimates_of
 from stream.figures.rows import windows_of
 from stream.figures.windows import ROLLOUT
+from stream.lineage import told_of
 from stream.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ async def restored(
     watch = FoldWatch(Telemetry(CollectorRegistry(), settings.worker.model_budget))
     # what waits for its outcome is on the worker's own disk, and no figure
     fold = InputFold(number, rules_of(settings), watch, MemoryStore())
-    return await read_checkpoint(consumer, TopicPartition(settings.topics.checkpoints, number), fold), fold
+    tp = TopicPartition(settings.topics.checkpoints, number)
+    return (await read_checkpoint(consumer, tp, fold)).offsets, fold
 
 
 def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:
@@ -100,9 +102,17 @@ def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:
                 "estimate": estimates_of(one.confidence),
                 "trained_until": monitor.trained.get(number),
             }
-    for model, version, name, series in sorted(fold.series(), key=lambda row: row[:3]):
-        yield {"kind": "series", "model": model, "version": version, "slice": name} | _counts(series)
-        sums = fold.monitors[model].versions[version].sums
+    found = (
+        (model, version, name, series)
+        for model, monitor in fold.monitors.items()
+        for version, whole in monitor.versions.items()
+        for name, series in whole.series.items()
+    )
+    for model, version, name, series in sorted(found, key=lambda row: row[:3]):
+        monitor = fold.monitors[model]
+        is_told = name in told_of(monitor.lineage, version)
+        yield {"kind": "series", "model": model, "version": version, "slice": name} | _counts(series, is_told)
+        sums = monitor.versions[version].sums
         yield {
             "kind": "windows",
             "model": model,
@@ -113,11 +123,11 @@ def _rows_of(fold: InputFold) -> Iterator[dict[str, Any]]:
         }
 
 
-def _counts(series: Series) -> dict[str, Any]:
+def _counts(series: Series, is_told: bool) -> dict[str, Any]:
     figure = series.rollout()
     return {
         "metric": series.metric,
         "figure": None if math.isnan(figure) else figure,
-        "degraded": series.finding is not None,
+        "degraded": is_told or series.finding is not None,
         **{name: getattr(series, name) for name in COUNTS},
     }

@@ -16,41 +16,41 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from stream.due import Due, Queue
+from stream.due import PIECE, Due, Queues
 from stream.entries import Changes, Entries, Position, Store
-from stream.entry import COUNTED, DECAYING, DECIDED, LATE, OPEN, UNKNOWN, Codec, Entry, record
+from stream.entry import COUNTED, DECAYING, DECIDED, LATE, Codec, Entry, record
 from stream.events import Label, Outcome, Prediction
 from stream.joined import Joined, Reason, Served
 from stream.known import Known, Waiting
 
-REBUILT_HORIZONS = 4
+REBUILT_HORIZONS = 5
 """How far before the clock that is behind the log tells all of a join; an id is taken to serve one prediction.
 
 What is to come meets predictions since 2 H and waiting outcomes since 1 H before it. Whether such a prediction is
 a repeat was decided by one since 4 H; its outcomes have come since 3 H, those they were counted against since 4 H.
+Whether an outcome still waits depends on predictions since 3 H, and those may repeat one since 5 H.
 """
-CHUNK = 1_000
-"""Entries given up between two looks at the store."""
+KEPT_HORIZONS = 4
+"""How long inputs have to be kept: where the fifth is gone, an outcome may be missing from the unmatched ones."""
 
 
 class Join:
     """The open ends of one partition. ``horizon_s``: how long a prediction waits for its outcome.
 
     ``budget``: entries in all; ``memory_entries``: how many unchanged ones stay in memory beside the changed.
+    ``stood``: how far the store had it that predictions and outcomes were overdue.
     """
 
     def __init__(self, horizon_s: float, budget: int, store: Store, memory_entries: int) -> None:
         written = store.position()
         at = msgspec.msgpack.decode(written, type=Position) if written else Position()
         self.predicted_until, self.known_until = at.predicted_until, at.known_until
-        self.pending = at.pending
+        self.pending, self.stood = at.pending, at.done
         self._horizon_s = horizon_s
         self._budget = budget
         self._codec = Codec()
         self._entries = Entries(store, self._codec, memory_entries, at.entries)
-        self._open = Queue(OPEN, store, at.open)
-        self._unknown = Queue(UNKNOWN, store, at.unknown)
-        self._decaying = Queue(DECAYING, store, at.decaying)
+        self.queues = Queues(store, horizon_s, (at.open, at.unknown, DECAYING))  # some are older than it says
 
     def __len__(self) -> int:
         return self._entries.count
@@ -86,7 +86,7 @@ class Join:
             self._age(entry)
         entry.served, entry.clock, entry.fate = served, clock, 0
         self.pending += 1
-        self._open.push(served.at, key)
+        self.queues.open.push(served.at, key)
         found = self._replay(entry, entry.known) if entry.known is not None and entry.known.waiting else ()
         return found or (Joined(_WAITING, served.model, served),)
 
@@ -135,7 +135,7 @@ class Join:
             if case.served is not None and self._concerns(at, clock, case):
                 return (self._decide(case, label, at, clock),)
         known.waiting = (*known.waiting, Waiting(clock, at, label, is_first))
-        self._unknown.push(at, key)
+        self.queues.unknown.push(at, key)
         return (Joined(Reason.WAITING, outcome.model),)
 
     def _concerns(self, at: float, clock: float, case: Entry) -> bool:
@@ -161,70 +161,92 @@ class Join:
 
     # -- giving up
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether more is to be given up, or forgotten, than one ``expire`` does."""
+        return self.queues.is_due(self.predicted_until, self.known_until)
+
     def expire(self) -> Iterator[Joined]:
-        """Give up what has waited for a whole horizon, and what is over budget; oldest first.
+        """Give up what has waited for a whole horizon, oldest first: a piece, and ``is_behind`` tells of more.
 
         A prediction waits on the outcomes' clock and an outcome on the predictions' clock, so a backlog in one
-        topic never expires what only the other topic can bring. Take all of it before ``freeze``.
+        topic never expires what only the other can bring. Then what is over budget. Take it all before ``freeze``.
         """
-        horizon_s, known, predicted = self._horizon_s, self.known_until, self.predicted_until
-        while due := self._open.take(known, horizon_s, CHUNK):
-            for entry in self._entries_of(due):
-                yield from self._give_up_predictions(entry)
-        while due := self._unknown.take(predicted, horizon_s, CHUNK):
-            for entry in self._entries_of(due):
-                yield from self._give_up_outcomes(entry)
-        while due := self._decaying.take(min(known, predicted), 2 * horizon_s, CHUNK):
-            self._entries.seal()
-            for at, key in due:
-                self._forget(at, key)
-        if self._entries.count > self._budget:
+        for due in self.queues.open.overdue(self.known_until, self._horizon_s):
+            yield from self._give_up_predictions(due)
+        for due in self.queues.unknown.overdue(self.predicted_until, self._horizon_s):
+            yield from self._give_up_outcomes(due)
+        self._forget_some()
+        if self._entries.count > self._budget and not self.is_behind:
             yield from self._evict()
         self._entries.seal()
 
-    def _entries_of(self, due: list[Due]) -> Iterator[Entry]:
-        keys = [key for _, key in due]
+    def expire_again(self) -> int:
+        """Give up some of what was given up before the checkpoint; return how many, 0 when that is all."""
+        horizon_s = self._horizon_s
+        served = self.queues.open.take(self.known_until, horizon_s, PIECE, self.queues.open.done)
+        known = self.queues.unknown.take(self.predicted_until, horizon_s, PIECE, self.queues.unknown.done)
+        for _ in (*self._give_up_predictions(served), *self._give_up_outcomes(known)):
+            pass
+        forgotten = self._forget_some()
+        if self._entries.count > self._budget:
+            for _ in self._evict():
+                pass
         self._entries.seal()
-        self._entries.fetch(keys)
-        for key in keys:
+        return len(served) + len(known) + forgotten
+
+    def _entries_of(self, due: list[Due]) -> Iterator[tuple[float, Entry]]:
+        self._entries.seal()
+        self._entries.fetch([key for _, key in due])
+        for at, key in due:
             entry = self._entries.find(key)
             if entry is not None:
-                yield entry
+                yield at, entry
 
-    def _give_up_predictions(self, entry: Entry) -> Iterator[Joined]:
-        for case in entry.cases():
-            assert case.served is not None
-            if case.is_open and self.known_until > case.served.at + self._horizon_s:
-                self._entries.touch(entry)
-                case.fate |= COUNTED
-                self.pending -= 1
-                yield Joined(Reason.UNMATCHED_PREDICTION, case.served.model, case.served)
+    def _give_up_predictions(self, due: list[Due]) -> Iterator[Joined]:
+        for at, entry in self._entries_of(due):
+            for case in entry.cases():
+                assert case.served is not None
+                if case.served.at == at and case.is_open:
+                    self._entries.touch(entry)
+                    case.fate |= COUNTED
+                    self.pending -= 1
+                    yield Joined(Reason.UNMATCHED_PREDICTION, case.served.model, case.served)
 
-    def _give_up_outcomes(self, entry: Entry) -> Iterator[Joined]:
-        known = entry.known
-        if known is None:
-            return
-        over = [one for one in known.waiting if self.predicted_until > one.at + self._horizon_s]
-        if over:
+    def _give_up_outcomes(self, due: list[Due]) -> Iterator[Joined]:
+        for at, entry in self._entries_of(due):
+            known = entry.known
+            over = [one for one in known.waiting if one.at == at] if known is not None else []
+            if known is None or not over:
+                continue
             self._entries.touch(entry)
-            known.waiting = tuple(one for one in known.waiting if one not in over)
-        for one in over:
-            reason = Reason.UNMATCHED_OUTCOME if one.is_first else Reason.DUPLICATE_OUTCOME
-            yield Joined(reason, self._codec.names(entry.key)[0])
+            known.waiting = tuple(one for one in known.waiting if one.at != at)
+            for one in over:
+                reason = Reason.UNMATCHED_OUTCOME if one.is_first else Reason.DUPLICATE_OUTCOME
+                yield Joined(reason, self._codec.names(entry.key)[0])
+
+    def _forget_some(self) -> int:
+        clock = min(self.predicted_until, self.known_until)
+        due = self.queues.decaying.take(clock, 2 * self._horizon_s, PIECE)
+        if due:
+            self._entries.seal()
+        for at, key in due:
+            self._forget(at, key)
+        return len(due)
 
     def _forget(self, at: float, key: bytes) -> None:
         """Drop an entry; one that is only on disk is what its record says, and need not be read."""
         entry = self._entries.find(key) if key in self._entries.memory else None
         if entry is None:
             self._entries.remove(key, (record(DECAYING, at, key),))
-        elif not _is_waiting(entry):
+        elif not entry.is_waiting:
             clock = min(self.predicted_until, self.known_until)
             if clock > entry.newest_at + 2 * self._horizon_s:
                 self._entries.remove(key)
 
     def _evict(self) -> Iterator[Joined]:
         while self._entries.count > self._budget:
-            key = self._oldest()
+            key = self.queues.oldest() or next(iter(self._entries.memory))
             entry = self._entries.find(key)
             if entry is None:
                 continue
@@ -236,15 +258,6 @@ class Join:
                     yield Joined(Reason.EVICTED, model, case.served)
             for _ in entry.known.waiting if entry.known is not None else ():
                 yield Joined(Reason.EVICTED, model)
-
-    def _oldest(self) -> bytes:
-        """Return who goes first: the decided, then the oldest that wait, then whoever is in memory."""
-        if found := self._decaying.take(float("inf"), 0.0, 1):
-            return found[0][1]
-        queue = min(self._open, self._unknown, key=lambda queue: queue.next_at)
-        if found := queue.take(float("inf"), 0.0, 1):
-            return found[0][1]
-        return next(iter(self._entries.memory))
 
     # -- memory and disk
 
@@ -266,15 +279,8 @@ class Join:
     def set_apart(self) -> Changes:
         """Return at once what ``freeze`` does; it is whole once ``dump`` has come to its end."""
         epoch = self._entries.epoch
-        at = Position(
-            self.predicted_until,
-            self.known_until,
-            self.pending,
-            self._entries.count,
-            self._open.freeze(epoch),
-            self._unknown.freeze(epoch),
-            self._decaying.freeze(epoch),
-        )
+        since, done = self.queues.freeze(epoch), self.queues.done
+        at = Position(self.predicted_until, self.known_until, self.pending, self._entries.count, *since, done)
         return self._entries.freeze(msgspec.msgpack.encode(at))
 
     def dump(self) -> Iterator[None]:
@@ -283,13 +289,8 @@ class Join:
 
     def written(self, changes: Changes) -> None:
         """The store holds these changes, and those before, now."""
-        for queue in (self._open, self._unknown, self._decaying):
-            queue.written(changes.epoch, changes.records, changes.gone)
+        self.queues.written(changes.epoch, changes.records, changes.gone)
         self._entries.written(changes.epoch)
-
-
-def _is_waiting(entry: Entry) -> bool:
-    return bool(entry.known and entry.known.waiting) or any(case.is_open for case in entry.cases())
 
 
 _WAITING, _MATCHED = Reason.WAITING, Reason.MATCHED  # in Python 3.11 a member costs more through its class

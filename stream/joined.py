@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from math import inf
+from typing import Final
 
 from msgspec import Struct
 
@@ -26,6 +27,10 @@ class Reason(StrEnum):
     UNMATCHED_PREDICTION = "unmatched_prediction"
     UNMATCHED_OUTCOME = "unmatched_outcome"
     EVICTED = "evicted"
+
+
+MISMATCHED: Final = "mismatched"
+"""The outcome is not of the prediction's kind, or the prediction not of its version's."""
 
 
 def slice_names(slices: Slices) -> tuple[str, ...]:

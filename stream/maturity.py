@@ -162,6 +162,10 @@ class Maturity(Struct, array_like=True, gc=False):
         else:
             self.revised(at, loss, 1)
 
+    def heard(self, now: float, lost_s: float) -> None:
+        """Take a label that can't be compared: none is missed meanwhile, and it says nothing else."""
+        self.seen_at, self.lost_s = now, lost_s
+
     def revised(self, at: float, loss: float, labels: int) -> None:
         """Add to the losses of the cohort of this event time, and to its labels; nowhere once it has left.
 

@@ -7,7 +7,7 @@ them a little at a time between other work, and ``collect`` shows what the last 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from math import isnan, nan
 from typing import NamedTuple
 
@@ -35,6 +35,8 @@ class Chunk(NamedTuple):
     series: Sequence[tuple[str, Series]]
     sums: Sums
     trained_until: float = nan
+    told: Collection[str] = ()
+    """Slices in which a harm of the version is told by its lineage."""
 
 
 class ModelRow(NamedTuple):
@@ -73,7 +75,9 @@ class Families:
         self._windows = WindowFamilies()
         self._predictions = counter("predictions", "Predictions.")
         self._outcomes = counter("outcomes", "Joined outcomes.")
-        self._degraded = gauge("degraded", "1 while a finding is open on this series.")
+        self._degraded = gauge(
+            "degraded", "1 while a finding is open on this series or told of it by a lineage."
+        )
         self._newest = gauge("newest_event_timestamp_seconds", "Newest event time of the series.")
         self._trained = GaugeMetricFamily(
             "tidewatch_model_trained_until_timestamp_seconds",
@@ -143,7 +147,12 @@ class Best:
         kept = self.kept
         for where, one in chunk.series:
             self.seen += 1
-            worth = (one.finding is not None, where == ALL, one.predictions, -self.seen)
+            worth = (
+                one.finding is not None or where in chunk.told,
+                where == ALL,
+                one.predictions,
+                -self.seen,
+            )
             if len(kept) < self._budget:
                 heapq.heappush(kept, (worth, chunk, where, one))
             elif worth > kept[0][0]:
@@ -153,7 +162,8 @@ class Best:
         """Yield what was kept, the most important first."""
         wholes = max(self._budget // WHOLE, 1)
         for _, chunk, where, one in sorted(self.kept, key=lambda row: row[0], reverse=True):
-            degraded, counts = one.finding is not None, (one.predictions, one.outcomes + one.withdrawn)
+            degraded = one.finding is not None or where in chunk.told
+            counts = (one.predictions, one.outcomes + one.withdrawn)
             figures = (one.metric, one.rollout(), one.recent())
             windowed = [*of_series(chunk.sums, one.place)]
             if where == ALL and wholes:

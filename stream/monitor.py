@@ -6,7 +6,8 @@ finding when the loss rose enough, is still high, and no open finding explains i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
+from functools import partial
 from math import inf
 from typing import Final
 
@@ -14,32 +15,27 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.aspect import Case
-from stream.aspect_change import change_told, is_page, note
-from stream.attribution import harm_behind
+from stream.carried import WAITS_S
 from stream.clock import UNTIMED, Clock
-from stream.closing import close
 from stream.correction import correct, is_sound
-from stream.cycle import Rise
-from stream.diagnosis import is_still_there, is_unusual
-from stream.ending import MADE_ROOM, end_of, last_episode, turn
+from stream.ending import IDLES, MADE_ROOM, RETIRED, end_idle, end_of, last_episode, turn
 from stream.error_windows import ErrorWindows
-from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
-from stream.harm_finding import Around, change_of_errors, harm_finding
+from stream.events import Errors, Finding, Prediction, Rollout, Stage
+from stream.harm_finding import Around
 from stream.health import Health
 from stream.inheritance import catch_up, new_version
-from stream.joined import Joined, Reason, Served
+from stream.joined import MISMATCHED, Joined, Reason, Served
+from stream.judging import Judge
+from stream.lineage import SHADOW, is_over, lineage_of, may_tell, rest, told_until
 from stream.producers import Producers
 from stream.room import FORGOTTEN, FORGOTTEN_VERSION, make_room, remember
 from stream.rows import row_of, with_class
-from stream.scan import onset_in
 from stream.series import Series, loss_of, widest
 from stream.tickets import look
 from stream.version import Judgement, Version, served_until, stage_of
 
 MATCHED: Final = Reason.MATCHED
-MISMATCHED: Final = "mismatched"
-"""The outcome is not of the prediction's kind, or the prediction not of its version's."""
+OTHER_TASK: Final = "the model's newest version is of another task"
 
 
 class Monitor(Struct, array_like=True, gc=False):
@@ -62,6 +58,8 @@ class Monitor(Struct, array_like=True, gc=False):
     forgotten_until: float = -inf
     """Event time of the newest prediction of the versions that were forgotten."""
     trained: dict[str, float] = {}
+    lineage: Version | None = None
+    """All versions as one, while the newest is too young to be judged alone."""
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
@@ -75,6 +73,16 @@ class Monitor(Struct, array_like=True, gc=False):
             return False, ()
         remember(rollout, self.rollouts, self.trained, self.versions)
         return before != rollout.stage, turn(self.versions, before, rollout, self.rollouts, proven_at)
+
+    def end_idle(self, at: float, proven_at: float | None) -> list[Finding]:
+        """Return what is closed by ``at``, the partition's clock, since it is of what serves nobody any more."""
+        lineage = self.lineage
+        judged = self.versions if lineage is None else {**self.versions, "": lineage}
+        ended = end_idle(judged, self.rollouts, self.label_horizon_s, at, proven_at)
+        is_off = all(stage_of(one, self.rollouts) in IDLES for one in self.versions)
+        if lineage is not None and is_off and at - served_until(lineage) > WAITS_S:
+            ended += self._end_lineage(RETIRED, at, proven_at)
+        return ended
 
     def predicted(
         self,
@@ -92,10 +100,9 @@ class Monitor(Struct, array_like=True, gc=False):
         version = self.versions.get(served.version)
         if version is None:
             version, ended = self._begin(served, judgement, proven_at)
-        for series in version.route(served, judgement, self.versions):
-            series.predictions += 1
-            if served.at > series.newest_at:
-                series.newest_at = served.at
+        version.count(served, judgement, self.versions)
+        if self.lineage is not None and self._is_of_lineage(self.lineage, served, IDLES):
+            self.lineage.count(served, judgement, self.versions)
         if served.scores is not None and version.task == "classification":
             version.confidence.predicted(served.at, served.prediction, served.scores, clock.at)
         looked = version.reference.observe(prediction)
@@ -149,8 +156,10 @@ class Monitor(Struct, array_like=True, gc=False):
         if reason is Reason.CORRECTED and served.at <= version.forgotten_until:
             return FORGOTTEN, ()  # what it corrects may have gone with a version of this name
         is_right = joined.outcome is None or is_sound(version.task, served, joined.outcome)
-        if is_right and reason is MATCHED:
-            return reason, self._learn(version, served, joined, judgement, proven_at, clock)
+        if reason is MATCHED:
+            if is_right:
+                return reason, self._learn(version, served, joined, judgement, proven_at, clock)
+            self.health.maturity.heard(clock.at, clock.lost_s)
         route = version.route(served, judgement, self.versions)
         if is_right:
             for series in route:
@@ -159,7 +168,9 @@ class Monitor(Struct, array_like=True, gc=False):
         if reason is Reason.CORRECTED:
             assert joined.previous is not None
             if is_sound(version.task, served, joined.previous):
-                found = correct(version, served, joined, route, self.health.maturity, judgement)
+                corrected = correct(version, served, joined, route, judgement)
+                self.health.maturity.revised(served.at, corrected.more, corrected.losses)
+                found = [*corrected.findings, *self._corrected_together(served, joined, judgement)]
             elif is_right:
                 return reason, self._learn(version, served, joined, judgement, proven_at, clock)
         return reason if is_right else MISMATCHED, tuple(replace(one, proven_at=proven_at) for one in found)
@@ -177,6 +188,14 @@ class Monitor(Struct, array_like=True, gc=False):
             self.forgotten_episode = max(self.forgotten_episode, last_episode(one))
             self.forgotten_until = max(self.forgotten_until, served_until(one))
             ended += end_of(one, MADE_ROOM, served.at, proven_at)
+        is_served = stage_of(served.version, self.rollouts) not in IDLES
+        if self.lineage is not None and self.lineage.task != made.task and is_served:
+            ended += self._end_lineage(OTHER_TASK, served.at, proven_at)
+        if self.lineage is None:
+            self.lineage = lineage_of(served, self.versions, self.rollouts, judgement, self.label_horizon_s)
+        if self.lineage is not None:
+            self.lineage.forgotten_episode = self.forgotten_episode
+            self.lineage.routes.known.clear()  # as those of the versions, when others made room
         self.versions[served.version] = made
         return made, ended
 
@@ -192,109 +211,81 @@ class Monitor(Struct, array_like=True, gc=False):
         assert joined.outcome is not None
         loss = loss_of(version.task, served.prediction, joined.outcome)
         # a clock that runs ahead puts no onset into the future, and its label came at once
-        at, example = min(served.at, joined.outcome_at), served.prediction_id
-        arl, increase = version.arl, judgement.minimum_increase
+        at, arl = min(served.at, joined.outcome_at), version.arl
         stage = stage_of(served.version, self.rollouts)
         self.health.labelled(served.at, joined.outcome_at, loss, clock, proven_at)
+        route = self._sum(version, served, joined, at, loss, judgement)
+        version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
+        lineage = self.lineage
+        if lineage is not None and not self._is_of_lineage(lineage, served, SHADOW):
+            lineage = None
+        if version.task == "classification" and stage != "shadow":
+            told = route if lineage is None else (*route, *lineage.route(served, judgement, self.versions))
+            self.news = self.windows.note(self.model, joined.outcome_at, loss, told, proven_at)
+        around, maturity = Around(self.versions, self.rollouts, self.producers), self.health.maturity
+        known_at = joined.outcome_at
+        judge = Judge(served, loss, at, known_at, proven_at, around, self.windows, maturity, judgement)
+        is_fair = version.is_fair(joined) and stage != "retired"
+        if lineage is None:
+            return judge.judged(version, route, joined, is_fair, arl)
+        is_told = lineage.is_harmed()  # while it is, no version tells it again, nor learns from it
+        findings = judge.judged(version, route, joined, is_fair and not is_told, arl)
+        may_open = is_told or may_tell(served.version, is_fair, self.versions, self.rollouts)
+        until = partial(told_until, lineage, self.versions, self.rollouts)
+        of_all = judge._replace(may_open=may_open, told_until=until)
+        return [*findings, *self._judged_together(lineage, joined, of_all)]
+
+    def _sum(
+        self, version: Version, served: Served, joined: Joined, at: float, loss: float, judgement: Judgement
+    ) -> tuple[Series, ...]:
+        """Put a label into the sums; return the series that it is of."""
+        assert joined.outcome is not None
         route = version.route(served, judgement, self.versions)
         version.sums.take((at, route, served.prediction, joined.outcome, served.scores, 1.0))
-        version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
-        if version.ripens(at, joined.outcome_at, len(route), judgement):
-            catch_up(version, self.versions, judgement)
-        if version.task == "classification" and stage != "shadow":
-            self.news = self.windows.note(self.model, joined.outcome_at, loss, route, proven_at)
-        is_mature = version.is_fair(joined) and stage != "retired"
         if served.bins:
             where = with_class(served.slices, version.task, joined.outcome)
             version.rows.add(at, min(loss, widest(route) or loss), where, served.bins)
-        touched = [  # all learn before one is judged
-            one
-            for one in route
-            if one.learn(at, loss, example, judgement.warmup, arl, increase, is_mature)
-            or one.finding is not None
-        ]
-        findings = self._errors(version, served, joined, touched, judgement, proven_at) if touched else None
-        if is_mature and version.aspects.are_due(route[0].outcomes):
-            findings = self._beside(version, served, joined, judgement, proven_at, findings)
-        return findings or ()
+        if version.ripens(at, joined.outcome_at, len(route), judgement):
+            catch_up(version, self.versions, judgement)
+        return route
 
-    def _errors(
-        self,
-        version: Version,
-        served: Served,
-        joined: Joined,
-        touched: Iterable[Series],
-        judgement: Judgement,
-        proven_at: float | None,
-    ) -> list[Finding] | None:
-        """Close what is over of series with an open finding, and open what is behind the alarms of others."""
-        assert joined.outcome is not None
-        loss, at = loss_of(version.task, served.prediction, joined.outcome), joined.outcome_at
-        found = (
-            self._judge(version, served, one, judgement, at, proven_at)
-            if one.finding is None
-            else close(one, loss, at, proven_at, judgement.minimum_increase)
-            for one in touched
-        )
-        return [one for one in found if one is not None] or None
+    def _is_of_lineage(self, lineage: Version, served: Served, without: Container[str]) -> bool:
+        version = self.versions[served.version]
+        return version.task == lineage.task and stage_of(served.version, self.rollouts) not in without
 
-    def _judge(
-        self,
-        version: Version,
-        served: Served,
-        suspected: Series,
-        judgement: Judgement,
-        at: float,
-        proven_at: float | None,
-    ) -> Finding | None:
-        """Open what is behind an alarm of one series."""
-        increase = judgement.minimum_increase
-        if onset_in(suspected, increase).after <= version.aspects.told_at():
-            suspected.guard.ease()
-            return None
-        found = harm_behind(version, suspected, increase)
-        if found is None:
-            suspected.guard.calm()
-            return None
-        series, rise = version.series[found.slice], Rise(1.0, increase)  # a promise is one at all hours
-        if not series.guard.is_promised:
-            rise = self._rise(version, found.onset_at, judgement)
-        if not is_still_there(found, series) or not is_unusual(found, series, rise):
-            suspected.guard.ease()
-            return None
-        change = change_of_errors(version, found, increase, self.windows)
-        around = Around(self.versions, self.rollouts, self.producers)
-        series.open(harm_finding(served, version, change, around, at, proven_at))
-        return series.finding
+    def _judged_together(self, lineage: Version, joined: Joined, judge: Judge) -> list[Finding]:
+        """Judge a label with those of all versions."""
+        arl = lineage.arl
+        route = self._sum(lineage, judge.served, joined, judge.since, judge.loss, judge.judgement)
+        found = judge.judged(lineage, route, joined, lineage.is_fair(joined), arl)
+        if found:
+            lineage.heed_findings()
+            rest(lineage, self.versions)
+        if is_over(lineage, self.versions, self.rollouts, judge.since):
+            self._forget_lineage(lineage)
+        return found
 
-    def _rise(self, version: Version, since: float, judgement: Judgement) -> Rise:
-        """Return what a rise since an onset is held against; a reference from a file knows all hours."""
-        least, known = judgement.minimum_increase, version.series[ALL].guard.reference().mean
-        rise = self.health.maturity.rise(since, known, least)
-        return rise._replace(least=least, is_known=True) if self.model in judgement.references else rise
+    def _corrected_together(self, served: Served, joined: Joined, judgement: Judgement) -> list[Finding]:
+        """Put a correction into the lineage, if that had what it corrects: it began before the prediction."""
+        lineage = self.lineage
+        if lineage is None or served.at < lineage.began_at:
+            return []
+        if not self._is_of_lineage(lineage, served, SHADOW):
+            return []
+        route = lineage.route(served, judgement, self.versions)
+        found = correct(lineage, served, joined, route, judgement).findings
+        if found:
+            lineage.heed_findings()
+        return found
 
-    def _beside(
-        self,
-        version: Version,
-        served: Served,
-        joined: Joined,
-        judgement: Judgement,
-        proven_at: float | None,
-        findings: list[Finding] | None,
-    ) -> list[Finding] | None:
-        """Judge by what is beside the errors; harm that these show as well is told by them, and where it is."""
-        assert joined.outcome is not None
-        at, increase = joined.outcome_at, judgement.minimum_increase
-        case = Case(min(served.at, at), served.prediction_id, version.arl, increase)
-        for one in version.aspects.take(version.task, served.prediction, joined.outcome, served.scores, case):
-            made: Finding | None = None
-            if one.aspect.finding is not None:
-                made = one.aspect.close(one.loss, at, proven_at)
-            elif one.is_proved and is_page(version, one, self._rise(version, one.aspect.since_at, judgement)):
-                change = change_told(version, one, increase, self.windows)
-                around = Around(self.versions, self.rollouts, self.producers)
-                made = harm_finding(served, version, change, around, at, proven_at)
-                note(made, version, one, increase)
-            if made is not None:
-                findings = [*(findings or ()), made]
-        return findings
+    def _forget_lineage(self, lineage: Version) -> None:
+        self.forgotten_episode = max(self.forgotten_episode, last_episode(lineage))
+        self.lineage = None
+
+    def _end_lineage(self, why: str, at: float, proven_at: float | None) -> list[Finding]:
+        """Judge no versions together any more; return what that closes."""
+        lineage = self.lineage
+        if lineage is None:
+            return []
+        self._forget_lineage(lineage)
+        return end_of(lineage, why, at, proven_at)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+import structlog
 from rocksdict import (
     BlockBasedIndexType,
     BlockBasedOptions,
@@ -33,7 +34,10 @@ DUE = "due"
 POSITION, OFFSETS, FORM = b"!position", b"!offsets", b"!form"
 """No entry's key begins like these: it begins with a digit."""
 WRITTEN_FORM = b"3"
-"""Of the entries' bytes. A store of another form is forgotten: the log has it all."""
+"""Of the entries' bytes. A store of another form is forgotten: the log has it all. So is a damaged one."""
+DAMAGED = "Corruption", "IO error: No such file"
+"""How RocksDB's word on a store begins that it can't read; of one that somebody else uses it is another one."""
+LOG = structlog.get_logger()
 
 
 class MemoryStore:
@@ -107,11 +111,21 @@ class RocksStore:
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        entries, due = (_options(self._cache, table) for table in (_entry_table(), BlockBasedOptions()))
-        self._entries = Rdict(str(self._path), entries, {DUE: due})
+        try:
+            self._entries = self._database()
+        except Exception as fault:  # rocksdict raises plain exceptions
+            if not str(fault).startswith(DAMAGED):
+                raise
+            LOG.warning("join's disk damaged", path=str(self._path), fault=str(fault), meaning="made anew")
+            shutil.rmtree(self._path)
+            self._entries = self._database()
         self._due = self._entries.get_column_family(DUE)
         if self._entries.get(POSITION) and self._entries.get(FORM) != WRITTEN_FORM:
             self.wipe()
+
+    def _database(self) -> Rdict:
+        entries, due = (_options(self._cache, table) for table in (_entry_table(), BlockBasedOptions()))
+        return Rdict(str(self._path), entries, {DUE: due})
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """Return the entries of these keys, in their order; ``None`` for a key without one."""
@@ -172,9 +186,9 @@ class RocksStore:
         self._open()
 
 
-def open_cache(size: int = 64 * MIB) -> Cache:
-    """Return a cache of blocks, filters and indices, of at most ``size`` bytes, for stores to share."""
-    return Cache(size)
+def open_cache() -> Cache:
+    """Return a cache of blocks, filters and indices, of at most 64 MiB, for stores to share."""
+    return Cache(64 * MIB)
 
 
 def _options(cache: Cache, table: BlockBasedOptions) -> Options:
@@ -196,6 +210,7 @@ def _options(cache: Cache, table: BlockBasedOptions) -> Options:
     options.set_db_write_buffer_size(32 * MIB)
     options.set_max_total_wal_size(64 * MIB)
     options.set_max_background_jobs(2)
+    options.set_atomic_flush(True)  # a killed machine loses the log's end: what is left is to be of one write
     # a write that waits for compaction would hold the GIL: let level 0 grow instead
     options.set_level_zero_slowdown_writes_trigger(40)
     options.set_level_zero_stop_writes_trigger(80)

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from stream.bins import parts
 from stream.drift import Drift, Verdict
 from stream.events import Metric
-from stream.joined import Reason
+from stream.joined import MISMATCHED, Reason
 
 SHARE = 0.5
 """Of the greatest change, for an earlier kind to be told in its place: it brings the later one about."""
@@ -48,6 +48,7 @@ JOIN: Final = (
         "duplicate_rate",
         "predictions and outcomes that came again with a known id",
     ),
+    Kind((MISMATCHED,), "mismatched_rate", "outcomes of another kind than their predictions"),
 )
 CLOCKS: Final = (
     Kind((ON_TIME,), None, ""),
@@ -82,9 +83,8 @@ class Rates(Struct, array_like=True, gc=False):
         ``counts`` are totals by reason, ``limit`` the evidence that is enough. What has become better is no drift:
         it is learned as what is usual.
         """
-        totals = [sum(counts.get(one, 0) for one in kind.reasons) for kind in kinds]
-        if not self.taken:
-            self.taken, self.reference = totals, [1] * len(kinds)
+        totals = _totals(kinds, counts)
+        self._fit(totals, now)
         window = [now - then for now, then in zip(totals, self.taken, strict=True)]
         if not self.drift.is_whole(now) or sum(window) < FEWEST:
             return None
@@ -97,6 +97,29 @@ class Rates(Struct, array_like=True, gc=False):
             self.drift, self.reference = Drift(episode=self.drift.episode), [1] * len(kinds)
             return told
         return told._replace(verdict=verdict)
+
+    def skip(self, kinds: Sequence[Kind], counts: Mapping[str, int], now: float) -> None:
+        """Begin the window anew: what it held is told elsewhere, and is neither evidence nor what is usual."""
+        totals = _totals(kinds, counts)
+        self._fit(totals, now)
+        self._begin(totals, now)
+
+    def _fit(self, totals: Sequence[int], now: float) -> None:
+        """Begin; a window anew if an older release did not know all kinds: as many as so far are usual."""
+        if not self.taken:
+            self.taken, self.reference = [*totals], [1] * len(totals)
+        elif len(self.taken) < len(totals):
+            new = totals[len(self.taken) :]
+            self.reference += [1 + self.reference[0] * count // max(totals[0], 1) for count in new]
+            self._begin(totals, now)
+
+    def _begin(self, totals: Sequence[int], now: float) -> None:
+        self.drift.is_whole(now)  # which begins a drift that has not
+        self.taken, self.drift.began_at = [*totals], now
+
+
+def _totals(kinds: Sequence[Kind], counts: Mapping[str, int]) -> list[int]:
+    return [sum(counts.get(one, 0) for one in kind.reasons) for kind in kinds]
 
 
 def _told(changes: Sequence[float]) -> int:

@@ -129,18 +129,14 @@ class Feature:
         self.psi = stability(self.reference, counts)
         if not self.drift.is_learned:
             self.usual += NEWEST * (max(self._beyond_chance(self.psi, WINDOW), 0.0) - self.usual)
-        self._set(self.reference, array("I", map(add, self.window, counts)))
+        self.expect(self.reference, array("I", map(add, self.window, counts)))
         if self.drift is UNSEEN:
             self.drift = Drift()
 
-    def _set(self, reference: Iterable[int], window: array[int] = NO_CELLS) -> None:
-        """Set what is beside the newest values, of which there are none then."""
-        known = array("I", reference)
+    def expect(self, counts: Iterable[int], window: array[int] = NO_CELLS) -> None:
+        """Begin anew against this reference, one count a bin, without newest values."""
+        known = array("I", counts)
         self.cells, self.seen = array("I", bytes(known.itemsize * len(known))) + known + window, 0
-
-    def expect(self, counts: Iterable[int]) -> None:
-        """Begin anew against this reference, one count a bin."""
-        self._set(counts)
 
     def _meet(self, word: str) -> None:
         self.cells[UNKNOWN] += 1
@@ -180,7 +176,7 @@ class Feature:
             intervals[bisect_right(self.numbers, number)] += 1
         self.words = {word: FIRST + place for place, word in enumerate(common)} or NO_WORDS
         self.intervals_from = FIRST + len(common)
-        self._set((missing, unknown, *(words[word] for word in common), *intervals))
+        self.expect((missing, unknown, *(words[word] for word in common), *intervals))
 
     def outside(self) -> tuple[int, ...]:
         """Return the bins below and above all intervals; empty when there were no numbers."""
@@ -215,7 +211,7 @@ class Feature:
         made = Feature()
         made.words, made.numbers, made.intervals_from = self.words, self.numbers, self.intervals_from
         made.drift, made.usual = self.drift if self.drift is UNSEEN else self.drift.heir(), self.usual
-        made._set(self.reference, array("I", map(add, self.window, self.counts)))
+        made.expect(self.reference, array("I", map(add, self.window, self.counts)))
         made.strangers = self.strangers
         return made
 

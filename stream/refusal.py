@@ -21,6 +21,7 @@ SHOWN_CHARACTERS = 80
 
 _TEXT = "text of 1 to 200 characters"
 _LABEL = "a class label (text of at most 256 characters, true, false or a number) or a value (number)"
+_WHOLE = "text without half a surrogate pair (was it cut within an emoji?)"
 _fields = lru_cache(msgspec.structs.fields)
 WANTED: Final[Mapping[str, str]] = {
     "prediction_id": _TEXT,
@@ -119,7 +120,7 @@ def faults(value: bytes, kinds: Kinds, hook: Any, fault: Exception) -> list[Deco
         ]
     try:
         record = kinds if isinstance(kinds, type) else _record(tree, kinds)
-        found = list(_field_faults(_object(tree), record, hook)) or list(_constants(tree))
+        found = list(_field_faults(_object(tree), record, hook)) or list(_unreadable(tree))
     except DecodeError as known:
         return [known]
     return found or [_unexplained(value, fault)]
@@ -158,7 +159,7 @@ def _parse(value: bytes) -> Any:
 
 def _brief(fault: Exception) -> str:
     if isinstance(fault, json.JSONDecodeError):
-        return f"{fault.msg} at character {fault.pos + 1}"
+        return f"{fault.msg.rstrip(': ').removesuffix(' at')} at character {fault.pos + 1}"
     return "nested too deep" if isinstance(fault, RecursionError) else str(fault)
 
 
@@ -234,13 +235,15 @@ def _wanted(rule: str, kind: Any, text: str) -> str:
     return plain.replace("float", "number").replace("int", "whole number").replace("str", "text")
 
 
-def _constants(tree: dict[str, Any]) -> Iterator[DecodeError]:
-    """Yield NaN and Infinity anywhere, also in fields that nobody reads: they are not JSON."""
+def _unreadable(tree: dict[str, Any]) -> Iterator[DecodeError]:
+    """Yield NaN, Infinity and halves of surrogate pairs anywhere, also in fields that nobody reads."""
     rest: list[tuple[str, Any]] = list(tree.items())
     while rest:
         path, value = rest.pop()
         if isinstance(value, _NotANumber):
             yield _not_a_number(path, value)
+        if any(text != encodable(text) for text in (path, value) if isinstance(text, str)):
+            yield DecodeError(Refusal.BAD_JSON, path, shown(value), _WHOLE)
         entries = (
             value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         )

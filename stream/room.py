@@ -1,9 +1,10 @@
 """Core. How much of one model is remembered: its state is one Kafka record, so all of it has a bound.
 
-A model's series are at most ``SERIES`` and two more for each of ``VERSIONS`` versions. A series is about 6 KB at
-most and its cells in the windows 512 bytes; those of a whole version are 11 KB, its cohorts of scores 10 KB (47 at
-most), and what is judged beside its errors 6 KB (3 aspects and 10 recalls). So with rollouts, features and open
-findings the record stays below the 8 MiB that its topic takes.
+A model's series are at most ``SERIES`` and two more for each of ``VERSIONS`` versions; its lineage has as many
+more as a version may have while there is room. A series is about 6 KB at most and its cells in the windows 512
+bytes; those of a whole version are 11 KB, its cohorts of scores 10 KB (47 at most), and what is judged beside
+its errors 6 KB (3 aspects and 10 recalls). So with rollouts, features and open findings the record stays below
+the 8 MiB that its topic takes.
 """
 
 from __future__ import annotations

@@ -171,6 +171,21 @@ class Series(Struct, array_like=True, gc=False):
         span = self.history.newest(newest)
         self.rested = Rested(finding, span.began_at, self.newest_at, span.losses, span.total)
 
+    def heed_end(self, of: Rested) -> None:
+        """Take note that a harm of the whole is over: so is a rise here, unless the losses since are as high."""
+        self.well_at = of.since
+        history, onset_at = self.history, of.finding.onset_at
+        usual, well, both = history.before(onset_at), history.since(of.since), history.since(onset_at)
+        ill = both.losses - well.losses
+        if not ill or 2.0 * well.mean <= usual.mean + (both.total - well.total) / ill:
+            self.detector.risen = 0
+
+    def rest_until(self, at: float) -> None:
+        """Forget the evidence of what began before ``at``: another one has told it, and its end."""
+        self.well_at = max(self.well_at, at)
+        self.guard.calm()
+        self.detector.restart()
+
     def revise(self, at: float, previous: float, loss: float, example: str = "") -> None:
         """Replace one loss that came with event time ``at``, in its own unit; what detectors saw stays seen."""
         self.loss_total += loss - previous

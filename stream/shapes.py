@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from stream.dead_letter import LETTER_BYTES
-from stream.join import REBUILT_HORIZONS
+from stream.join import KEPT_HORIZONS
 from stream.settings import KafkaSettings, Settings
 
 COMPACTED_RECORD_BYTES = 8 << 20
@@ -23,13 +23,14 @@ COMPACTED = {
 }
 
 
-WHY_KEPT = (
-    f"{REBUILT_HORIZONS} x worker.label_horizon_s + worker.future_tolerance_s: a lost disk is read again"
-)
+WHY_KEPT = f"{KEPT_HORIZONS} x worker.label_horizon_s + worker.future_tolerance_s: a lost disk is read again"
 
 WHY_AHEAD = "else one producer whose clock is ahead makes all later outcomes of its partition late"
 BROKERS = "LogAppendTime"
 WHY_BROKERS = "else a worker whose clock is wrong ends silences early, and escalates too early or too late"
+IF_NEW = (
+    "   (if it was made so; if it has grown since, models belong elsewhere now: docs/operations.md, Rescale)"
+)
 
 
 Operation = Literal["Read", "Write", "Describe", "DescribeConfigs"]
@@ -107,8 +108,8 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
 
 
 def rebuilt_s(settings: Settings) -> float:
-    """Return how long inputs must be kept: a worker that lost its disk reads so much of them again."""
-    return REBUILT_HORIZONS * settings.worker.label_horizon_s + settings.worker.future_tolerance_s
+    """Return how long inputs must be kept: a worker that lost its disk reads so much of them again at least."""
+    return KEPT_HORIZONS * settings.worker.label_horizon_s + settings.worker.future_tolerance_s
 
 
 def settings_faults(settings: Settings) -> list[Fault]:
@@ -217,7 +218,7 @@ def _count_faults(shape: Shape, described: Described, enough: int, mender: _Mend
         found.append(Fault(shape.name, what, mender.grow(shape.name, enough)))
     elif shape.counts == "as inputs" and have != want:
         what = f"{have} partitions: want {want} (topics.partitions)"
-        found.append(Fault(shape.name, what, f"set TIDEWATCH_TOPICS_PARTITIONS={have}"))
+        found.append(Fault(shape.name, what, f"set TIDEWATCH_TOPICS_PARTITIONS={have}{IF_NEW}"))
     if described.replication < shape.replication:
         what = f"replication {described.replication}: want {shape.replication}"
         found.append(Fault(shape.name, what, "move it with kafka-reassign-partitions.sh", "warning"))

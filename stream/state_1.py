@@ -75,7 +75,9 @@ def _series(old: Any) -> Series:
     total = loss * old.outcomes
     return Series(
         old.task,
-        Detector(adwin, int(seen), float(adwin.total) if seen else 0.0, adwin.delta),
+        Detector(
+            adwin._helper if seen else None, int(seen), float(adwin.total) if seen else 0.0, adwin.delta
+        ),
         history,
         predictions=old.predictions,
         outcomes=old.outcomes,

@@ -14,7 +14,7 @@ class Stores:
 
     def __init__(self, folder: Path | None) -> None:
         if folder is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="tidewatch-")  # lives as long as this object
+            self._temporary = _temporary()  # lives as long as this object
             folder = Path(self._temporary.name)
         self._folder = folder
         self._cache = open_cache()
@@ -32,7 +32,15 @@ class Stores:
         try:
             return RocksStore(self._folder / f"partition-{number}", self._cache)
         except Exception as fault:  # rocksdict raises plain exceptions
-            wanted = "want a folder that only this worker uses"
+            wanted = "want a folder that only this worker uses, on a disk that has room"
             raise SettingsError(
                 f"settings: worker.data_dir {str(self._folder)!r}: {fault}; {wanted}"
             ) from fault
+
+
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="tidewatch-")
+    except OSError as fault:
+        wanted = "want a folder that only this worker uses, or TMPDIR to name one that can be written"
+        raise SettingsError(f"settings: worker.data_dir none: {fault}; {wanted}") from fault

@@ -7,6 +7,7 @@ not kept here: see ``stream.model_figures``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import isfinite
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,8 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from stream.joined import Reason
-from stream.monitor import MISMATCHED
+from stream.joined import MISMATCHED, Reason
 from stream.refusal import Refusal
 from stream.room import FORGOTTEN
 
@@ -92,7 +92,10 @@ class PartitionRow(NamedTuple):
     number: int
     watermark_at: float
     pending: int
-    models: int
+    judged: int
+    """Models with predictions."""
+    rolled_out: int
+    """Models of which only rollouts came."""
     entries: int
     """What the join remembers, waiting or not."""
     memory_entries: int
@@ -127,17 +130,18 @@ class PartitionFigures(Collector):
 PARTITION_FAMILIES: Final = (
     ("watermark_timestamp_seconds", "Newest event time folded.", ()),
     ("pending_predictions", "Predictions that wait for their outcome.", ()),
-    ("models", "Models seen.", ()),
+    ("models", "Models seen: those with predictions, and those of which only rollouts came.", ("kind",)),
     ("join_entries", "Ids that the join remembers: all of them, and those in memory as objects.", ("place",)),
     ("join_store_bytes", "What the join's store takes.", ("place",)),
 )
 
 
 def _samples(row: PartitionRow) -> Iterator[tuple[str, tuple[str, ...], float]]:
-    if row.models:
+    if isfinite(row.watermark_at):  # no prediction and no outcome came yet
         yield "watermark_timestamp_seconds", (), row.watermark_at
     yield "pending_predictions", (), row.pending
-    yield "models", (), row.models
+    yield "models", ("judged",), row.judged
+    yield "models", ("rolled_out",), row.rolled_out
     yield "join_entries", ("all",), row.entries
     yield "join_entries", ("memory",), row.memory_entries
     yield "join_store_bytes", ("disk",), row.disk_bytes

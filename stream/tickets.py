@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isnan
 
 import msgspec
 
@@ -68,7 +69,8 @@ def _opened(reference: Reference, name: str, feature: Feature, served: Served) -
     drift, at = feature.drift, served.at
     change = change_of(reference, name, feature.window)
     what = SAID.get(name, f"feature {name}")
-    since = in_words(drift.onset_at)
+    since = reference.repeats.since  # a run knows when it began, unless an older release counted it
+    onset_at = since if change.metric == "constant_rate" and not isnan(since) else drift.onset_at
     return Finding(
         id=finding_id(served.model, served.version, ALL, f"drift {name}", drift.episode),
         state="open",
@@ -82,12 +84,12 @@ def _opened(reference: Reference, name: str, feature: Feature, served: Served) -
         after=change.after,
         before_count=sum(feature.reference),
         after_count=sum(feature.window),
-        onset_at=drift.onset_at,
+        onset_at=onset_at,
         onset_after=drift.onset_at - DAY_S,
         onset_before=at,
         detected_at=at,
         events_since_onset=drift.values,
         episode=drift.episode,
-        summary=f"{served.model} version {served.version}, {what}: {change.words} since {since}.",
+        summary=f"{served.model} version {served.version}, {what}: {change.words} since {in_words(onset_at)}.",
         feature=name,
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -63,18 +62,12 @@ async def check(settings: Settings, needs: Needs | None = None) -> list[Fault]:
     return (settings_faults(settings) if uses_inputs else []) + faults(settings, cluster, needs)
 
 
-def demand(
-    settings: Settings, program: str, *, reads: Collection[str] = (), writes: Collection[str] = ()
-) -> None:
+def demand(settings: Settings, program: str, *, reads: Collection[str], writes: Collection[str] = ()) -> None:
     """Say on stderr all that is wrong with the topics that ``program`` needs, and end it if it can't work so.
 
-    A cluster that does not answer is waited for, up to ``kafka.startup_timeout_s``; SIGTERM ends the wait.
+    A cluster that does not answer is waited for, up to ``kafka.startup_timeout_s``.
     """
-    before = signal.signal(signal.SIGTERM, _end)  # process 1 of a container would not hear it
-    try:
-        found = _run(_answered(settings, Needs(reads, writes), program))
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    found = _run(_answered(settings, Needs(reads, writes), program))
     for fault in found:
         click.echo(f"{program}: {fault}", err=True)
     if stopping(found):
@@ -89,10 +82,6 @@ def named_if_lost(settings: Settings) -> Iterator[None]:
     except KafkaError as fault:
         brokers = ",".join(settings.kafka.brokers)
         raise click.ClickException(f"kafka.brokers {brokers!r}: {fault}") from fault
-
-
-def _end(number: int, _frame: Any) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 async def _answered(settings: Settings, needs: Needs, program: str) -> list[Fault]:

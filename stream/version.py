@@ -121,6 +121,11 @@ class Version(Struct, array_like=True, gc=False):
         """Tell the sums what they are of."""
         self.sums.task = self.task
 
+    def delays(self, labels: int) -> tuple[float, float]:
+        """Return mean and standard deviation of the delays of so many labels, seconds."""
+        mean = self.delay_total_s / labels
+        return mean, sqrt(max(self.delay_squares / labels - mean * mean, 0.0))
+
     def ripens(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> bool:
         """Take when a label came, before its loss; return whether it is the first that is one of a fair sample.
 
@@ -133,9 +138,7 @@ class Version(Struct, array_like=True, gc=False):
             self._reckon(at, outcome_at, slices, judgement)
         if self.is_mature or labels < RECKONED:
             return False
-        mean = self.delay_total_s / labels
-        spread = sqrt(max(self.delay_squares / labels - mean * mean, 0.0))
-        self.is_mature = self._lasted_s(outcome_at) >= MATURE * mean + SPREADS * spread
+        self.is_mature = self._lasted_s(outcome_at) >= settled_s(*self.delays(labels))
         return self.is_mature
 
     def _reckon(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> None:
@@ -188,13 +191,20 @@ class Version(Struct, array_like=True, gc=False):
                 one.guard.freeze()
             else:
                 one.guard.resume()
-            if rested is not None:
-                one.well_at = rested.since
+            if rested is not None and one.well_at != rested.since:
+                one.heed_end(rested)
 
     def is_harmed(self, since: float = -inf) -> bool:
         """Return whether a finding of a loss is open that says something of the time ``since``."""
         series = any(one.finding is not None and one.newest_at >= since for one in self.series.values())
         return series or any(one.finding is not None and one.large_at >= since for one in self.aspects.all())
+
+    def count(self, served: Served, judgement: Judgement, versions: Mapping[str, Version]) -> None:
+        """Count a prediction in each of its slices; ``versions`` are the model's."""
+        for series in self.route(served, judgement, versions):
+            series.predictions += 1
+            if served.at > series.newest_at:
+                series.newest_at = served.at
 
     def route(
         self, served: Served, judgement: Judgement, versions: Mapping[str, Version]
@@ -236,6 +246,11 @@ class Version(Struct, array_like=True, gc=False):
                 found.guard.freeze()
             found.place = self.sums.windows.allot(WIDTHS[self.task])
         return found
+
+
+def settled_s(mean: float, spread: float) -> float:
+    """Return for how long labels with such delays have to come until they are a fair sample, seconds."""
+    return MATURE * mean + SPREADS * spread
 
 
 def stage_of(version: str, stages: Stages) -> Stage:

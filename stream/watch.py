@@ -10,6 +10,7 @@ import structlog
 from stream.estimate_figures import EstimateRow
 from stream.feature_figures import FeatureRow
 from stream.fold import InputFold
+from stream.lineage import told_of
 from stream.maturity_figures import MaturityRow
 from stream.model_figures import Chunk
 from stream.monitor import Monitor
@@ -58,7 +59,8 @@ def model_chunks(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], I
         for _, model, monitor in _monitors(folds()):
             for name, version in [*monitor.versions.items()]:
                 trained_until = monitor.trained.get(name, nan)
-                yield Chunk(model, name, [*version.series.items()], version.sums, trained_until)
+                told = told_of(monitor.lineage, name)
+                yield Chunk(model, name, [*version.series.items()], version.sums, trained_until, told)
 
     return chunks
 
@@ -97,8 +99,8 @@ def maturity_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], 
 def _monitors(folds: Mapping[int, InputFold]) -> Iterator[tuple[InputFold, str, Monitor]]:
     """Yield the folds' models; events may be folded between two of them."""
     for fold in [*folds.values()]:
-        for model, monitor in [*fold.monitors.items()]:
-            yield fold, model, monitor
+        for model in [*fold.monitors]:  # made one at a time
+            yield fold, model, fold.monitors[model]
 
 
 def partition_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[], Iterator[PartitionRow]]:
@@ -107,7 +109,8 @@ def partition_rows(folds: Callable[[], Mapping[int, InputFold]]) -> Callable[[],
     def rows() -> Iterator[PartitionRow]:
         for number, fold in sorted(folds().items()):
             join, size = fold.join, fold.size()
-            models, held = len(fold.monitors), join.memory_entries
-            yield PartitionRow(number, join.watermark, join.pending, models, len(join), held, *size)
+            models = len(fold.admission.judged), len(fold.admission.rolled_out)
+            held = join.memory_entries
+            yield PartitionRow(number, join.watermark, join.pending, *models, len(join), held, *size)
 
     return rows

@@ -16,7 +16,6 @@ from stream.figures.report import of_slice, of_version
 from stream.figures.sums import Sums
 from stream.figures.windows import LEVELS, ROLLOUT
 
-SHORT: Final = tuple(name for name in LEVELS if name != ROLLOUT)
 BY_CLASS_IN: Final = ("24h", ROLLOUT)
 """The windows that classes are shown in."""
 

@@ -16,7 +16,7 @@ from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
 from stream.events import Errors, Event, Finding, Instant, Outcome, Prediction, Rollout, Told
-from stream.instant import read_instant
+from stream.instant import MILLISECONDS_FROM, read_instant
 from stream.refusal import DecodeError, Refusal, faults
 
 MAX_BYTES = 256 * 1024
@@ -51,8 +51,9 @@ class _CloudEvent(Struct):
     data: msgspec.Raw
 
 
-class _At(Struct):
+class _Times(Struct):
     at: msgspec.Raw
+    trained_until: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def _read(kind: type, value: Any) -> Any:
@@ -71,7 +72,7 @@ _decode_event = msgspec.json.Decoder(Event, dec_hook=_read).decode
 _decode_told = msgspec.json.Decoder(Told, dec_hook=_read).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_cloud_event = msgspec.json.Decoder(_CloudEvent).decode
-_decode_at = msgspec.json.Decoder(_At).decode
+_decode_times = msgspec.json.Decoder(_Times).decode
 _encode = msgspec.json.Encoder(enc_hook=_write, order="deterministic").encode
 
 
@@ -100,7 +101,11 @@ def decode_event(value: bytes | None, received_at: float, tolerance: Tolerance) 
     if received_at < 0 or not (
         received_at - tolerance.past_s <= event.at <= received_at + tolerance.future_s
     ):
-        raise _absurd(raw, received_at, tolerance)
+        raise _absurd(raw, "at", event.at, received_at, tolerance)
+    if type(event) is Rollout:
+        trained_until = event.trained_until
+        if trained_until is not None and trained_until > received_at + tolerance.future_s:
+            raise _absurd(raw, "trained_until", trained_until, received_at, tolerance)
     return event
 
 
@@ -215,16 +220,17 @@ def _narrow(event: Struct, field: str, label: int) -> None:
             raise ValueError("a finite number") from None
 
 
-def _absurd(raw: bytes, received_at: float, tolerance: Tolerance) -> DecodeError:
+def _absurd(raw: bytes, field: str, at: float, received_at: float, tolerance: Tolerance) -> DecodeError:
     if received_at < 0:
         wanted = "the record's own Kafka timestamp, without which at can't be judged"
         return DecodeError(Refusal.ABSURD_TIME, "timestamp", f"{received_at * 1000:.0f}", wanted)
     received = datetime.fromtimestamp(min(received_at, _LAST_SECOND), UTC).isoformat(timespec="milliseconds")
-    wanted = (
-        f"a time within {_span(tolerance.past_s)} before and"
-        f" {_span(tolerance.future_s)} after {received}, when the record reached Kafka"
-    )
-    return DecodeError(Refusal.ABSURD_TIME, "at", bytes(_decode_at(raw).at).decode(), wanted)
+    least = f"within {_span(tolerance.past_s)} before and" if field == "at" else "at most"
+    wanted = f"a time {least} {_span(tolerance.future_s)} after {received}, when the record reached Kafka"
+    said = bytes(getattr(_decode_times(raw), field)).decode()
+    if at >= MILLISECONDS_FROM and not said.startswith('"'):  # still, after milliseconds were taken for such
+        wanted += "; a number so large is micro- or nanoseconds"
+    return DecodeError(Refusal.ABSURD_TIME, field, said, wanted)
 
 
 def _span(seconds: float) -> str:

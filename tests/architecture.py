@@ -16,6 +16,7 @@ CLOCKS = frozenset(["now", "utcnow", "today"])
 OPEN_TO_ALERTS = (
     "stream.events",
     "stream.wire",
+    "stream.instant",
     "stream.refusal",
     "stream.digits",
     "stream.dead_letter",

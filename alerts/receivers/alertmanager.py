@@ -12,12 +12,11 @@ from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.outbox import Digest
 from alerts.receivers.request import Request
-from alerts.wording import cut, facts, few, rfc3339, said_at, summary
+from alerts.wording import CAUSES, cut, facts, few, rfc3339, said_at, summary
 
 REFRESH_S = 60.0
 FIRES_S = 6 * REFRESH_S
 """An alert fires this long after it was last said: as long as Tidewatch may be away."""
-CAUSES = 10
 
 
 class AlertmanagerReceiver:

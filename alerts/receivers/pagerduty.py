@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from alerts.change import Change
 from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
-from alerts.receivers.request import Request
+from alerts.receivers.request import Request, json_request
 from alerts.wording import SUMMARY, cut, fitting, rfc3339, said_at, summary
 
 BASE_URL = "https://events.pagerduty.com"
@@ -35,7 +33,7 @@ class PagerDutyReceiver:
         }
         if notification.action == "trigger":
             event |= self._trigger(incident)
-        return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(event))
+        return json_request(self._url, event)
 
     def _trigger(self, incident: Incident) -> dict[str, Any]:
         lead = incident.lead
@@ -79,4 +77,4 @@ class PagerDutyHerald:
                 },
             },
         }
-        return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(event))
+        return json_request(self._url, event)

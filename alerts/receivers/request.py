@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from alerts.answer import Answer, Reply, by_status
 
 Gate = Callable[[], bool]
-"""Asked the instant before a request is written, when its connection stands, whether it may still leave."""
+"""Asked the instants before a request and its body are written whether they may still leave."""
 
 
 def always() -> bool:
@@ -26,3 +28,8 @@ class Request(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Request({len(self.body)} bytes)"  # URL, headers and body hold secrets
+
+
+def json_request(url: str, body: object, read: Callable[[Reply], Answer] = by_status) -> Request:
+    """Return the POST of ``body`` as JSON."""
+    return Request(url, {"content-type": "application/json"}, msgspec.json.encode(body), read)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from alerts.answer import Accepted, Answer, Refused, Reply, RetryLater, by_status
 from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.listing import line, tally
 from alerts.outbox import Digest, Due
-from alerts.receivers.request import Request
+from alerts.receivers.request import Request, json_request
 from alerts.wording import CAUSES, cut, facts, few, headline, summary
 
 HEADER = 150
@@ -41,7 +39,7 @@ class SlackReceiver:
         action = notification.action
         text = escaped(headline(incident, action, SENTENCE), SENTENCE)
         body = {"text": text, "blocks": self._blocks(incident, action)}
-        return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(body), read)
+        return json_request(self._url, body, read)
 
     def digest(self, digest: Digest, at: float) -> Request:
         """Return one message that lists the notifications, each with a link if there is room for it."""
@@ -51,7 +49,7 @@ class SlackReceiver:
         context = {"type": "context", "elements": [_mrkdwn(digest.notification.id)]}
         sections = [{"type": "section", "text": _mrkdwn(text)} for text in texts]
         body = {"text": tally(digest), "blocks": [title, *sections, context]}
-        return Request(self._url, {"content-type": "application/json"}, msgspec.json.encode(body), read)
+        return json_request(self._url, body, read)
 
     def _line(self, due: Due) -> str:
         text = escaped(f"{MARKS[due.notification.action]} {line(*due, LINE)}", LINE)

@@ -8,14 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
-from alerts.answer import Accepted, Answer, Refused, Reply, RetryLater, by_status, classify
+from alerts.answer import Accepted, Answer, Refused, Reply, RetryLater, by_status
 from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.listing import line, tally
 from alerts.outbox import Digest
-from alerts.receivers.request import Request
+from alerts.receivers.request import Request, json_request
 from alerts.wording import CAUSES, cut, facts, few, headline, summary
 
 CARD = "application/vnd.microsoft.card.adaptive"
@@ -61,13 +59,8 @@ class TeamsReceiver:
             "body": body,
             "actions": buttons,
         }
-        attachment = {
-            "contentType": "application/vnd.microsoft.card.adaptive",
-            "contentUrl": None,
-            "content": card,
-        }
-        whole = msgspec.json.encode({"type": "message", "attachments": [attachment]})
-        return Request(self._url, {"content-type": "application/json"}, whole, read)
+        attachment = {"contentType": CARD, "contentUrl": None, "content": card}
+        return json_request(self._url, {"type": "message", "attachments": [attachment]}, read)
 
 
 def read(reply: Reply) -> Answer:
@@ -76,7 +69,7 @@ def read(reply: Reply) -> Answer:
     if not isinstance(answer, Accepted):
         return answer
     if (status := _STATUS.search(reply.body)) is not None:
-        inner = classify(int(status[1]), reply.retry_after, reply.now)
+        inner = by_status(reply._replace(status=int(status[1])))
         return Refused("error_in_body") if isinstance(inner, Accepted) else inner
     return RetryLater("error_in_body") if _FAILED.search(reply.body) else answer
 

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.detection.life import Life, pages
+from bench.detection.streams import wandering
 from stream.aspect import Case
 from stream.aspects import Aspects
 from stream.events import Label, Task
 
-Floats = NDArray[np.float64]
 Generator = np.random.Generator
 RUN_LENGTH = 20_000.0
 """Mean losses between false alarms that the detectors are set to."""
@@ -28,24 +27,16 @@ Scored = float | dict[str, float] | None
 Row = tuple[Label, Label, Scored]
 
 
-def _kept(noise: Floats, memory: float) -> Floats:
-    """Return standard normal numbers with this lag-1 autocorrelation, from independent ones."""
-    found, now = np.empty(len(noise)), 0.0
-    for place, step in enumerate((noise * np.sqrt(1.0 - memory**2)).tolist()):
-        now = found[place] = memory * now + step
-    return found
-
-
 def lone(rng: Generator, count: int, memory: float) -> Iterator[Row]:
     """Yield calibrated probabilities of two classes, and what happened."""
-    chance = 1.0 / (1.0 + np.exp(-1.5 * _kept(rng.standard_normal(count), memory)))
+    chance = 1.0 / (1.0 + np.exp(-1.5 * wandering(rng.standard_normal(count), memory)))
     for score, happened in zip(chance.tolist(), (rng.random(count) < chance).tolist(), strict=True):
         yield score > 0.5, happened, score
 
 
 def by_class(rng: Generator, count: int, memory: float) -> Iterator[Row]:
     """Yield calibrated probabilities of three classes; one of them is rare."""
-    wild = np.stack([_kept(rng.standard_normal(count), memory) for _ in CLASSES], 1) + np.array(
+    wild = np.stack([wandering(rng.standard_normal(count), memory) for _ in CLASSES], 1) + np.array(
         [1.0, 0.0, -1.0]
     )
     chances = np.exp(1.5 * wild) / np.exp(1.5 * wild).sum(1, keepdims=True)
@@ -57,7 +48,7 @@ def by_class(rng: Generator, count: int, memory: float) -> Iterator[Row]:
 
 def regression(rng: Generator, count: int, memory: float) -> Iterator[Row]:
     """Yield numbers that are off by as much to either side."""
-    errors = _kept(rng.standard_normal(count), memory).tolist()
+    errors = wandering(rng.standard_normal(count), memory).tolist()
     for happened, error in zip(rng.normal(50.0, 10.0, count).tolist(), errors, strict=True):
         yield happened + error, happened, None
 

@@ -58,7 +58,7 @@ def rows(lives: int, seed: int) -> Iterator[Row]:
 
 def _losses(case: Case, rng: np.random.Generator) -> int:
     """Return how many losses after the page the harm is called over; 0: never."""
-    found = recovery("classification", Extent.exactly(case.before, case.harm), INCREASE, case.ill)
+    found = recovery("classification", Extent(*(case.before, case.harm) * 2), INCREASE, case.ill)
     for number, lost in enumerate((rng.random(LONGEST) < case.then).astype(float).tolist(), 1):
         found.take(lost)
         if not number % LOOKED_AT and found.is_over("classification", 1.0):

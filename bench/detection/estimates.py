@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.detection.real import DATA, KICK_OFF_S, at_of, rows
+from bench.detection.real import DATA, at_of, games, rows
 from stream.confidence import PARTS, Confidence
 from stream.held import Comparison
 
@@ -158,8 +158,8 @@ Served = tuple[float, bool, float, bool]
 """Event time, what was said, the score of ``True``, and what happened."""
 
 
-def _streamed(served: Iterator[Served], lag_s: float) -> list[Found]:
-    """Return what was held in a stream whose labels come so long after it, with the default horizon."""
+def _streamed(served: Iterator[Served]) -> list[Found]:
+    """Return what was held in a stream whose labels come at once, with the default horizon."""
     one, newest = Confidence(3 * 24 * HOUR_S), float("-inf")
     found: list[Found] = []
     for at, said, score, happened in served:
@@ -167,7 +167,7 @@ def _streamed(served: Iterator[Served], lag_s: float) -> list[Found]:
         found += _closed(one, newest)
         one.predicted(at, said, score, newest)
         one.labelled(at, said, score, said == happened)
-    found += _closed(one, newest + 30 * 24 * HOUR_S + lag_s)
+    found += _closed(one, newest + 30 * 24 * HOUR_S)
     return found
 
 
@@ -179,19 +179,13 @@ def _loans() -> Iterator[Row]:
         for row in loans
         for happened in [row.get("repaid") or target[row["id"]]]
     )
-    found = _streamed(served, 1.0)
+    found = _streamed(served)
     for name, since, until in (("before", "2018", "2019-03-31"), ("after", "2019-03-31", "2020")):
         yield _between(f"car loans {name} their change on 31 March 2019", found, since, until)
 
 
 def _games() -> Iterator[Row]:
-    served = (
-        (at_of(row["date"]), score >= 0.5, score, float(row["result1"]) > 0.5)
-        for row in rows("nfl-elo", "nfl_elo_1920_2020.csv.gz")
-        if row["elo_prob1"] and row["result1"] and float(row["result1"]) != 0.5
-        for score in [float(row["elo_prob1"])]
-    )
-    found = _streamed(served, KICK_OFF_S)
+    found = _streamed((at, score >= 0.5, score, won) for _, at, score, won in games())
     for since, until in (("1920", "1950"), ("1950", "1970"), ("1970", "2021")):
         yield _between(f"football {since} to {until}", found, since, until)
 

@@ -35,14 +35,17 @@ class Ratio(NamedTuple):
 
 
 class Size(NamedTuple):
-    """How many lanes: in all, of dependent losses, and of references learned loss by loss."""
+    """How many lanes: in all, of dependent losses, and of references learned loss by loss; and of which losses."""
 
     lanes: int
     dependent: int
     learned: int
+    rates: tuple[float, ...] = RATES
+    follows: tuple[float, ...] = FOLLOWS
 
 
-WHOLE, SHORT = Size(20_000, 4_000, 1_500), Size(1_000, 300, 60)
+WHOLE = Size(20_000, 4_000, 1_500)
+SHORT = Size(1_000, 300, 60, (RATES[0], RATES[-1]), (FOLLOWS[0], FOLLOWS[-1]))
 
 
 def _over(key: str, samples: Floats, by: float) -> Ratio:
@@ -74,7 +77,7 @@ def delay_learned(size: Size, seed: int) -> Iterator[Ratio]:
 
 def false_independent(size: Size, seed: int) -> Iterator[Ratio]:
     """Yield false alarms over the nominal rate for a true bound, losses being independent."""
-    for rate in RATES:
+    for rate in size.rates:
         for arl in ARLS:
             rng = np.random.default_rng([seed, int(rate * 100), 2])
             lanes = Lanes(np.full(size.lanes, rate), np.ones(size.lanes), arl)
@@ -83,8 +86,8 @@ def false_independent(size: Size, seed: int) -> Iterator[Ratio]:
 
 def false_dependent(size: Size, seed: int) -> Iterator[Ratio]:
     """Yield the same for losses that follow each other, the true bound and inflation being known."""
-    for rate in RATES:
-        for follow in FOLLOWS:
+    for rate in size.rates:
+        for follow in size.follows:
             for arl in ARLS:
                 rng = np.random.default_rng([seed, int(rate * 100), int(follow * 10), 3])
                 inflation = np.full(size.dependent, (1 + follow) / (1 - follow))
@@ -97,7 +100,7 @@ def false_learned(size: Size, seed: int) -> Iterator[Ratio]:
 
     Rare references of bad luck make it uneven.
     """
-    for follow in (0.0, *FOLLOWS):
+    for follow in (0.0, *size.follows):
         for rate in (0.05, 0.10, 0.20):
             rng = np.random.default_rng([seed, int(rate * 100), int(follow * 10), 4])
             draw = chained(rate, follow, size.learned, rng)

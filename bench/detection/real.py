@@ -46,16 +46,18 @@ def car_loan() -> dict[str, Any]:
     return {"page_rows": proved, "as_known": ok}
 
 
+def games() -> Iterator[tuple[int, float, float, bool]]:
+    """Yield season, time, score of the first team and whether it won; games that ended in a tie are left out."""
+    for row in rows("nfl-elo", "nfl_elo_1920_2020.csv.gz"):
+        if row["elo_prob1"] and row["result1"] and float(row["result1"]) != 0.5:
+            yield int(row["season"]), at_of(row["date"]), float(row["elo_prob1"]), float(row["result1"]) > 0.5
+
+
 def nfl_elo() -> dict[str, Any]:
-    """Return the pages by their day; games that ended in a tie are left out."""
-    games = [
-        (int(row["season"]), at_of(row["date"]), float(row["elo_prob1"]), float(row["result1"]) > 0.5)
-        for row in rows("nfl-elo", "nfl_elo_1920_2020.csv.gz")
-        if row["elo_prob1"] and row["result1"] and float(row["result1"]) != 0.5
-    ]
-    games = [game for game in games if game[0] >= KNOWN_SEASONS.start]
-    known = sum(season in KNOWN_SEASONS for season, *_ in games)
-    _, at, scores, won = zip(*games, strict=True)
+    """Return the pages by their day."""
+    recent = [game for game in games() if game[0] >= KNOWN_SEASONS.start]
+    known = sum(season in KNOWN_SEASONS for season, *_ in recent)
+    _, at, scores, won = zip(*recent, strict=True)
     said = [score >= 0.5 for score in scores]
     life = Life("classification", at, said, won, known, KICK_OFF_S, scores)
     days = [_day(one.detected_at) for one in pages(life)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.detection.life import Life, findings, of_losses
 from bench.detection.pool import each
-from bench.detection.streams import Floats, chained
+from bench.detection.streams import Floats, chained, wandering
 
 HOUR_S = 3_600.0
 YEAR = 8_766
@@ -52,16 +52,6 @@ def _life(task: str, losses: Floats) -> Life:
 
 def _wrong(rates: Floats, rng: np.random.Generator) -> Life:
     return _life("classification", (rng.random(len(rates)) < rates).astype(float))
-
-
-def _wandering(count: int, memory: float, rng: np.random.Generator, tail: float = np.inf) -> Floats:
-    """Return numbers of mean 0 that forget geometrically; ``tail`` is Student's degrees of freedom."""
-    fresh = rng.standard_normal(count) if np.isinf(tail) else rng.standard_t(tail, count)
-    fresh *= (1.0 - memory**2) ** 0.5
-    found, now = np.empty(count), 0.0
-    for place, step in enumerate(fresh.tolist()):
-        now = found[place] = memory * now + step
-    return found
 
 
 def _burst(before: int, during: int, level: float) -> Shape:
@@ -107,7 +97,7 @@ def _dependent(during: float) -> Shape:
 def _heavy(during: float) -> Shape:
     def make(rng: np.random.Generator) -> tuple[Life, int]:
         levels = _steps((12_000, 1.0), (3_000, during), (9_000, 1.0))
-        errors = np.abs(_wandering(len(levels), 0.3, rng, tail=2.2)) * levels
+        errors = np.abs(wandering(rng.standard_t(2.2, len(levels)), 0.3)) * levels
         return _life("regression", errors), 15_000 if during > 1.0 else 0
 
     return make
@@ -116,9 +106,8 @@ def _heavy(during: float) -> Shape:
 def _seasons(rng: np.random.Generator) -> tuple[Life, int]:
     hours = np.arange(3 * YEAR)
     day, year = np.sin(2.0 * np.pi * hours / 24), np.sin(2.0 * np.pi * hours / YEAR)
-    return _life(
-        "regression", np.abs(_wandering(len(hours), 0.7, rng)) * (1.0 + 0.5 * day) * np.exp(0.1 * year)
-    ), 0
+    errors = np.abs(wandering(rng.standard_normal(len(hours)), 0.7))
+    return _life("regression", errors * (1.0 + 0.5 * day) * np.exp(0.1 * year)), 0
 
 
 SHAPES: Mapping[str, Shape] = {
@@ -139,9 +128,13 @@ SHAPES: Mapping[str, Shape] = {
 }
 
 
-def rows(seeds: int, seed: int) -> Iterator[Row]:
-    """Yield each shape's pages over so many seeds."""
-    yield from each(partial(_row, seeds, seed), SHAPES)
+LONG = {"10>20% after 200,000 well", "10>20% and it stays", "5..25% in turns of 20,000"}
+"""Shapes whose lives take minutes."""
+
+
+def rows(seeds: int, seed: int, *, is_short: bool = False) -> Iterator[Row]:
+    """Yield each shape's pages over so many seeds; those that are ``LONG`` are left out of the short form."""
+    yield from each(partial(_row, seeds, seed), [one for one in SHAPES if not (is_short and one in LONG)])
 
 
 def _row(seeds: int, seed: int, name: str) -> Row:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.detection.streams import wandering
 from stream.gaps import FEWEST, SHORTEST_S
 from stream.health import KINDS
 from stream.traffic import DAY_S, HOUR_S, Traffic
@@ -51,10 +52,7 @@ def _office(_rng: Generator) -> Rates:
 
 
 def _burst(rng: Generator) -> Rates:
-    level, levels = 0.0, []
-    for step in rng.normal(0.0, 0.6, DAYS * 24):
-        level = 0.8 * level + step
-        levels.append(level)
+    levels = wandering(rng.standard_normal(DAYS * 24), 0.8)
     return np.asarray(_weekly(rng) * np.exp(levels))
 
 

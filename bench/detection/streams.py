@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
-from stream.judge.level import Level
+from stream.judge.level import Level, bound_of
 from stream.judge.mixture import limit_for, mixture, rounded
 
 Floats = NDArray[np.float64]
@@ -71,11 +72,17 @@ def chained(rate: float, follow: float, lanes: int, rng: np.random.Generator) ->
     return draw
 
 
+def wandering(noise: Floats, memory: float) -> Floats:
+    """Return numbers with the variance of this independent noise, which forget geometrically."""
+    return np.asarray(lfilter([(1.0 - memory**2) ** 0.5], [1.0, -memory], noise))
+
+
 def learned(draw: Callable[[], Flags], lanes: int, losses: int, tolerance: float) -> tuple[Floats, Floats]:
     """Return bounds and inflations of references made of ``losses`` losses a lane, by ``stream.judge.level``."""
     levels = [Level() for _ in range(lanes)]
     for _ in range(losses):
         for level, lost in zip(levels, draw().tolist(), strict=True):
             level.add(lost)
-    found = np.array([rounded(one.bound(tolerance), one.inflation) for one in levels])
+    seen = [(one.losses, one.lost, one.inflation) for one in levels]
+    found = np.array([rounded(bound_of(*one, tolerance), one[2]) for one in seen])
     return found[:, 0], found[:, 1]

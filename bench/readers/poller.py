@@ -1,4 +1,4 @@
-"""Shell. Asks one page every 50 ms until its standard input ends; how late the answers came.
+"""Shell. Asks for ``/healthz`` every 50 ms until its standard input ends; how late the answers came.
 
 The clock of an answer starts when the question was due, not when it could be sent: a stall of one second is
 twenty late answers, not one.
@@ -15,14 +15,14 @@ import time
 EVERY_S = 0.05
 
 
-def poll(port: int, path: str) -> list[float]:
+def poll(port: int) -> list[float]:
     """Return the latencies in seconds, in order."""
     latencies: list[float] = []
     due = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
         try:
-            connection.request("GET", path)
+            connection.request("GET", "/healthz")
             connection.getresponse().read()
         except (OSError, http.client.HTTPException):
             connection.close()
@@ -34,12 +34,11 @@ def poll(port: int, path: str) -> list[float]:
 
 
 def main() -> None:
-    """Run: PORT PATH."""
-    latencies = sorted(poll(int(sys.argv[1]), sys.argv[2]))
+    """Run: PORT."""
+    latencies = sorted(poll(int(sys.argv[1])))
     count = len(latencies)
     found = {
         "count": count,
-        "p50": latencies[count // 2],
         "p99": latencies[min(count - 1, int(count * 0.99))],
         "max": latencies[-1],
     }

@@ -23,10 +23,13 @@ def cloud_event(kind: str) -> list[tuple[str, bytes]]:
     return [(name, text.encode()) for name, text in headers.items()]
 
 
+failed: list[str] = []
+
+
 def delivered(error: KafkaError | None, message: Message) -> None:
-    """Say so when an event did not arrive; librdkafka has retried already."""
+    """Note what did not arrive; librdkafka has retried already. An exception in here would lose the reason."""
     if error is not None:
-        sys.exit(f"{message.topic()}: not delivered: {error}")
+        failed.append(f"{message.topic()}: not delivered: {error}")
 
 
 def main(brokers: str = "localhost:9092", prefix: str = "tidewatch.") -> None:
@@ -36,6 +39,7 @@ def main(brokers: str = "localhost:9092", prefix: str = "tidewatch.") -> None:
             "bootstrap.servers": brokers,
             "partitioner": "murmur2_random",  # not librdkafka's own default
             "enable.idempotence": True,  # a retry does not send the event twice; implies acks=all
+            "delivery.timeout.ms": 20_000,  # less than flush waits, so that what fails says why
         }
     )
     prediction = {
@@ -65,8 +69,8 @@ def main(brokers: str = "localhost:9092", prefix: str = "tidewatch.") -> None:
             headers=cloud_event(f"rides.{event['type']}"),
             on_delivery=delivered,
         )
-    if producer.flush(30):
-        sys.exit(f"{brokers}: not everything was delivered within 30 seconds")
+    if producer.flush(30) or failed:
+        sys.exit("\n".join(failed) or f"{brokers}: not everything was delivered within 30 seconds")
     print(f"sent a prediction of {MODEL} and its outcome to {brokers}, topics {prefix}*")
 
 

@@ -97,7 +97,7 @@ def _slices() -> Panel:
 
 def _traffic() -> Panel:
     def rate(counter: str) -> str:
-        return f"sum by (version) (rate({counter}{{{WHOLE}}}[$__rate_interval]))"
+        return f"max by (version) (clamp_min(deriv({counter}{{{WHOLE}}}[$__rate_interval]), 0))"
 
     return graph(
         "Predictions and outcomes",
@@ -165,8 +165,9 @@ def _estimated() -> Panel:
 
 
 def _inputs() -> Panel:
-    chosen = f"tidewatch_feature_psi{{{CHOSEN}}}"
-    expr = f"max by (version, feature) ({chosen} and topk(10, max_over_time({chosen}[$__range] @ end())))"
+    chosen, by = f"tidewatch_feature_psi{{{CHOSEN}}}", "(version, feature)"
+    farthest = f"max by {by} (max_over_time({chosen}[$__range] @ end()))"  # whichever workers showed them
+    expr = f"max by {by} ({chosen}) and on {by} topk(10, {farthest})"
     return graph(
         "Inputs that moved",
         "Population stability index of the newest window (at least a day) against the version's first week, "

@@ -22,9 +22,15 @@ def _intake() -> Iterable[Panel]:
     yield _sum(
         "Lag",
         "Records in Kafka that were not folded yet.",
-        "short",
         "tidewatch_consumer_lag_records",
         "topic",
+    )
+    yield graph(
+        "Held back",
+        "For how long an open transaction has hidden what comes after it in an input, which is no lag; of the "
+        "partition where it is longest.",
+        "s",
+        [Query("max by (job, topic) (tidewatch_input_held_back_seconds)", "{{topic}} for {{job}}")],
     )
     yield graph(
         "Refused and misrouted",
@@ -38,16 +44,16 @@ def _intake() -> Iterable[Panel]:
     yield _sum(
         "Lost to retention",
         "Records that Kafka deleted before they were folded, since the processes' starts.",
-        "short",
         "tidewatch_records_lost_total",
         "topic",
     )
     yield graph(
         "Fullest partition",
-        "Models of the partition that has most, and how many a partition takes: further ones are refused.",
+        "Models of the partition that has most (those of which only rollouts came are counted apart), and how "
+        "many of either a partition takes: further ones are refused.",
         "short",
         [
-            Query("max(tidewatch_models)", "models"),
+            Query("max by (kind) (tidewatch_models)", "{{kind}}"),
             Query("max(tidewatch_model_budget)", "worker.model_budget"),
         ],
     )
@@ -61,7 +67,6 @@ def _join() -> Iterable[Panel]:
     yield _sum(
         "Waiting predictions",
         "Predictions that wait for their outcome, by partition.",
-        "short",
         "tidewatch_pending_predictions",
         "partition",
     )
@@ -84,7 +89,6 @@ def _join() -> Iterable[Panel]:
     yield _sum(
         "Join entries",
         "Ids that the join remembers: all of them, and those in memory as objects.",
-        "short",
         "tidewatch_join_entries",
         "place",
     )
@@ -130,7 +134,7 @@ def _keeping() -> Iterable[Panel]:
 
 def _paging() -> Iterable[Panel]:
     ended = "increase(tidewatch_notifications_total[$__rate_interval])"
-    unaccepted = 'tidewatch_notification_attempts_total{reason!="accepted"}[$__rate_interval]'
+    unaccepted = 'tidewatch_notification_attempts_total{reason!~"(refresh_)?accepted"}[$__rate_interval]'
     yield _quantiles(
         "Page latency",
         "From the event that proved the harm to the accepted page, of the pages in the shown time.",
@@ -165,8 +169,8 @@ def _paging() -> Iterable[Panel]:
     )
 
 
-def _sum(title: str, description: str, unit: str, metric: str, label: str) -> Panel:
-    return graph(title, description, unit, [Query(f"sum by ({label}) ({metric})", f"{{{{{label}}}}}")])
+def _sum(title: str, description: str, metric: str, label: str) -> Panel:
+    return graph(title, description, "short", [Query(f"sum by ({label}) ({metric})", f"{{{{{label}}}}}")])
 
 
 def _rate(title: str, description: str, counter: str, label: str) -> Panel:

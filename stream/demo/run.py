@@ -51,7 +51,7 @@ def _addresses(_context: click.Context, _option: click.Parameter, given: str | N
     "--timeout",
     "timeout_s",
     type=click.FloatRange(min=1),
-    default=180.0,
+    default=600.0,
     show_default=True,
     help="Seconds until it gives up, from when Kafka is up.",
 )

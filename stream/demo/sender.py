@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from types import TracebackType
 from typing import Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -33,9 +32,7 @@ class Sender:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._producer.stop()
 
     def _place(self, event: Event) -> TopicPartition:

@@ -13,12 +13,15 @@ from uuid import uuid4
 
 import faust
 import structlog
+from faust.types import TP
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from stream.engine.connection import client_options, ssl_context
 from stream.engine.custody import Custody
 from stream.engine.driver import BatchSchema, Consumer, Transport
+from stream.engine.hanging import LOOK_S, tell
+from stream.engine.held_back import HeldBack
 from stream.engine.keeper import Keeper
 from stream.engine.liveness import Liveness
 from stream.engine.pace import Pace, Sight, Verdict, advice
@@ -41,6 +44,10 @@ FENCED_SESSIONS = 1.5
 too late: nobody folds for it."""
 RESTORES = 2.0
 """How many times the longest restore Faust and aiokafka wait for one: it ends itself before, and says why."""
+FENCED = (
+    "fenced, and no rebalance since: start again to take part anew; if it comes again, another deployment has"
+    " the group {!r} too, which names the transactions: want one of its own for each"
+)
 NAP_S = 0.01
 PACE_S = 5.0
 
@@ -54,11 +61,15 @@ async def _nothing() -> None: ...
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an engine process is made of. ``inputs`` have the same partition count as ``checkpoints``."""
+    """What an engine process is made of.
+
+    ``inputs`` have the same partition count as ``checkpoints``; folds write to ``outputs``.
+    """
 
     kafka: KafkaSettings
     group: str
     inputs: Sequence[str]
+    outputs: Sequence[str]
     checkpoints: str
     factory: PartitionFactory
     registry: CollectorRegistry
@@ -80,6 +91,7 @@ class EngineApp(faust.App):
     takeover: Takeover
     pace: Pace
     liveness: Liveness
+    held_back: HeldBack[TP]
 
     def _create_directories(self) -> None:
         """Leave the current folder alone: Faust's folders are for its tables, and there are none."""
@@ -104,7 +116,7 @@ def build(plan: Plan) -> EngineApp:
     app.transport = Transport(app.conf.broker, app)
     telemetry = EngineTelemetry(plan.registry)
     app.keeper, app.takeover = Keeper(_custody(plan), telemetry), Takeover(plan.restore_timeout_s)
-    app.pace, app.liveness = Pace(), Liveness()
+    app.pace, app.liveness, app.held_back = Pace(), Liveness(), HeldBack()
     _feed(app, plan.inputs)
     _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
     _follow(app)
@@ -146,6 +158,7 @@ def _custody(plan: Plan) -> Custody:
         options=client_options(plan.kafka),
         group=plan.group,
         inputs=tuple(plan.inputs),
+        outputs=tuple(plan.outputs),
         checkpoints=plan.checkpoints,
         factory=plan.factory,
         interval_s=plan.checkpoint_interval_s,
@@ -172,12 +185,14 @@ def _feed(app: EngineApp, inputs: Sequence[str]) -> None:
         async for batch in batches:
             try:
                 for part in batch.parts():
-                    while keeper.is_full():
-                        await app.consumer.commit()
-                    await keeper.precedence.rest()
-                    with out_of_sight():
-                        keeper.apply(part)
-                    await asyncio.sleep(0)  # a queue that is not empty never yields
+                    is_behind = True
+                    while is_behind:
+                        while keeper.is_full():
+                            await app.consumer.commit()
+                        await keeper.precedence.rest()
+                        with out_of_sight():
+                            is_behind = keeper.apply(part) and not (app.rebalancing or app.should_stop)
+                        await asyncio.sleep(0)  # a queue that is not empty never yields
             except Exception as fault:
                 # Faust would acknowledge the batch and go on; a hole in the state is worse than a stop.
                 keeper.release()
@@ -196,7 +211,7 @@ def _tick(app: EngineApp, fenced_s: float) -> None:
                 await asyncio.wait_for(keeper.urgent.wait(), TICK_S)
             await app.consumer.commit()
             if keeper.fenced_at is not None and time.monotonic() - keeper.fenced_at > fenced_s:
-                await app.crash(Fenced("fenced, and no rebalance since: start again to take part anew"))
+                await app.crash(Fenced(FENCED.format(app.conf.id)))
                 return
             await asyncio.sleep(URGENT_PAUSE_S)
 
@@ -209,7 +224,14 @@ def _follow(app: EngineApp) -> None:
             await app.keeper.catch_up(cast(Consumer, app.consumer).fetching.fetched)
             await asyncio.sleep(TICK_S)
 
+    async def end_what_is_hidden() -> None:
+        while not app.should_stop:
+            await app.sleep(LOOK_S)
+            if not app.should_stop:
+                await app.keeper.end_hidden()
+
     app.task(tell_who_caught_up)
+    app.task(end_what_is_hidden)
 
 
 def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
@@ -224,6 +246,7 @@ def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
         while not app.should_stop:
             await asyncio.sleep(PACE_S)
             epoch = _look(app, telemetry, epoch)
+            _look_back(app, telemetry)
 
     async def collect_now_and_then() -> None:
         while not app.should_stop:
@@ -248,6 +271,16 @@ def _look(app: EngineApp, telemetry: EngineTelemetry, epoch: int) -> int:
     if verdict is not before:
         _tell(app, waiting)
     return keeper.epoch
+
+
+def _look_back(app: EngineApp, telemetry: EngineTelemetry) -> None:
+    """Show what is held back of the inputs that are folded, and tell of what hangs there."""
+    folds, ends = app.keeper.folds(), cast(Consumer, app.consumer).fetching.ends()
+    mine = {tp: one for tp, one in ends.items() if tp.partition in folds}
+    seen = app.held_back.look(mine, time.monotonic())
+    telemetry.held(seen.held_s)
+    for hang in seen.hangs:
+        tell(hang)
 
 
 def _tell(app: EngineApp, waiting: int) -> None:

@@ -8,21 +8,24 @@ other way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalOperation
 
-from stream.engine.partition import Flush, Partition
+from stream.engine.partition import MARKER, Flush, Partition
 from stream.engine.probe import Probe, Step, nothing
 from stream.engine.slices import Slices
+from stream.engine.topic_ids import made_again, told, topic_ids
+from stream.engine.unseen import Unseen
 
-MARKER = b"tidewatch.offsets"
 SCHEMA = 1
 BATCH_BYTES = 1 << 20
 REQUEST_BYTES = 8 << 20
+COMMITTED, EVERYTHING = "read_committed", "read_uncommitted"
 STOP_AGAIN_S = 0.2
 """A reader that has not stopped after so long is told again."""
 
@@ -32,10 +35,11 @@ class CheckpointError(Exception):
 
 
 class Marker(msgspec.Struct, frozen=True):
-    """The inputs that a checkpoint includes: by topic, the next offset to read."""
+    """The inputs that a checkpoint includes: by topic, the next offset to read, and the id where one is known."""
 
     schema: int
     offsets: dict[str, int]
+    ids: dict[str, str] = {}
 
 
 class Written(NamedTuple):
@@ -46,12 +50,14 @@ class Written(NamedTuple):
 
 
 @asynccontextmanager
-async def reader(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer without a group that sees only what was committed."""
+async def reader(
+    options: Mapping[str, Any], isolation_level: str = COMMITTED
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer without a group; it sees only what was committed unless told otherwise."""
     consumer = AIOKafkaConsumer(
         **options,
         enable_auto_commit=False,
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=10,  # the next request waits behind a fetch that finds nothing
         max_partition_fetch_bytes=REQUEST_BYTES,
@@ -85,25 +91,25 @@ async def read_range(
             yield [record for record in batch if record.offset < end]
 
 
-async def read_checkpoint(consumer: AIOKafkaConsumer, tp: TopicPartition, into: Partition) -> dict[str, int]:
-    """Restore every state record of ``tp``; return the input offsets of its marker, empty when there is none.
+async def read_checkpoint(consumer: AIOKafkaConsumer, tp: TopicPartition, into: Partition) -> Marker:
+    """Restore every state record of ``tp``; return its marker, one without offsets when there is none.
 
     Raises:
         CheckpointError: the marker is not one that this release reads.
     """
-    offsets, state = await read_states(consumer, tp)
+    marker, state = await read_states(consumer, tp)
     slices = Slices()
     for key, value in state.items():
         if value is not None:
             into.restore(key, value)
         await slices.pause()
-    return offsets
+    return marker
 
 
 async def read_states(
     consumer: AIOKafkaConsumer, tp: TopicPartition
-) -> tuple[dict[str, int], Mapping[bytes, bytes | None]]:
-    """Return the input offsets of the marker of ``tp``, empty when there is none, and its state records by key.
+) -> tuple[Marker, Mapping[bytes, bytes | None]]:
+    """Return the marker of ``tp``, one without offsets when there is none, and its state records by key.
 
     Raises:
         CheckpointError: the marker is not one that this release reads.
@@ -114,11 +120,11 @@ async def read_states(
     async for batch in read_range(consumer, tp, start, end):
         state.update((record.key, record.value) for record in batch)
     marker = state.pop(MARKER, None)
-    return {} if marker is None else offsets_of(marker, tp), state
+    return Marker(SCHEMA, {}) if marker is None else marker_of(marker, tp), state
 
 
-def offsets_of(marker: bytes, tp: TopicPartition) -> dict[str, int]:
-    """Return the offsets that the marker of ``tp`` holds, by topic.
+def marker_of(marker: bytes, tp: TopicPartition) -> Marker:
+    """Return the marker of ``tp``.
 
     Raises:
         CheckpointError: it has another schema, or is no marker.
@@ -129,7 +135,13 @@ def offsets_of(marker: bytes, tp: TopicPartition) -> dict[str, int]:
         raise CheckpointError(f"{tp}: checkpoint marker can't be read: {fault}") from fault
     if found.schema != SCHEMA:
         raise CheckpointError(f"{tp}: checkpoint schema {found.schema}: want {SCHEMA}")
-    return found.offsets
+    return found
+
+
+def _look_at(done: asyncio.Future[Any]) -> None:
+    """Look at its fault: one that nobody looked at is logged when it is thrown away."""
+    if not done.cancelled():
+        done.exception()
 
 
 class Checkpoint:
@@ -139,7 +151,10 @@ class Checkpoint:
         self, options: Mapping[str, Any], group: str, topic: str, number: int, probe: Probe = nothing
     ) -> None:
         self._probe = probe
-        self._tp = TopicPartition(topic, number)
+        self.place = TopicPartition(topic, number)
+        self.unseen = Unseen[TopicPartition]()
+        self._ids: dict[str, str] = {}
+        """Of the inputs; ``topic_ids.UNTOLD`` where Kafka tells none."""
         self._producer = AIOKafkaProducer(
             **options,
             transactional_id=f"{group}-{number}",
@@ -157,9 +172,37 @@ class Checkpoint:
         """Give the producer back."""
         await self._producer.stop()
 
+    async def partitions(self, topics: Collection[str]) -> list[TopicPartition]:
+        """Return all partitions of these topics."""
+        return [TopicPartition(one, at) for one in topics for at in await self._producer.partitions_for(one)]
+
+    async def abort_in(self, tps: Iterable[TopicPartition]) -> None:
+        """Abort what this transactional id has left open in these partitions; nothing is written to them."""
+        await self._producer.begin_transaction()
+        self._take_part(tps)
+        await self._producer.abort_transaction()
+
+    def _take_part(self, tps: Iterable[TopicPartition]) -> None:
+        for tp in tps:
+            self._producer._txn_manager.maybe_add_partition_to_txn(tp)
+
     async def read(self, consumer: AIOKafkaConsumer, into: Partition) -> dict[str, int]:
-        """Restore every state record; return the input offsets, as ``read_checkpoint`` does."""
-        return await read_checkpoint(consumer, self._tp, into)
+        """Restore every state record; return the input offsets, as ``read_checkpoint`` does.
+
+        Raises:
+            CheckpointError: it can't be used, or is of inputs that were made again since.
+        """
+        marker = await read_checkpoint(consumer, self.place, into)
+        now = await topic_ids(consumer._client, marker.offsets)
+        self._ids = {**now, **marker.ids, **told(now)}
+        again = made_again(marker.ids, now)
+        if again:
+            raise CheckpointError(
+                f"{', '.join(again)}: deleted and made again since {self.place.topic} was written, so its offsets"
+                " are of another log; want a topic of another name, or an empty one for checkpoints"
+                " (docs/operations.md)"
+            )
+        return marker.offsets
 
     async def write(self, flush: Flush, offsets: Mapping[str, int]) -> Written:
         """Write outputs, state and marker in one transaction; return what was written once acknowledged.
@@ -167,22 +210,51 @@ class Checkpoint:
         Raises:
             aiokafka.errors.ProducerFenced: the partition has another owner now.
         """
-        async with self._producer.transaction():
+        pending: list[asyncio.Future[Any]] = []
+        async with self._transaction(pending):
             await self._probe(Step.BEGUN)
-            pending = [await self._send_output(out) for out in flush.outputs]
+            # what ends this transaction ends what may hang of those before it, and in all places alike
+            self._take_part(self.unseen.places)
+            for out in flush.outputs:
+                pending.append(await self._send_output(out))  # noqa: PERF401 one that fails leaves the others
             states = size = 0
             slices = Slices()
             for key, value in flush.state:
                 pending.append(await self._send_state(key, value))
                 states, size = states + 1, size + len(value or b"")
                 await slices.pause()
-            marker = msgspec.json.encode(Marker(SCHEMA, dict(offsets)))
+            marker = msgspec.json.encode(Marker(SCHEMA, dict(offsets), await self._known(offsets)))
             pending.append(await self._send_state(MARKER, marker))
             await self._probe(Step.SENT)
-            await asyncio.gather(*pending)
+            sent = await asyncio.gather(*pending)
             await self._probe(Step.ACKNOWLEDGED)
+        newest = (*sent[: len(flush.outputs)], sent[-1])
+        self.unseen.expect({one.topic_partition: one.offset for one in newest})
         await self._probe(Step.COMMITTED)
         return Written(states, size)
+
+    @asynccontextmanager
+    async def _transaction(self, pending: Sequence[asyncio.Future[Any]]) -> AsyncIterator[None]:
+        """Begin and commit; one that fails leaves of what is ``pending`` nothing to be logged.
+
+        aiokafka refuses what is sent after the producer was fenced, and does not say why.
+        """
+        try:
+            async with self._producer.transaction():
+                yield
+        except BaseException as fault:
+            for one in pending:
+                one.add_done_callback(_look_at)
+            manager = self._producer._txn_manager
+            if isinstance(fault, IllegalOperation) and manager.is_fatal_error():
+                await manager.wait_for_transaction_end()  # raises why
+            raise
+
+    async def _known(self, topics: Collection[str]) -> dict[str, str]:
+        """Return the ids of the inputs, which are asked for once."""
+        new = [topic for topic in topics if topic not in self._ids]
+        self._ids |= await topic_ids(self._producer.client, new)
+        return told(self._ids)
 
     async def _send_output(self, out: Any) -> asyncio.Future[Any]:
         return await self._producer.send(  # type: ignore[no-any-return]
@@ -196,5 +268,5 @@ class Checkpoint:
 
     async def _send_state(self, key: bytes, value: bytes | None) -> asyncio.Future[Any]:
         return await self._producer.send(  # type: ignore[no-any-return]
-            self._tp.topic, value, key=key, partition=self._tp.partition
+            self.place.topic, value, key=key, partition=self.place.partition
         )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
+from stream.engine.headers import forgive
 from stream.settings import KafkaSettings, SettingsError
+
+forgive()  # whoever consumes here asks this module how
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:

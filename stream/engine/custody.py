@@ -12,11 +12,12 @@ from stream.engine.probe import Probe
 
 @dataclass(frozen=True, kw_only=True)
 class Custody:
-    """``inputs`` have the same partition count as ``checkpoints``."""
+    """``inputs`` have the same partition count as ``checkpoints``; folds write to ``outputs``."""
 
     options: Mapping[str, Any]
     group: str
     inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     checkpoints: str
     factory: PartitionFactory
     interval_s: float

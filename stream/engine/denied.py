@@ -1,4 +1,4 @@
-"""Shell. Says which right a process lacked, when it ends of that: aiokafka names only the topic, group or id."""
+"""Shell. Says what Kafka denied or refused to a process that ends of it: aiokafka names little but its error."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
@@ -20,11 +22,22 @@ _RIGHTS: Mapping[type[BaseException], str] = {
 }
 
 
+_REFUSED: Mapping[type[BaseException], str] = {
+    InvalidTimestampError: "Kafka took this machine's clock for too far from its own: set it right, or see"
+    " message.timestamp.after.max.ms of the checkpoints and the dead letters",
+    MessageSizeTooLargeError: "Kafka takes no record as large as one of the checkpoint: tidewatch topics check"
+    " tells a max.message.bytes that is too small",
+}
+
+
 def tell_denied(fault: BaseException | None) -> None:
-    """Log the right that was lacking, if that is what the process ends of."""
+    """Log the right that was lacking, or what was refused, if that is what the process ends of."""
     right = denied(fault)
     if right is not None:
         LOG.error("not allowed", right=right, meaning="Kafka denies it to this user: see docs/operations.md")
+    meaning = refused(fault)
+    if meaning is not None:
+        LOG.error("refused", meaning=meaning)
 
 
 def denied(fault: BaseException | None) -> str | None:
@@ -34,6 +47,12 @@ def denied(fault: BaseException | None) -> str | None:
             if isinstance(one, kind):
                 return " ".join((right, *_names(one.args)))
     return None
+
+
+def refused(fault: BaseException | None) -> str | None:
+    """Return what to do about a record that Kafka refused, if that made this fault."""
+    found = (what for one in _causes(fault) for kind, what in _REFUSED.items() if isinstance(one, kind))
+    return next(found, None)
 
 
 def _causes(fault: BaseException | None) -> Iterator[BaseException]:

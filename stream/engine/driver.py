@@ -69,13 +69,20 @@ class Consumer(stock.Consumer):
 
     @Service.task
     async def _watch_group(self) -> None:
-        """Stop the worker when it can't be in its group any more; aiokafka tells that only those who read."""
+        """Stop the worker when it can't be in its group any more, or reads another log than it did.
+
+        aiokafka tells the first only those who read, and the second nobody.
+        """
         while not self.should_stop:
             await self.sleep(GROUP_S)
             try:
                 await self.fetching.check_group()
+                again = await self.fetching.made_again()
             except KafkaError as fault:
                 await self.crash(fault)
+                return
+            if again:
+                await self.crash(InputGone(again, "Kafka has deleted it and made it again"))
                 return
 
     @property
@@ -189,6 +196,7 @@ class Consumer(stock.Consumer):
         async with self._takeover.limited():
             offsets = await self._keeper.restore(self.assignment())
             sought_on = await self.fetching.seek_to(offsets)
+            await self.fetching.made_again()  # what is seen now is what later looks are held against
         for tp, offset in offsets.items():
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset

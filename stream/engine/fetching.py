@@ -12,6 +12,8 @@ from faust.types import TP
 
 from stream.engine.backlog import Reach
 from stream.engine.fetched import slim
+from stream.engine.held_back import Ends
+from stream.engine.topic_ids import made_again, told, topic_ids
 
 FETCH_WAIT_MS = 20
 ANSWER_MS = 90_000
@@ -27,6 +29,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._handed: dict[TP, int] = {}
+        self._ids: dict[str, str] = {}
+        """Of the inputs, as first seen: an id stays as long as its topic."""
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -79,6 +83,13 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         stable = state.lso
         return state._position or 0, (state.highwater if stable is None or stable < 0 else stable) or 0
 
+    def ends(self) -> Mapping[TP, Ends]:
+        """Return where each assigned input ends, as the last fetch of it told."""
+        assignment = self.generation()
+        tps = () if assignment is None else assignment.tps
+        states = {tp: assignment.state_value(tp) for tp in tps}
+        return {tp: Ends(state.lso, state.highwater, state.timestamp) for tp, state in states.items()}
+
     def generation(self) -> Any:
         """Return aiokafka's assignment, a new object at each rebalance; ``None`` before the first."""
         subscription = None if self._consumer is None else self._consumer._subscription.subscription
@@ -98,6 +109,19 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
             for tp, offset in offsets.items():
                 self._ensure_consumer().seek(tp, offset)
         return assignment
+
+    async def made_again(self) -> list[str]:
+        """Return the assigned topics that are another log than when they were first seen."""
+        again: list[str] = await self.call_thread(self._made_again)
+        return again
+
+    async def _made_again(self) -> list[str]:
+        assignment = self.generation()
+        if assignment is None:
+            return []
+        now = await topic_ids(self._ensure_consumer()._client, {tp.topic for tp in assignment.tps})
+        self._ids = told(now) | self._ids
+        return made_again(self._ids, now)
 
     async def check_group(self) -> None:
         """Raise the ``KafkaError`` that keeps this process out of its group."""

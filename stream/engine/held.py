@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -11,11 +11,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from stream.engine.backlog import Backlog, Reach
+from stream.engine.batch import PART
 from stream.engine.cadence import Cadence
 from stream.engine.checkpoint import Checkpoint, reader
 from stream.engine.custody import Custody
 from stream.engine.losses import Losses
-from stream.engine.partition import Partition
+from stream.engine.partition import Partition, Record
 from stream.engine.slices import Slices
 
 LOG = structlog.get_logger()
@@ -38,6 +39,25 @@ class Held:
     backlog: Backlog | None = None
     doubted_at: float | None = None
     """Since when the end of its inputs is to be asked for anew, monotonic seconds."""
+    goes: int = 0
+    """How often its fold was applied something, or went on with what follows from it."""
+
+    def apply(self, topic: str, records: Sequence[Record]) -> bool:
+        """Fold records, or none to go on with what follows from them; return whether a checkpoint is urgent."""
+        is_urgent = self.fold.apply(records)
+        if records:
+            self.offsets[topic] = self.losses.behind(topic, records[-1].offset + 1)
+        self.changed = True
+        self.goes += 1
+        self.cadence.folded(len(records) or PART, self.fold.waiting_bytes)
+        return is_urgent or bool(self.losses.passed)
+
+    def waiting(self, number: int, end: Callable[[TopicPartition], int | None]) -> Mapping[str, int]:
+        """Return how many records of each input wait; ``end``: below which offset records are."""
+        return {
+            topic: max(0, (end(TopicPartition(topic, number)) or 0) - offset)
+            for topic, offset in self.offsets.items()
+        }
 
     async def settle(self) -> None:
         """Tell the fold that what it froze is durable, and do the work that this makes."""
@@ -63,7 +83,8 @@ class Held:
 
 async def look_ahead(consumer: AIOKafkaConsumer, inputs: Sequence[str], helds: Mapping[int, Held]) -> None:
     """Note where the inputs of these partitions end by now."""
-    ends = await _ends(consumer, inputs, helds)
+    tps = _places(inputs, helds)
+    ends = _by_number(await consumer.end_offsets(tps) if tps else {})
     for number, held in helds.items():
         held.look_ahead(ends[number], time.monotonic())
 
@@ -73,24 +94,34 @@ async def look_again(custody: Custody, helds: Mapping[int, Held]) -> None:
     doubted = {
         number: (held, held.doubted_at) for number, held in helds.items() if held.doubted_at is not None
     }
-    if not doubted:
-        return
+    for number, ends in _by_number(await ends_of(custody, _places(custody.inputs, doubted))).items():
+        held, since = doubted[number]
+        if held.doubted_at == since:  # neither given back nor in doubt again meanwhile
+            held.look_ahead(ends, time.monotonic())
+
+
+async def ends_of(custody: Custody, tps: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+    """Return where these end for readers of what was committed; empty, and told, when Kafka does not say."""
+    if not tps:
+        return {}
     try:
         async with reader(custody.options) as consumer:
-            ends = await _ends(consumer, custody.inputs, doubted)
+            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(list(tps))
     except KafkaError as fault:
+        numbers = sorted({tp.partition for tp in tps})
         LOG.warning(
-            "ends not known", partitions=[*doubted], fault=repr(fault), meaning="they are asked for again"
+            "ends not known", partitions=numbers, fault=repr(fault), meaning="they are asked for again"
         )
-        return
-    for number, (held, since) in doubted.items():
-        if held.doubted_at == since:  # neither given back nor in doubt again meanwhile
-            held.look_ahead(ends[number], time.monotonic())
+        return {}
+    return ends
 
 
-async def _ends(
-    consumer: AIOKafkaConsumer, inputs: Sequence[str], numbers: Iterable[int]
-) -> Mapping[int, Mapping[str, int]]:
-    tps = [TopicPartition(topic, number) for number in numbers for topic in inputs]
-    ends = await consumer.end_offsets(tps) if tps else {}
-    return {tp.partition: {topic: ends[topic, tp.partition] for topic in inputs} for tp in tps}
+def _places(inputs: Sequence[str], numbers: Iterable[int]) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for number in numbers for topic in inputs]
+
+
+def _by_number(ends: Mapping[TopicPartition, int]) -> Mapping[int, Mapping[str, int]]:
+    found: dict[int, dict[str, int]] = {}
+    for tp, end in ends.items():
+        found.setdefault(tp.partition, {})[tp.topic] = end
+    return found

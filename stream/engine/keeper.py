@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,8 +15,9 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream.engine.backlog import Reach
 from stream.engine.batch import Batch
-from stream.engine.checkpoint import Checkpoint, reader
+from stream.engine.checkpoint import EVERYTHING, Checkpoint, reader
 from stream.engine.custody import Custody
+from stream.engine.hanging import hidden
 from stream.engine.held import Held, look_again, look_ahead
 from stream.engine.liveness import Lag
 from stream.engine.partition import Partition
@@ -48,28 +50,25 @@ class Keeper:
         """Return the live folds by partition number."""
         return {number: held.fold for number, held in self._held.items()}
 
-    def apply(self, batch: Batch) -> None:
-        """Fold one fetched batch; records that the state includes already are skipped.
+    def apply(self, batch: Batch) -> bool:
+        """Fold one fetched batch, but not what the state includes already; return whether to apply it again.
 
+        That is so while more work follows from it than was done at one go.
         While partitions are restored nothing is: a batch that came before its state was passed over, and to fold
         the next one would leave a hole.
         """
         records = batch.records
         topic, held = records[0].topic, self._held.get(records[0].partition)
         if held is None or self.restoring or batch.epoch != self.epoch:
-            return
+            return False
         start = held.offsets.get(topic, 0)
-        if records[0].offset < start:
-            records = [record for record in records if record.offset >= start]
-        if not records:
-            return
-        is_urgent = held.fold.apply(records)
-        held.offsets[topic] = held.losses.behind(topic, records[-1].offset + 1)
-        if is_urgent or held.losses.passed:
+        records = records if records[0].offset >= start else [one for one in records if one.offset >= start]
+        if not (records or held.fold.is_behind):
+            return False
+        if held.apply(topic, records):
             self._urge(held)
-        held.changed = True
-        held.cadence.folded(len(records), held.fold.waiting_bytes)
         self.folded += len(records)
+        return held.fold.is_behind
 
     def pass_over(self, tp: Any, end: int, first: int) -> None:
         """Go on at ``first`` once all below ``end`` is folded: Kafka has deleted what is between."""
@@ -94,12 +93,15 @@ class Keeper:
         self.urgent.set()
         self.precedence.begin()
 
-    def _urger(self, number: int) -> Callable[[], None]:
-        def urge() -> None:
-            if number in self._held:
-                self._urge(self._held[number])
+    def urge(self, number: int) -> None:
+        """Write a partition's checkpoint soon."""
+        if number in self._held:
+            self._urge(self._held[number])
 
-        return urge
+    async def end_hidden(self) -> None:
+        """End once more, with the next checkpoint, what was committed and can't be read."""
+        for number in await hidden(self._custody, self._held):
+            self.urge(number)
 
     async def checkpoint(self) -> Mapping[Any, int]:
         """Write every changed partition; return the offsets that are durable now."""
@@ -164,7 +166,9 @@ class Keeper:
         now = time.monotonic()
         took_s = now - began
         held.cadence.written(now, took_s, written.states, len(self._held), self._custody.interval_s)
-        self._telemetry.checkpointed(number, took_s, written.size)
+        self._telemetry.checkpointed(took_s, written.size)
+        if self._held.get(number) is held:
+            self._telemetry.saved(number, written.size)
         self._telemetry.passed_over(lost)
         return {TopicPartition(topic, number): at for topic, at in offsets.items()}
 
@@ -184,23 +188,25 @@ class Keeper:
 
         Nothing is folded before ``resume``, which is to be called once that is where they are read.
         """
-        inputs = self._custody.inputs
+        inputs, options = self._custody.inputs, self._custody.options
         numbers = sorted({tp.partition for tp in assigned if tp.topic in inputs})
         refuse_fewer(inputs, numbers, assigned)
         self.restoring = True
         self.epoch += 1
         self._park()
-        async with self._writing, reader(self._custody.options) as consumer:
+        async with self._writing, reader(options) as consumer, reader(options, EVERYTHING) as everything:
+            restore = Restore(consumer, everything, self._custody, self._telemetry)
             for number in numbers:
                 if not await self._unpark(number):
-                    await self._take(number, Restore(consumer, inputs, self._telemetry))
+                    await self._take(number, restore)
             self.fenced_at = None
             await look_ahead(consumer, inputs, self._held)
-        await self.close_parked()
+            starts = {tp: self._held[tp.partition].offsets[tp.topic] for tp in assigned if tp.topic in inputs}
+        await self.close_parked()  # a checkpoint may come before, and find that a partition is another's
         self._telemetry.partitions.set(len(numbers))
         collect_all()
         LOG.info("assigned", partitions=numbers)
-        return {tp: self._held[tp.partition].offsets[tp.topic] for tp in assigned if tp.topic in inputs}
+        return starts
 
     def resume(self) -> None:
         """Fold again; what was fetched until now was read from other places."""
@@ -214,10 +220,10 @@ class Keeper:
         async with AsyncExitStack() as opened:
             opened.push_async_callback(checkpoint.close)
             await checkpoint.open()
-            held = Held(custody.factory(number, self._urger(number)), checkpoint)
+            held = Held(custody.factory(number, partial(self.urge, number)), checkpoint)
             opened.callback(held.fold.close)
             held.offsets = await restore.into(number, held.fold, checkpoint, held.losses)
-            held.changed = bool(held.losses.passed)
+            held.changed = bool(held.losses.passed or checkpoint.unseen.places)
             await held.settle()
             opened.pop_all()
         self._held[number] = held
@@ -254,9 +260,7 @@ class Keeper:
         try:
             return bool(await self._write(number, held))
         except KafkaError as fault:
-            LOG.warning(
-                "not gone on with", partition=number, fault=repr(fault), meaning="it is restored anew"
-            )
+            LOG.warning("not gone on with", partition=number, fault=repr(fault), meaning="restored anew")
             return False
 
     def release(self) -> None:
@@ -289,10 +293,8 @@ class Keeper:
         """Set the lag metrics, and return the lags by partition; ``end``: below which offset records are."""
         lags: dict[int, Lag] = {}
         for number, held in self._held.items():
-            waiting = 0
-            for topic, offset in held.offsets.items():
-                behind = max(0, (end(TopicPartition(topic, number)) or 0) - offset)
+            waiting = held.waiting(number, end)
+            for topic, behind in waiting.items():
                 self._telemetry.lag.labels(topic, number).set(behind)
-                waiting += behind
-            lags[number] = Lag(waiting, sum(held.offsets.values()))
+            lags[number] = Lag(sum(waiting.values()), sum(held.offsets.values()) + held.goes)
         return lags

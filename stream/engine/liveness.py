@@ -14,7 +14,7 @@ STALL_S = 60.0
 
 
 class Lag(NamedTuple):
-    """Of one partition: how many records wait, and the sum of its next offsets, which any fold moves."""
+    """Of one partition: how many records wait, and a number that whatever its fold does raises."""
 
     waiting: int
     folded: int

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 Header = tuple[str, bytes]
+MARKER = b"tidewatch.offsets"
+"""Key of the engine's own record in a checkpoint: no state record may have it."""
 
 
 class Record(Protocol):
@@ -87,6 +89,11 @@ class Partition(Protocol):
         """Bytes of the outputs that wait for the next ``freeze``."""
         ...
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether what was applied makes more work than was done: it is applied nothing until that is over."""
+        ...
+
     def restore(self, key: bytes, value: bytes) -> None:
         """Take back one state record written by a checkpoint."""
         ...
@@ -103,8 +110,12 @@ class Partition(Protocol):
         """Return the epoch second from which inputs must be re-read to derive unsaved state, or ``None``."""
         ...
 
-    def rebuild(self, records: Sequence[Record]) -> None:
-        """Derive unsaved state from records below the checkpoint's offsets; nothing is counted or sent."""
+    def rebuild(self, records: Sequence[Record]) -> bool:
+        """Derive unsaved state from records below the checkpoint's offsets; nothing is counted or sent.
+
+        Return whether more follows from them: none are given until that is over. None come last in any case, since
+        a disk that has all of them may lack what came of them until the checkpoint.
+        """
         ...
 
     def apply(self, records: Sequence[Record]) -> bool:

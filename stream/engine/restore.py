@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.engine.checkpoint import Checkpoint, CheckpointError, read_range
+from stream.engine.custody import Custody
+from stream.engine.hanging import Hanging
 from stream.engine.losses import Losses
 from stream.engine.partition import Partition
 from stream.engine.slices import Slices
@@ -14,12 +16,22 @@ from stream.engine.telemetry import EngineTelemetry
 
 
 class Restore:
-    """Brings empty folds to where their checkpoints stand; one reader serves all partitions in turn."""
+    """Brings empty folds to where their checkpoints stand; its readers serve all partitions in turn.
 
-    def __init__(self, consumer: AIOKafkaConsumer, inputs: Sequence[str], telemetry: EngineTelemetry) -> None:
+    ``consumer`` sees what was committed, ``everything`` more than that.
+    """
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        everything: AIOKafkaConsumer,
+        custody: Custody,
+        telemetry: EngineTelemetry,
+    ) -> None:
         self._consumer = consumer
-        self._inputs = inputs
+        self._inputs = custody.inputs
         self._telemetry = telemetry
+        self._hanging = Hanging(consumer, everything, custody.outputs)
 
     async def into(
         self, number: int, fold: Partition, checkpoint: Checkpoint, losses: Losses
@@ -29,8 +41,9 @@ class Restore:
         What Kafka deleted after the checkpoint and before it was read is told to ``losses``.
 
         Raises:
-            CheckpointError: it can't be used, or an input ends before what it has read.
+            CheckpointError: it can't be used, a transaction hangs in it, or an input ends before what it has read.
         """
+        await self._hanging.end(checkpoint)
         offsets = await checkpoint.read(self._consumer, fold)
         tps = [TopicPartition(topic, number) for topic in self._inputs]
         refuse_shorter(offsets, await self._consumer.end_offsets(tps))
@@ -38,6 +51,7 @@ class Restore:
         starts = await self._starts(fold, tps, offsets)
         for tp in tps:
             await self._rebuild(fold, tp, max(starts[tp], earliest[tp]), offsets.get(tp.topic, 0))
+        await _finish(fold, Slices())
         self._telemetry.passed_over(dict.fromkeys(self._inputs, 0))
         return {tp.topic: self._next(tp, offsets, earliest[tp], losses) for tp in tps}
 
@@ -50,26 +64,31 @@ class Restore:
     async def _starts(
         self, fold: Partition, tps: Sequence[TopicPartition], offsets: Mapping[str, int]
     ) -> Mapping[TopicPartition, int]:
-        """Return where to re-read each input from: what the local disk has, else what is old enough."""
+        """Return where to re-read each input from: where the local disk stands, or what is old enough if later."""
         local = fold.local()
-        if local and offsets and all(local.get(topic, 0) <= offset for topic, offset in offsets.items()):
-            return {tp: local.get(tp.topic, 0) for tp in tps}
-        if local:  # of another log, or ahead of this one
-            fold.forget_local()
+        if local and (not offsets or any(local.get(topic, 0) > offset for topic, offset in offsets.items())):
+            fold.forget_local()  # of another log, or ahead of this one
+            local = {}
         since = fold.rebuild_since()
         if since is None:
-            return {tp: offsets.get(tp.topic, 0) for tp in tps}
+            return {tp: (local or offsets).get(tp.topic, 0) for tp in tps}
         found = await self._consumer.offsets_for_times({tp: max(0, int(since * 1000)) for tp in tps})
-        ends = {tp: offsets.get(tp.topic, 0) for tp in tps}
-        return {tp: ends[tp] if (at := found.get(tp)) is None else at.offset for tp in tps}
+        young = {tp: at.offset if (at := found.get(tp)) else offsets.get(tp.topic, 0) for tp in tps}
+        return {tp: max(at, local.get(tp.topic, 0)) for tp, at in young.items()}
 
     async def _rebuild(self, fold: Partition, tp: TopicPartition, start: int, end: int) -> None:
         if start >= end:
             return
         slices = Slices()
         async for batch in read_range(self._consumer, tp, start, end):
-            fold.rebuild(batch)
+            if fold.rebuild(batch):
+                await _finish(fold, slices)
             await slices.pause()
+
+
+async def _finish(fold: Partition, slices: Slices) -> None:
+    while fold.rebuild(()):
+        await slices.pause()
 
 
 class InputGone(Exception):
@@ -88,7 +107,9 @@ def refuse_fewer(inputs: Sequence[str], numbers: Sequence[int], assigned: Collec
     """
     gone = [topic for topic in inputs if any(TopicPartition(topic, one) not in assigned for one in numbers)]
     if gone:
-        raise InputGone(gone, "the group was given the other inputs without it: Kafka did not have it then")
+        lone = [one for one in numbers if any(TopicPartition(topic, one) not in assigned for topic in gone)]
+        given = f"the group was given the other inputs without it (partitions {', '.join(map(str, lone))})"
+        raise InputGone(gone, f"{given}: Kafka did not have it then, or it has fewer partitions than they")
 
 
 def refuse_shorter(offsets: Mapping[str, int], ends: Mapping[TopicPartition, int]) -> None:

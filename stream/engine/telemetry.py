@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 STALLS = (
@@ -61,6 +62,12 @@ class EngineTelemetry:
         self.lag = self._gauge(
             "consumer_lag_records", "Records in Kafka that were not folded yet.", "topic", "partition"
         )
+        self.held_back = self._gauge(
+            "input_held_back_seconds",
+            "For how long a transaction that stays open has hidden what comes after it; 0: none does.",
+            "topic",
+            "partition",
+        )
         self.partitions = self._gauge("partitions_assigned", "Input partitions that this process owns.")
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
@@ -69,10 +76,13 @@ class EngineTelemetry:
     def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"tidewatch_{name}", text, buckets=buckets, registry=self._registry)
 
-    def checkpointed(self, number: int, took_s: float, size: int) -> None:
-        """Note that a partition's checkpoint was acknowledged."""
+    def checkpointed(self, took_s: float, size: int) -> None:
+        """Count an acknowledged checkpoint."""
         self.checkpoint_seconds.observe(took_s)
         self.checkpoint_bytes.inc(size)
+
+    def saved(self, number: int, size: int) -> None:
+        """Note the newest checkpoint of a partition that is still this process's."""
         self.checkpoint_size.labels(number).set(size)
         self.checkpoint_at.labels(number).set(time.time())
 
@@ -86,8 +96,15 @@ class EngineTelemetry:
         self.restore_seconds.labels(number).set(took_s)
         self.checkpoint_at.labels(number).set(time.time())
 
+    def held(self, held_s: Mapping[TopicPartition, float]) -> None:
+        """Show for how long each input is held back, and of no other one."""
+        self.held_back.clear()
+        for tp, seconds in held_s.items():
+            self.held_back.labels(tp.topic, tp.partition).set(seconds)
+
     def forget(self) -> None:
         """Drop what was said of single partitions: they may belong to another process now."""
-        for gauge in (self.checkpoint_at, self.checkpoint_size, self.restore_seconds, self.lag):
+        of_checkpoints = self.checkpoint_at, self.checkpoint_size, self.restore_seconds
+        for gauge in (*of_checkpoints, self.lag, self.held_back):
             gauge.clear()
         self.partitions.set(0)

@@ -17,11 +17,6 @@ ADDED = 2.0
 """Rows of each kind that are added to a share for its standard error (Agresti and Coull 1998): it is never 0."""
 
 
-def accuracy(outcomes: float, lost: float) -> Figure:
-    """Return the share of right classes, with Wilson's interval."""
-    return share("accuracy", outcomes - lost, outcomes)
-
-
 def by_class(cells: Sequence[float], classes: Mapping[Label, int]) -> list[Figure]:
     """Return balanced accuracy (the mean recall), mean precision and F1, then all three of each class.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream.events import Task
-from stream.figures.classes import accuracy, by_class
+from stream.figures.classes import by_class
 from stream.figures.errors import of_errors, of_whole
-from stream.figures.figure import Figure
+from stream.figures.figure import Figure, share
 from stream.figures.scores import of_scores
 from stream.figures.sums import LOST, OUTCOMES, WIDTHS, Sums
 
@@ -40,4 +40,6 @@ def of_slice(sums: Sums, place: int, window: str) -> list[Figure]:
 
 
 def _of_part(task: Task, part: Sequence[float]) -> list[Figure]:
-    return of_errors(part) if task == "regression" else [accuracy(part[OUTCOMES], part[LOST])]
+    if task == "regression":
+        return of_errors(part)
+    return [share("accuracy", part[OUTCOMES] - part[LOST], part[OUTCOMES])]

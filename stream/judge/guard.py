@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from stream.doubles import SIZE, numbers, packed, with_one
 from stream.history import Span
 from stream.judge.edetector import EDetector, edetector
-from stream.judge.level import FEWEST, MOST, Level, bound_of, memory
+from stream.judge.level import FEWEST, MOST, Level, bound_of, cut_of, memory
 from stream.judge.mixture import LEAST, rounded
 from stream.judge.recovery import Recovery
 
@@ -119,7 +119,7 @@ class Guard(Struct, array_like=True, gc=False):
         self.begun = with_one(self.begun, loss)
         if len(self.begun) == SIZE * FIRST:
             first, self.begun = numbers(self.begun), b""
-            self.cut, self.memory = sorted(first)[int(self.quantile * FIRST)], memory(first)
+            self.cut, self.memory = cut_of(first, self.quantile), memory(first)
 
     def _renew(self, arl: float, increase: float) -> None:
         """Make the reference of all losses so far; while there is some evidence that they are bad, put it off."""
@@ -188,10 +188,10 @@ class Guard(Struct, array_like=True, gc=False):
             harm.aim(harm.bound, arl, harm.inflation)
         return harm.evidence >= harm.limit * (1.0 - 1e-9)
 
-    def ease(self, share: float = EASED) -> None:
-        """Keep this share (0..1) of the evidence: what it proved is not, or not yet, worth a page."""
+    def ease(self) -> None:
+        """Keep ``EASED`` of the evidence: what it proved is not, or not yet, worth a page."""
         if self.harm is not None:
-            self.harm.ease(share)
+            self.harm.ease(EASED)
 
     def calm(self) -> None:
         """Forget the evidence: what it proved is told, or over."""

@@ -10,7 +10,7 @@ from stream.events import Task
 from stream.judge import budget
 from stream.judge.edetector import edetector
 from stream.judge.guard import GIVEN, HALF, QUANTILE, SHARE, Guard, spared
-from stream.judge.level import Level, bound_of
+from stream.judge.level import Level, bound_of, cut_of
 from stream.judge.mixture import LEAST, rounded
 
 
@@ -59,7 +59,7 @@ def known_of(task: Task, losses: Sequence[float]) -> Known:
     """
     if not losses:
         raise ValueError("losses: none; want at least one")
-    cut = HALF if task == "classification" else sorted(losses)[int(QUANTILE * len(losses))]
+    cut = HALF if task == "classification" else cut_of(losses, QUANTILE)
     return counted(task, cut, losses, float(sum(spared(one, cut) for one in losses)))
 
 

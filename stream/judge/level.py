@@ -10,6 +10,7 @@ to look dependent; once that end is ``CLEAR``, they are, and what is seen counts
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from math import sqrt
 from operator import mul
@@ -19,6 +20,8 @@ from msgspec import Struct
 
 SURE = 2.0
 """Standard errors between the loss rate seen and the bound."""
+TIED = 0.5
+"""Of the share that is wanted above a quantile, what lies above it at least, unless losses are tied."""
 SHORT, LONG = 32, 256
 """Neighbours that are summed."""
 CLEAR = 1.5
@@ -81,12 +84,14 @@ class Level(Struct, array_like=True, gc=False):
             self.long_squares += self.long_sum**2
             self.long, self.long_sum = long, 1
 
-    def _blocks(self) -> Iterator[tuple[int, int]]:
-        """Yield each block length, and the squares of the sums over all whole blocks of it."""
-        is_whole = self.short < self.losses // SHORT
-        yield SHORT, self.short_squares + (self.short_sum**2 if is_whole else 0)
-        is_whole = self.long < self.losses // LONG
-        yield LONG, self.long_squares + (self.long_sum**2 if is_whole else 0)
+    def _blocks(self) -> Iterator[tuple[int, int, int]]:
+        """Yield each block length, and of all whole blocks of it the sum and the squares of the sums."""
+        for block, newest, within, squares in (
+            (SHORT, self.short, self.short_sum, self.short_squares),
+            (LONG, self.long, self.long_sum, self.long_squares),
+        ):
+            is_whole = newest < self.losses // block
+            yield block, self.lost if is_whole else self.lost - within, squares + is_whole * within**2
 
     @property
     def rate(self) -> float:
@@ -102,35 +107,44 @@ class Level(Struct, array_like=True, gc=False):
             return 1.0
         follow = (self.pairs / self.losses - rate * rate) / spread
         looks = [1.0, (1.0 + follow) / (1.0 - follow) if follow < 0.99 else 199.0]
-        for block, squares in self._blocks():
-            blocks = self.losses // block
-            if blocks > 2:
-                seen = (squares / blocks - (block * rate) ** 2) / (block * spread)
+        for block, lost, squares in self._blocks():
+            blocks, usual = self.losses // block, block * rate
+            if blocks > 2:  # the losses after the last whole block are in the rate, but in no sum
+                seen = (squares - 2.0 * usual * lost + blocks * usual**2) / (blocks * block * spread)
                 unsure = 1.0 + SURE * sqrt(2.0 / blocks)
                 looks.append(seen if seen > CLEAR * unsure else seen / unsure)
         return max(looks)
 
-    def bound(self, tolerance: float) -> float:
-        """Return the loss rate that harm must be above: Wilson's upper end, or ``1 + tolerance`` times the rate.
-
-        nan without losses. ``tolerance`` (>= 0) is the relative rise that is nobody's business.
-        """
-        return bound_of(self.losses, self.lost, self.inflation, tolerance)
-
 
 def bound_of(losses: int, lost: int, inflation: float, tolerance: float) -> float:
-    """Return what ``Level.bound`` does, from the counts alone."""
+    """Return the loss rate that harm must be above: Wilson's upper end, or ``1 + tolerance`` times the rate.
+
+    nan without losses. ``tolerance`` (>= 0) is the relative rise that is nobody's business.
+    """
     if not losses:
         return float("nan")
     rate = lost / losses
     return min(max(upper(rate, losses / inflation), rate * (1.0 + tolerance)), 0.99)
 
 
-def upper(rate: float, losses: float, sure: float = SURE) -> float:
+def upper(rate: float, losses: float) -> float:
     """Return the upper end of Wilson's interval for a rate seen in ``losses`` (> 0) independent losses."""
-    share = sure * sure / losses
+    share = SURE * SURE / losses
     centre = rate + share / 2.0
-    return (centre + sure * sqrt(rate * (1.0 - rate) / losses + share / losses / 4.0)) / (1.0 + share)
+    return (centre + SURE * sqrt(rate * (1.0 - rate) / losses + share / losses / 4.0)) / (1.0 + share)
+
+
+def cut_of(losses: Sequence[float], quantile: float) -> float:
+    """Return above what a loss is large: this quantile (0..1) of some losses.
+
+    Where ties leave less than half of the share above it, and the next smaller loss has a share that is nearer,
+    it is that one: whole-numbered errors of up to 2 would never be large above 2.
+    """
+    ordered = sorted(losses)
+    cut, wanted = ordered[int(quantile * len(ordered))], (1.0 - quantile) * len(ordered)
+    first, above = bisect_left(ordered, cut), len(ordered) - bisect_right(ordered, cut)
+    is_tied = above < TIED * wanted and len(ordered) - first - wanted < wanted - above
+    return ordered[first - 1] if is_tied and first else cut
 
 
 def memory(losses: Sequence[float]) -> float:

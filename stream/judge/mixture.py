@@ -49,7 +49,7 @@ class Mixture(NamedTuple):
 
 
 @lru_cache(maxsize=16_384)
-def mixture(bound: float, inflation: float = 1.0) -> Mixture:
+def mixture(bound: float, inflation: float) -> Mixture:
     """Return the constants for a bound on the mean loss, rounded up to the grid, and an inflation of at least 1.
 
     Raises:

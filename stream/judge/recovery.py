@@ -13,7 +13,7 @@ doubling of time, so that a harm that stays is hardly ever called over by chance
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -87,11 +87,6 @@ class Extent(NamedTuple):
     after: float
     most_before: float
     least_after: float
-
-    @classmethod
-    def exactly(cls, before: float, after: float) -> Self:
-        """Return what is known of both without doubt."""
-        return cls(before, after, before, after)
 
 
 def recovery(task: Task, extent: Extent, increase: float, ill: int) -> Recovery:

@@ -31,8 +31,8 @@ _ATTEMPTS = 3
 class EmbeddedKafka:
     """A throw-away broker, as a context manager or an asynchronous one.
 
-    ``brokers`` is its address, to be read after the start; without ``port`` a free one is taken. Jars come
-    from ``cache`` (see ``stream.kafka.jars``); only the very first start on a machine needs a network.
+    ``brokers`` is its address, to be read after the start; without ``port`` a free one is taken. Only
+    the very first start on a machine needs a network (see ``stream.kafka.jars``).
     ``configure`` writes its ``server.properties``; at ``port`` it must answer without TLS and SASL.
 
     Raises (at the start):
@@ -41,7 +41,6 @@ class EmbeddedKafka:
 
     def __init__(
         self,
-        cache: Path | None = None,
         heap: str = "512m",
         progress: jars.Progress = jars.silent,
         port: int | None = None,
@@ -50,7 +49,6 @@ class EmbeddedKafka:
         self.brokers = ""
         self._configure = configure
         self._port = port
-        self._cache = cache or jars.cache_directory()
         self._heap = heap
         self._progress = progress
         self._lock = threading.Lock()
@@ -85,7 +83,7 @@ class EmbeddedKafka:
         if self._port is not None and not _is_free(self._port):
             raise BrokerFailed(f"port {self._port} of 127.0.0.1 is taken: want a free one")
         program = java.find()
-        classpath = jars.obtain(self._cache, jars.locked(), self._report)
+        classpath = jars.obtain(jars.cache_directory(), jars.locked(), self._report)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._attempt(program, classpath)

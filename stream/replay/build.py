@@ -30,7 +30,8 @@ class History:
 
     def __init__(self, label_horizon_s: float, tolerance: Tolerance = FOREVER) -> None:
         self._tolerance = tolerance
-        self._join = Join(label_horizon_s, 50_000_000, MemoryStore(), 1 << 60)
+        self._store = MemoryStore()
+        self._join = Join(label_horizon_s, 50_000_000, self._store, 1 << 60)
         self._losses: dict[tuple[str, str, Task], array[float]] = {}
         self._aspects: defaultdict[tuple[str, Task], Recorded] = defaultdict(Recorded)
         self._inputs: defaultdict[str, Reference] = defaultdict(Reference)
@@ -50,8 +51,19 @@ class History:
             elif isinstance(event, Outcome):
                 self._take(self._join.know(event))
             if not number % EXPIRED:
-                for _ in self._join.expire():
-                    pass
+                self._forget()
+
+    def _forget(self) -> None:
+        """Give up what is due, and put the rest where the store keeps it: only from there it is forgotten."""
+        join = self._join
+        is_behind = True
+        while is_behind:
+            for _ in join.expire():
+                pass
+            is_behind = join.is_behind
+        changes = join.freeze()
+        self._store.write(changes, {})
+        join.written(changes)
 
     def _take(self, results: Iterable[Joined]) -> None:
         for joined in results:

@@ -14,6 +14,7 @@ from stream.figures.rows import windows_of
 from stream.fold import InputFold
 from stream.joined import Joined
 from stream.judge.budget import WEEK_S
+from stream.lineage import told_of
 from stream.pending import MemoryStore
 from stream.replay.source import Line, batches
 from stream.rules import Rules
@@ -74,6 +75,8 @@ class Replay:
         """Yield the findings in the order in which they are made."""
         for number, batch in enumerate(batches(found), 1):
             self._fold.apply(batch)
+            while self._fold.is_behind:
+                self._fold.apply(())
             if not number % SPILLED:
                 self._fold.spill()
             for finding in self._count.taken():
@@ -122,21 +125,21 @@ class Replay:
 
     def _models(self) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
-        for monitor in self._fold.monitors.values():
+        for model, monitor in self._fold.monitors.items():
             self._fold.close_cohorts(monitor)
-        for model, version, where, one in self._fold.series():
-            if where == ALL:
-                figure, whole = one.rollout(), self._fold.monitors[model].versions[version]
+            for version, whole in monitor.versions.items():
+                one = whole.series[ALL]
+                figure = one.rollout()
                 found.setdefault(model, {})[version] = {
                     "metric": one.metric,
                     "value": None if isnan(figure) else figure,
                     "predictions": one.predictions,
                     "outcomes": one.outcomes,
                     "reference_losses": one.guard.known,
-                    "has_open_finding": whole.is_harmed(),
-                    "verdict": verdict(self._fold.monitors[model], version, None, self._increase),
+                    "has_open_finding": whole.is_harmed() or bool(told_of(monitor.lineage, version)),
+                    "verdict": verdict(monitor, version, None, self._increase),
                     "estimate": estimates_of(whole.confidence),
-                    "windows": windows_of(whole.sums, one.place, where),
+                    "windows": windows_of(whole.sums, one.place, ALL),
                 }
         return dict(sorted(found.items()))
 

@@ -9,11 +9,13 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from stream import state
 from stream.digits import in_digits
@@ -26,7 +28,7 @@ from stream.verdict.verdict import Decision, Reason, Side, Verdict, verdict
 from stream.wire import partition_for
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaConsumer
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 EXIT_CODES: Final = {Decision.PROMOTE: 0, Decision.HOLD: 3, Decision.ROLL_BACK: 4}
 """1 and 2 are for what failed: 2 is click's for a wrong call."""
@@ -40,11 +42,12 @@ SAID: Final = {
     Reason.WORSE: "it is worse",
     Reason.WORSE_SLICE: "it is worse in a slice than is tolerated",
     Reason.OPEN_FINDING: "a finding of it is open that the other version has not",
+    Reason.FINDING_IN_DOUBT: "a finding of it is open, and the other version may have got worse as well",
     Reason.UNDECIDED: "more labels are needed",
     Reason.SLICE_IN_DOUBT: "it is worse in a slice, and may be so by more than is tolerated",
     Reason.TOO_FEW_LABELS: "too few labels, or neither version has a reference yet",
     Reason.TOO_FEW_ERRORS: "too few errors to tell",
-    Reason.NOT_CONCURRENT: "both have no labels of a time that they served together",
+    Reason.NOT_CONCURRENT: "no time yet that both served, in a slice that both have, and that is labelled by now",
     Reason.RETIRED: "it is retired",
     Reason.OTHER_TASK: "the other version is of another kind: a regression and a classification don't compare",
     Reason.ALONE: "the model has no other version",
@@ -111,8 +114,9 @@ async def _asked(settings: Settings, model: str, version: str, against: str | No
         while True:
             began = time.monotonic()
             try:
-                monitor = await _monitor(consumer, settings, model)
+                monitor, known_at = await _monitor(consumer, settings, model)
                 found = _verdict(monitor, version, against, settings.monitor.minimum_increase)
+                found = replace(found, known_at=known_at)
                 if found.decision is not Decision.HOLD or found.reason in FINAL or began >= until:
                     return found
             except Unknown:
@@ -124,26 +128,33 @@ async def _asked(settings: Settings, model: str, version: str, against: str | No
             )
 
 
-async def _monitor(consumer: AIOKafkaConsumer, settings: Settings, model: str) -> Monitor:
-    """Return the model's monitor.
+async def _monitor(consumer: AIOKafkaConsumer, settings: Settings, model: str) -> tuple[Monitor, float]:
+    """Return the model's monitor, and when the newest checkpoint of its partition was written.
 
     Raises:
         Unknown: its partition has none.
     """
     from aiokafka import TopicPartition
 
-    from stream.engine.checkpoint import read_states
+    from stream.engine.checkpoint import marker_of, read_range
+    from stream.engine.partition import MARKER
 
-    topics = settings.topics
-    home = partition_for(model, topics.partitions)
-    _, states = await read_states(consumer, TopicPartition(topics.checkpoints, home))
-    value = states.get(model.encode())
-    if value is None:
+    topic, home = settings.topics.checkpoints, partition_for(model, settings.topics.partitions)
+    tp = TopicPartition(topic, home)
+    key = state.key_of(model)
+    newest: dict[bytes, ConsumerRecord] = {}
+    start, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
+    async for batch in read_range(consumer, tp, start, end):
+        newest.update((one.key, one) for one in batch if one.key in (key, MARKER))
+    marker, found = newest.get(MARKER), newest.get(key)
+    if marker is not None:
+        marker_of(marker.value, tp)
+    if found is None or found.value is None:
         raise Unknown(
-            f"model {model!r}: not in the checkpoints ({topics.checkpoints}, partition {home}); "
+            f"model {model!r}: not in the checkpoints ({topic}, partition {home}); "
             "tidewatch figures prints those that are"
         )
-    return state.load(value)
+    return state.load(found.value), (marker or found).timestamp / 1_000.0
 
 
 def _verdict(monitor: Monitor, version: str, against: str | None, increase: float) -> Verdict:
@@ -170,6 +181,8 @@ def _lines(found: Verdict) -> Iterator[str]:
         yield f"  {moved:.0%} of the traffic differs by {name}: compared within {name}"
     if found.uneven_s:
         yield f"  {found.uneven_s / 3_600.0:.0f} h are left out: the share of traffic was moved"
+    if not isnan(found.known_at):
+        yield f"  as the checkpoint of {in_words(found.known_at)} knows it"
 
 
 def _figures(found: Verdict, other: Side) -> Iterator[str]:

@@ -6,9 +6,9 @@ compared within them: each value in each stratum is a stratum of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -26,20 +26,26 @@ class Mix(Struct, frozen=True):
     moved: float
 
 
+class Parted(NamedTuple):
+    """The strata of all that is compared by the slice ``name``, and those of each of its values."""
+
+    name: str
+    whole: Sequence[Stratum]
+    parts: Sequence[Sequence[Stratum]]
+
+
 def unlike(both: Shared) -> Mix | None:
     """Return the slice whose mix differs much between the two, the most; ``None`` when none does."""
-    parted = [*_parted(both)]
-    whole = both.rows(ALL) if parted else []
-    found = [_mix(name, whole, parts) for name, parts in parted]
+    found = [_mix(*one) for one in _parted(both)]
     return max((one for one in found if one is not None), key=lambda one: one.moved, default=None)
 
 
 def within(both: Shared, name: str) -> list[Stratum]:
     """Return the strata of all predictions, parted by the values of one slice; those without it are one more."""
-    parts = dict(_parted(both))[name]
+    whole, parts = next((one.whole, one.parts) for one in _parted(both) if one.name == name)
     rest = [
         Stratum(*(_less(side, [part[number][place] for part in parts]) for place, side in enumerate(one)))
-        for number, one in enumerate(both.rows(ALL))
+        for number, one in enumerate(whole)
     ]
     return [*told(one for part in (*parts, rest) for one in part)]
 
@@ -48,13 +54,25 @@ def _less(whole: Lost, parts: Sequence[Lost]) -> Lost:
     return Lost(*(cell - sum(one[place] for one in parts) for place, cell in enumerate(whole)))
 
 
-def _parted(both: Shared) -> Iterator[tuple[str, list[list[Stratum]]]]:
-    """Yield each slice's name, and of each of its values the strata."""
+def _parted(both: Shared) -> Iterator[Parted]:
+    """Yield the slices' names that both versions send.
+
+    Where one may have some values in an "other", only those are compared that it has not.
+    """
     values: dict[str, list[str]] = {}
     for one in both.slices():
         values.setdefault(one.partition("=")[0], []).append(one)
     for name, those in values.items():
-        yield name, [both.rows(one) for one in those]
+        parts = [both.rows(one) for one in those]
+        held = [
+            Stratum(*(_added(side) for side in zip(*row, strict=True))) for row in zip(*parts, strict=True)
+        ]
+        if any(one.ours.labels for one in held) and any(one.others.labels for one in held):
+            yield Parted(name, held if both.has_other(name) else both.rows(ALL), parts)
+
+
+def _added(some: Iterable[Lost]) -> Lost:
+    return Lost(*map(sum, zip(*some, strict=True)))
 
 
 def _mix(name: str, whole: Sequence[Stratum], parts: Sequence[Sequence[Stratum]]) -> Mix | None:

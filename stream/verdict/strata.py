@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from stream.events import ALL
 from stream.figures.sums import LOST, OUTCOMES, SQUARE
 from stream.figures.windows import Held
-from stream.version import Version
+from stream.version import OTHER, Version
 
 LONG_S: Final = 1_800.0
 """Seconds; in a longer stretch the world may change, and nothing says where in it the labels of each lie."""
@@ -25,6 +25,12 @@ EVEN: Final = 1.25
 """Times that the odds of a label to be the candidate's may differ from those since."""
 SURE: Final = 2.0
 """Standard errors of these."""
+OLD: Final = 0.75
+"""The part of a stretch that is old enough for its labels, at least."""
+SPREADS: Final = 5.0
+"""Standard deviations of label delays."""
+YOUNG_S: Final = 43_200.0
+"""Seconds after which a stretch is old enough at the latest: further back the next one lasts half a week."""
 
 
 class Lost(NamedTuple):
@@ -74,8 +80,26 @@ class Shared(NamedTuple):
         return [*told(self.rows(name))]
 
     def slices(self) -> list[str]:
-        """Return the slices of either, without ``all``."""
-        return sorted({*self.ours.series, *self.others.series} - {ALL})
+        """Return the slices of either, without ``all``, and without those that one of them may have in an "other".
+
+        What an "other" holds are the values that its version met last: another version's holds others.
+        """
+        names = {*self.ours.series, *self.others.series} - {ALL, OTHER}
+        return sorted(
+            one
+            for one in names
+            if not one.endswith(f"={OTHER}")
+            and all(one in side.series or not _has_other(side, one) for side in (self.ours, self.others))
+        )
+
+    def has_other(self, name: str) -> bool:
+        """Return whether either may have values of a slice in an "other"."""
+        return _has_other(self.ours, name) or _has_other(self.others, name)
+
+
+def _has_other(version: Version, name: str) -> bool:
+    """Return whether the version may have values of a slice (its name, or one of them) in an "other"."""
+    return OTHER in version.series or f"{name.partition('=')[0]}={OTHER}" in version.series
 
 
 def told(rows: Iterable[Stratum]) -> Iterator[Stratum]:
@@ -95,7 +119,7 @@ def _lasted_s(stretches: Iterable[Stretch]) -> float:
 
 
 def _both(ours: Version, others: Version) -> list[Stretch]:
-    """Return the stretches that lie wholly within the service of both, newest first."""
+    """Return the stretches that lie wholly within the service of both and have their labels, newest first."""
     for one in (ours, others):
         one.sums.settle()
     held = [*ours.sums.windows.held()], [*others.sums.windows.held()]
@@ -103,12 +127,24 @@ def _both(ours: Version, others: Version) -> list[Stretch]:
         return []
     begun = max(_first(ours, held[0]), _first(others, held[1]))
     ended, newest = sorted(one[0].until_at for one in held)
+    labelled_until = newest - min(max(_young_s(ours), _young_s(others)), YOUNG_S)
     return [
         one
         for one in _cut(*held)
         if one.since_at > begun
         and (one.until_at <= ended or (one.since_at < ended and one.until_at >= newest))
+        and one.since_at + OLD * (one.until_at - one.since_at) <= labelled_until
     ]
+
+
+def _young_s(version: Version) -> float:
+    """Return for how long before the newest prediction with a label many others have none yet.
+
+    A mean delay and its standard deviation: then 86 % of exponential delays are over. But where all take as long
+    none is missing: five standard deviations are enough.
+    """
+    mean, spread = version.delays(max(version.series[ALL].outcomes, 1))
+    return min(max(mean, 0.0) + spread, SPREADS * spread)
 
 
 def _first(version: Version, held: Iterable[Held]) -> float:

@@ -17,6 +17,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stream.comparison import is_of_both
 from stream.events import ALL, Finding, Metric, Stage
 from stream.figures.windows import RATIOS
 from stream.monitor import Monitor
@@ -48,6 +49,7 @@ class Reason(StrEnum):
     WORSE = "worse"
     WORSE_SLICE = "worse_slice"
     OPEN_FINDING = "open_finding"
+    FINDING_IN_DOUBT = "finding_in_doubt"
     UNDECIDED = "undecided"
     SLICE_IN_DOUBT = "slice_in_doubt"
     TOO_FEW_LABELS = "too_few_labels"
@@ -72,7 +74,8 @@ class Verdict(Struct, frozen=True, kw_only=True, tag_field="kind", tag="verdict"
 
     ``tolerated`` is the difference up to which it is no worse, ``slice`` the one that looks worst, ``finding``
     what is open of the candidate and not of the other, ``mix`` what the whole was compared within, ``uneven_s``
-    the seconds that are left out because the share of traffic was moved in them.
+    the seconds that are left out because the share of traffic was moved in them, ``known_at`` when the checkpoint
+    was written that it was read from.
     """
 
     model: str
@@ -90,6 +93,7 @@ class Verdict(Struct, frozen=True, kw_only=True, tag_field="kind", tag="verdict"
     finding: Finding | None = None
     mix: Mix | None = None
     uneven_s: float = 0.0
+    known_at: float = nan
 
 
 class _Found(Struct, frozen=True):
@@ -118,16 +122,18 @@ def verdict(monitor: Monitor, name: str, against: str | None, increase: float) -
     ours, me = monitor.versions[name], _side(monitor, name)
     other = held_against(monitor, name) if against is None else against
     its = None if other is None else monitor.versions[other]
-    found = _found(ours, its) if its is not None and its.task == ours.task else None
-    finding = next(_own_findings(ours, its), None)
+    found = _found(shared(ours, its)) if its is not None and its.task == ours.task else None
+    finding, is_sure = _own_finding(ours, its)
     if me.stage == "retired":
         reason = Reason.RETIRED
-    elif finding is not None:
+    elif finding is not None and is_sure:
         reason = Reason.OPEN_FINDING
     elif its is None:
         reason = Reason.ALONE
     else:
         reason = Reason.OTHER_TASK if found is None else _reason(found, increase)
+        if finding is not None and DECISIONS[reason] is not Decision.ROLL_BACK:
+            reason = Reason.FINDING_IN_DOUBT
     made = Verdict(
         model=monitor.model,
         decision=DECISIONS[reason],
@@ -141,7 +147,10 @@ def verdict(monitor: Monitor, name: str, against: str | None, increase: float) -
 
 
 def held_against(monitor: Monitor, name: str) -> str | None:
-    """Return the other version that went live last, else that with the most labels in the time of both, if any."""
+    """Return the other version that went live last, else that with the most labels in the time of both, if any.
+
+    One that a rollout calls something else than live comes after those of which none is known.
+    """
     others = [one for one in monitor.versions if one != name]
     stages = ((*monitor.rollouts[one], one) for one in others if one in monitor.rollouts)
     live = max(((at, one) for at, stage, one in stages if stage == "live"), default=None)
@@ -151,17 +160,32 @@ def held_against(monitor: Monitor, name: str) -> str | None:
     served = {
         one: sum(row.others.labels for row in shared(ours, monitor.versions[one]).strata()) for one in others
     }
-    return max(reversed(others), key=served.__getitem__, default=None)
+    return max(
+        reversed(others),
+        key=lambda one: (served[one] > 0.0 and one not in monitor.rollouts, served[one]),
+        default=None,
+    )
 
 
 def _side(monitor: Monitor, name: str) -> Side:
     return Side(version=name, stage=monitor.rollouts[name][1] if name in monitor.rollouts else None)
 
 
-def _own_findings(ours: Version, others: Version | None) -> Iterator[Finding]:
-    """Yield the open findings of losses that the other version has not: what both have is no fault of this one."""
+def _own_finding(ours: Version, others: Version | None) -> tuple[Finding | None, bool]:
+    """Return an open finding of losses that the other version does not share, if any, and whether that is sure.
+
+    Of one harm to both a finding is opened, and closed, earlier of one of them: so the other shares it too where
+    it got worse as well. What both have is no fault of this one.
+    """
     known = set() if others is None else {(one.slice, one.metric, one.label) for one in _open(others)}
-    return (one for one in _open(ours) if (one.slice, one.metric, one.label) not in known)
+    doubt: Finding | None = None
+    for one in _open(ours):
+        if (one.slice, one.metric, one.label) not in known:
+            is_shared = others is not None and is_of_both(one, ours, others)
+            if is_shared is False:
+                return one, True
+            doubt = one if is_shared is None else doubt
+    return doubt, False
 
 
 def _open(version: Version) -> Iterator[Finding]:
@@ -172,13 +196,14 @@ def _open(version: Version) -> Iterator[Finding]:
     return (one for one in found if one is not None)
 
 
-def _found(ours: Version, others: Version) -> _Found:
-    both = shared(ours, others)
+def _found(both: Shared) -> _Found:
     mix = unlike(both)
     known = _inflation(both, ALL)
     inflation = 1.0 if known is None else known
     pair = compared(both.strata() if mix is None else within(both, mix.name), inflation)
-    slices = {one: compared(both.strata(one), _inflation(both, one) or inflation) for one in both.slices()}
+    # beside an unlike mix of one slice nobody knows how like the others are
+    names = (one for one in both.slices() if mix is None or one.partition("=")[0] == mix.name)
+    slices = {one: compared(both.strata(one), _inflation(both, one) or inflation) for one in names}
     return _Found(
         both, known is not None, pair, mix, {name: one for name, one in slices.items() if one.is_fit}
     )
@@ -186,9 +211,18 @@ def _found(ours: Version, others: Version) -> _Found:
 
 def _inflation(both: Shared, name: str) -> float | None:
     """Return the larger inflation of the two references of a slice; ``None`` while there is none."""
-    series = (one.series.get(name) for one in (both.ours, both.others))
-    known = (one.guard.inflation for one in series if one is not None and one.guard.harm is not None)
-    return max(known, default=None)
+    found = (_learned(one, name) for one in (both.ours, both.others))
+    return max((one for one in found if one is not None), default=None)
+
+
+def _learned(version: Version, name: str) -> float | None:
+    """Return the inflation that a version has learned of a slice: a promise knows none, what is beside it does."""
+    series = version.series.get(name)
+    if series is not None and series.guard.is_promised:
+        guards = [one.guard for one in version.aspects.all()]
+    else:
+        guards = [] if series is None else [series.guard]
+    return max((one.inflation for one in guards if one.harm is not None), default=None)
 
 
 def _reason(found: _Found, increase: float) -> Reason:
@@ -251,6 +285,7 @@ DECISIONS: Final = {
     Reason.WORSE: Decision.ROLL_BACK,
     Reason.WORSE_SLICE: Decision.ROLL_BACK,
     Reason.OPEN_FINDING: Decision.ROLL_BACK,
+    Reason.FINDING_IN_DOUBT: Decision.HOLD,
     Reason.UNDECIDED: Decision.HOLD,
     Reason.SLICE_IN_DOUBT: Decision.HOLD,
     Reason.TOO_FEW_LABELS: Decision.HOLD,

@@ -143,7 +143,8 @@ def tell(verdict: Verdict) -> None:
     print(
         f"{sign}  {verdict.storm}: {verdict.seconds:.0f} s, {verdict.events} events, miscounted"
         f" {len(verdict.miscounted)}, findings {found}, zombie writes {verdict.zombie_writes},"
-        f" fenced {verdict.fenced}, fault points {verdict.faults_fired} of {verdict.faults_asked},"
+        f" fenced {verdict.fenced}, hung {verdict.hung},"
+        f" fault points {verdict.faults_fired} of {verdict.faults_asked},"
         f" input repeated {verdict.input_repeated}, lost {verdict.input_lost}, void tries {verdict.void},"
         f" misrouted named {verdict.misrouted_named:.0f}, exits {verdict.exits or 'none'}",
         flush=True,
@@ -165,6 +166,7 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
         "findings_duplicated": sum(verdict.duplicated for verdict in verdicts),
         "zombie_writes_counted": sum(verdict.zombie_writes for verdict in verdicts),
         "zombies_fenced": sum(verdict.fenced for verdict in verdicts),
+        "hanging_transactions": sum(verdict.hung for verdict in verdicts),
         "zombie_rounds_not_shown": sum(not verdict.shows_fencing for verdict in verdicts),
         "fault_rounds_not_shown": sum(not verdict.shows_fault for verdict in verdicts),
         "input_repeated": sum(verdict.input_repeated for verdict in verdicts),

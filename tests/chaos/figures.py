@@ -24,7 +24,7 @@ def differences(rows: Iterable[Row], joined: dict[Series, list[Pair]]) -> list[s
     """Return every figure since rollout that is not what the joined pairs make of it, one line each."""
     found: list[str] = []
     left = {key: pairs for key, pairs in joined.items() if pairs}
-    for key, row in _by_series(rows, "windows").items():
+    for key, row in _by_series(rows).items():
         pairs = left.pop(key, [])
         have = row["windows"].get("rollout", {})
         wanted = expected(pairs, is_whole=key.slice == WHOLE)
@@ -93,7 +93,7 @@ def unlike(rows: Iterable[Row], calm: Iterable[Row]) -> list[str]:
     An estimate's own numbers are of the newest predictions in the order in which they were joined: not compared.
     """
     rows, calm = [*rows], [*calm]
-    have, want = _by_series(rows, "windows"), _by_series(calm, "windows")
+    have, want = _by_series(rows), _by_series(calm)
     found = [
         f"{'/'.join(key)}: windows {have.get(key)}: in the calm run {want.get(key)}"
         for key in sorted(have.keys() | want.keys())
@@ -113,8 +113,10 @@ def _estimated(rows: Iterable[Row]) -> set[tuple[str, str]]:
     return {(row["model"], row["version"]) for row in rows if row["kind"] == "version" and row["estimate"]}
 
 
-def _by_series(rows: Iterable[Row], kind: str) -> dict[Series, Row]:
-    return {Series(row["model"], row["version"], row["slice"]): row for row in rows if row["kind"] == kind}
+def _by_series(rows: Iterable[Row]) -> dict[Series, Row]:
+    return {
+        Series(row["model"], row["version"], row["slice"]): row for row in rows if row["kind"] == "windows"
+    }
 
 
 def _alike(one: Any, other: Any, near: float) -> bool:

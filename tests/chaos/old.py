@@ -21,7 +21,8 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.load import Sent, Shape
 from tests.chaos.nodes import Cluster
 from tests.chaos.producer import Sender
-from tests.chaos.topiclog import TopicLog
+from tests.chaos.service import MARKER
+from tests.chaos.topiclog import INPUTS, TopicLog
 
 FOLDER = Path(__file__).parent / "old"
 PREFIX = "chaos-old."
@@ -84,15 +85,21 @@ def _gone_on(
     service.create_topics(_variables(cluster))
     _send(cluster, first)
     producer = Producer({"bootstrap.servers": cluster.brokers, "message.max.bytes": 8 << 20})
-    for key, value in checkpoint:
+    for name, text in checkpoint:
+        key, value = base64.b64decode(name), base64.b64decode(text)
         producer.produce(
-            service.topic(PREFIX, "checkpoints"), base64.b64decode(value), base64.b64decode(key), 0
+            service.topic(PREFIX, "checkpoints"), _moved(value) if key == MARKER else value, key, 0
         )
     producer.flush()
-    _fold(cluster, rest)
+    _fold(cluster, rest, len(first))
     lines = [[one.value for one in first + rest if one.topic == word] for word in ("predictions", "outcomes")]
     wanted = oracle.expected(*lines, load.HORIZON_S)
     return service.differences(service.figures(_variables(cluster)), wanted)
+
+
+def _moved(marker: bytes) -> bytes:
+    """Return the marker without the ids of the topics: here these are others of the same names."""
+    return json.dumps({name: one for name, one in json.loads(marker).items() if name != "ids"}).encode()
 
 
 def _row(record: Sent) -> tuple[str, str, int]:
@@ -118,8 +125,11 @@ def _send(cluster: Cluster, records: list[Sent]) -> None:
         raise RuntimeError("; ".join(sender.faults))
 
 
-def _fold(cluster: Cluster, records: list[Sent]) -> dict[bytes, bytes]:
-    """Send the records, let one worker fold them, and return the newest checkpoint records by key."""
+def _fold(cluster: Cluster, records: list[Sent], before: int = 0) -> dict[bytes, bytes]:
+    """Send the records, let one worker fold them, and return the newest checkpoint records by key.
+
+    So many records are in the inputs ``before``.
+    """
     variables = _variables(cluster)
     service.create_topics(variables)
     _send(cluster, records)
@@ -128,17 +138,16 @@ def _fold(cluster: Cluster, records: list[Sent]) -> dict[bytes, bytes]:
         fleet = Fleet(variables, Path(folder))
         try:
             fleet.resize(1)
-            _await(fleet, log)
+            _await(fleet, log, before + len(records))
         finally:
             fleet.end()
         newest.update((one.key or b"", one.value or b"") for one in log.records["checkpoints"])
     return newest
 
 
-def _await(fleet: Fleet, log: TopicLog) -> None:
+def _await(fleet: Fleet, log: TopicLog, sent: int) -> None:
     deadline = time.monotonic() + 60
-    log.drain(1.0)
-    while log.waiting():
+    while sum(len(log.records[word]) for word in INPUTS) < sent or log.waiting():
         fleet.supervise()
         log.drain(0.5)
         if time.monotonic() > deadline:

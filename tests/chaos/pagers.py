@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from stream.events import Finding
 from stream.wire import encode
 from tests.chaos import receivers, service
 from tests.chaos.fleet import Fleet
@@ -18,8 +17,9 @@ from tests.chaos.load import Sent
 from tests.chaos.nodes import Cluster
 from tests.chaos.producer import Sender
 from tests.chaos.receivers import Receivers
-from tests.chaos.shown import FaultPoints
+from tests.chaos.shown import Shown
 from tests.chaos.storms import Field, Storm, Weather
+from tests.unit.alerts.samples import finding
 
 SETTLE_S = 90.0
 SESSION_S = 3.0
@@ -52,7 +52,7 @@ name = "nobody"
 
 
 @dataclass
-class Delivered(FaultPoints):
+class Delivered(Shown):
     """What a round showed. ``faults`` are to be 0 all; ``senders`` pager processes delivered something."""
 
     storm: str
@@ -63,12 +63,7 @@ class Delivered(FaultPoints):
     refused: int = 0
     starts: int = 0
     senders: int = 0
-    faults_asked: int = 0
-    """Processes that were started with a fault point."""
-    faults_fired: int = 0
-    exits: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
-    seconds: float = 0.0
 
     @property
     def is_right(self) -> bool:
@@ -100,26 +95,9 @@ def findings(incidents: int) -> list[Sent]:
 
 
 def _finding(order: int, model: str, state: str, at: float) -> Sent:
-    fact = Finding(
-        id=f"finding-of-{model}",
-        state=state,  # type: ignore[arg-type]
-        severity="page",
-        model=model,
-        version="1",
-        slice="",
-        metric="accuracy",
-        direction="worse",
-        before=0.9,
-        after=0.6,
-        before_count=5_000,
-        after_count=300,
-        onset_at=at - 60.0,
-        detected_at=at,
-        events_since_onset=300,
-        episode=1,
-        proven_at=at,
-        closed_at=at if state == "closed" else None,
-    )
+    times = {"onset_at": at - 60.0, "detected_at": at, "proven_at": at}
+    closed_at = at if state == "closed" else None
+    fact = finding(f"finding-of-{model}", state, model=model, slice="", **times, closed_at=closed_at)
     return Sent(order, "findings", 0, model.encode(), encode(fact), int(at * 1_000), "", "event", 0)
 
 

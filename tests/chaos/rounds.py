@@ -16,7 +16,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.load import LEGACY, Sent, Shape
 from tests.chaos.nodes import Cluster
 from tests.chaos.producer import Sender
-from tests.chaos.shown import FaultPoints
+from tests.chaos.shown import Shown
 from tests.chaos.storms import Field, Storm, Weather
 from tests.chaos.topiclog import INPUTS, TopicLog, returning_writers, transactional
 
@@ -27,7 +27,7 @@ Findings = Counter[tuple[str, str]]
 
 
 @dataclass
-class Verdict(FaultPoints):
+class Verdict(Shown):
     """What a round showed; all lists and numbers but ``events`` are to be empty or zero."""
 
     storm: str
@@ -50,14 +50,11 @@ class Verdict(FaultPoints):
     zombies: int = 0
     """Workers that were continued after another had their partitions, and had a broker to write to."""
     fenced: int = 0
-    faults_asked: int = 0
-    """Processes that were started with a fault point."""
-    faults_fired: int = 0
+    hung: int = 0
+    """Transactions that Kafka had not ended everywhere, and that a takeover aborted."""
     tries: int = 1
-    exits: list[str] = field(default_factory=list)
     misrouted: int = 0
     misrouted_named: float = 0.0
-    seconds: float = 0.0
     rows: list[figures.Row] = field(default_factory=list, repr=False)
     """What ``tidewatch figures`` printed."""
 
@@ -154,6 +151,7 @@ def run(
         verdict.exits = [f"{worker.name} {code}" for worker in fleet.workers for code in worker.exits]
         verdict.zombies = 0 if ground.brokers_ended else len(ground.zombies)
         verdict.fenced = sum(worker.said("fenced") - said for worker, said in ground.zombies)
+        verdict.hung = sum(worker.said("hanging transaction") for worker in fleet.workers)
         verdict.faults_asked, verdict.faults_fired = fleet.faults()
         if not ground.brokers_ended:  # without one the last checkpoint is given up, with 1
             verdict.miscounted += fleet.unclean()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 
-class FaultPoints:
-    """What a round says of the fault points that its processes were started with."""
 
-    faults_asked: int
-    faults_fired: int
+@dataclass(kw_only=True)
+class Shown:
+    """What a round says of its processes."""
+
+    faults_asked: int = 0
+    """Those that were started with a fault point."""
+    faults_fired: int = 0
+    exits: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def shows_fault(self) -> bool:

@@ -58,6 +58,7 @@ def test_every_event_is_counted_once_through_a_storm(storm: Storm, cluster, reco
     verdict = rounds.shown(cluster, records, SHAPE, storm, SEED, PER_S, calm)
     assert verdict.miscounted == []
     assert verdict.lost_findings == []
+    assert [one for one, count in verdict.findings.items() if count > 1] == []
     assert (verdict.lost, verdict.extra, verdict.duplicated) == (0, 0, 0)
     assert verdict.zombie_writes == 0
     assert verdict.not_shown == []

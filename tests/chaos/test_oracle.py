@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.chaos import load, oracle
-from tests.chaos.service import differences
+from tests.chaos.service import MODEL_REASONS, differences
 
 H = 100.0
 
@@ -142,15 +142,7 @@ def test_the_load_has_every_fate_poison_and_misrouted_records():
         ]
         for counts in oracle.expected(*lines, load.HORIZON_S).models.values():
             found.update(counts)
-    assert set(found) == {
-        "matched",
-        "late",
-        "corrected",
-        "duplicate_prediction",
-        "duplicate_outcome",
-        "unmatched_prediction",
-        "unmatched_outcome",
-    }
+    assert set(found) == set(MODEL_REASONS)
     assert min(found.values()) > 20
     assert {one.kind for one in records} == {"event", "poison"}
     assert any(one.source == load.LEGACY for one in records)

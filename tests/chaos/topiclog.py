@@ -65,7 +65,7 @@ class TopicLog:
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
 
-    def drain(self, for_s: float = 0.5) -> None:
+    def drain(self, for_s: float) -> None:
         """Read for at most this long, or until there is nothing new anywhere."""
         deadline = time.monotonic() + for_s
         while (left_s := deadline - time.monotonic()) > 0:

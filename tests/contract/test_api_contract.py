@@ -34,7 +34,6 @@ CONFIG = SchemathesisConfig.from_dict({"auth": {"openapi": {"token": {"bearer": 
 schema = schemathesis.openapi.from_dict(document(), config=CONFIG)
 asked = settings(
     max_examples=CASES,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[*HealthCheck],

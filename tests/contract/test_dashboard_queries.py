@@ -62,6 +62,7 @@ def worker():
     for gauge in (engine.checkpoint_at, engine.checkpoint_size, engine.restore_seconds):
         gauge.labels("0").set(1)
     engine.lag.labels("tidewatch.predictions", "0").set(1)
+    engine.held_back.labels("tidewatch.predictions", "0").set(0)
     engine.lost.labels("tidewatch.predictions").inc()
     rows = [
         ModelRow("eta", "v1", "all", metric, 0.9, 0.8, 10, 10, True, 1.0, windowed(task), 1.0)
@@ -80,7 +81,7 @@ def worker():
     ):
         asyncio.run(ranked.refresh())
         registry.register(ranked)
-    registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1, 1, 1, 1, 1)]))
+    registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1, 1, 1, 1, 1, 1)]))
     return registry
 
 
@@ -198,7 +199,6 @@ def test_every_metric_is_shown_or_judged_somewhere(exported, recorded):
     assert silent == {
         "tidewatch_checkpoint_bytes",
         "tidewatch_findings_received",
-        "tidewatch_findings_refused",
         "tidewatch_findings_triaged",
         "tidewatch_partitions_assigned",
     }
@@ -221,7 +221,7 @@ def test_every_alert_has_a_summary_and_a_runbook_that_exists():
     [
         ("promtool", ["check", "config", "--lint-fatal", "prometheus.yml"]),
         ("promtool", ["check", "rules", "--lint-fatal", "rules.yml"]),
-        ("promtool", ["test", "rules", "rules_test.yml"]),
+        ("promtool", ["test", "rules", "rules_test.yml", "rules_day_test.yml", "rules_week_test.yml"]),
         ("amtool", ["check-config", "alertmanager.yml"]),
     ],
 )

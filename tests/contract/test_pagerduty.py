@@ -5,7 +5,6 @@ NOT SHOWN: that PagerDuty itself takes them. The file says what it follows and w
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import time
 import urllib.error
@@ -30,7 +29,7 @@ from stream.demo.processes import free_port
 from stream.events import Instant, Rollout
 from stream.kafka.guard import die_with_parent
 from tests import npm
-from tests.unit.alerts.samples import LOOPBACK, ROUTING_KEY, finding, incident_of, notice
+from tests.unit.alerts.samples import LOOPBACK, ROUTING_KEY, finding, incident_of, notice, sent
 
 LINKS = Links(incidents="https://tidewatch.example/incidents", runbooks="https://docs.example/runbooks")
 START_S = 60.0
@@ -95,14 +94,7 @@ def event(url: str, incident: Incident, action: Action) -> Request:
 
 
 def answer(request: Request) -> Answer:
-    async def exchange() -> Answer:
-        http = Http(20.0, LOOPBACK)
-        try:
-            return await http.send(request)
-        finally:
-            await http.close()
-
-    return asyncio.run(exchange())
+    return sent(Http(20.0, LOOPBACK), request)[0]
 
 
 @pytest.mark.parametrize("action", ["trigger", "acknowledge", "resolve"])

@@ -1,30 +1,20 @@
 """A worker beside the broker, for what asks it from outside."""
 
 import asyncio
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stream.demo.processes import free_port
+from stream.demo.processes import Child
 from stream.topics import create
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import Kafka
+from tests.integration import one_model
 
 
 @pytest.fixture
-def worker(kafka, tmp_path):
+def worker(kafka: Kafka, tmp_path: Path) -> Iterator[Child]:
     asyncio.run(create(kafka.settings()))
-    own = {"worker": {"port": free_port(), "data_dir": tmp_path / "worker"}}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "stream", "worker"],
-            env=os.environ | kafka.environment(**own) | {"PYTHONPATH": str(ROOT)},
-            stdout=log,
-            stderr=log,
-        )
-    yield process
-    process.kill()
-    process.wait()
+    child = one_model.worker(kafka, tmp_path)
+    yield child
+    child.stop()

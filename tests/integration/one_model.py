@@ -1,15 +1,18 @@
-"""Predictions of one model for a running worker."""
+"""A worker, and predictions of one model for it."""
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 
-from stream.demo.processes import Child
+from stream.cluster import administrator
+from stream.demo.processes import Child, free_port
 from stream.events import Prediction
 from stream.wire import encode, partition_for
 from tests.conftest import Kafka
@@ -17,13 +20,30 @@ from tests.conftest import Kafka
 MODEL = "m"
 
 
+def worker(kafka: Kafka, folder: Path, **own: object) -> Child:
+    """Start a worker that keeps its disk in the folder, with these settings of its own."""
+    port = free_port()
+    own |= {"port": port, "data_dir": folder / "data"}
+    return Child("worker", kafka.environment(worker=own), folder, port)
+
+
+async def owned(child: Child) -> list[int]:
+    """Return the partitions that a worker has; none while it is not ready."""
+    child.check()
+    page = await asyncio.to_thread(child.get, "/readyz")
+    return [] if page is None else json.loads(page)["partitions"]
+
+
+def prediction(number: int) -> Prediction:
+    """Return one of now, with this number as its id."""
+    return Prediction(prediction_id=str(number), model=MODEL, version="v", at=time.time(), prediction="y")
+
+
 async def send(kafka: Kafka, numbers: range) -> None:
     """Send predictions with these numbers as their ids."""
     async with AIOKafkaProducer(bootstrap_servers=kafka.brokers) as producer:
         for number in numbers:
-            event = Prediction(
-                prediction_id=str(number), model=MODEL, version="v", at=time.time(), prediction="y"
-            )
+            event = prediction(number)
             topic = kafka.settings().topics.predictions
             await producer.send_and_wait(topic, encode(event), key=event.model.encode())
 
@@ -34,6 +54,25 @@ async def fold(kafka: Kafka, child: Child, numbers: range) -> None:
     await reach(child, "tidewatch_events_total", numbers.stop)
 
 
+async def been(kafka: Kafka, folder: Path, numbers: range) -> None:
+    """Have a worker fold these predictions, and end."""
+    child = worker(kafka, folder)
+    try:
+        await child.ready()
+        await fold(kafka, child, numbers)
+    finally:
+        child.stop()
+
+
+async def ended(child: Child, within_s: float) -> tuple[int, str]:
+    """Return the exit code and the log of a worker that ends by itself."""
+    try:
+        code = await asyncio.to_thread(child.process.wait, within_s)
+        return code, child.log.read_text()
+    finally:
+        child.stop()
+
+
 def place(kafka: Kafka) -> TopicPartition:
     """Return where the model's predictions are."""
     return TopicPartition(kafka.settings().topics.predictions, partition_for(MODEL, 2))
@@ -41,12 +80,8 @@ def place(kafka: Kafka) -> TopicPartition:
 
 async def delete(kafka: Kafka, below: int) -> None:
     """Have Kafka delete the model's predictions below this offset."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.brokers)
-    await admin.start()
-    try:
+    async with administrator(kafka.settings()) as admin:
         await admin.delete_records({place(kafka): RecordsToDelete(before_offset=below)})
-    finally:
-        await admin.close()
 
 
 async def reach(child: Child, name: str, least: float) -> None:

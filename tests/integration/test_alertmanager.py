@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import socket
@@ -11,6 +10,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from alerts.http import Http
 from alerts.incident import Action, Incident
 from alerts.links import Links
 from alerts.receivers.alertmanager import AlertmanagerReceiver
+from tests.dashboards import ROOT
 from tests.require import missing
-from tests.unit.alerts.samples import LOOPBACK, finding, incident_of, said
+from tests.unit.alerts.samples import LOOPBACK, finding, incident_of, said, sent
 
 PROGRAMS = ("prometheus-alertmanager", "alertmanager")
 CONFIGURATION = "route: {receiver: nobody, group_wait: 1s}\nreceivers: [{name: nobody}]\n"
@@ -32,11 +33,17 @@ LINKS = Links(incidents="https://tidewatch.example/incidents", runbooks="https:/
 
 @pytest.fixture(scope="module")
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(CONFIGURATION, tmp_path_factory.mktemp("alertmanager")) as url:
+        yield url
+
+
+@contextmanager
+def running(configuration: str, folder: Path) -> Iterator[str]:
+    """Run Alertmanager until the block ends; yield its URL."""
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
         missing("prometheus", f"none of {', '.join(PROGRAMS)} on PATH")
-    folder: Path = tmp_path_factory.mktemp("alertmanager")
-    (folder / "am.yml").write_text(CONFIGURATION, encoding="utf-8")
+    (folder / "am.yml").write_text(configuration, encoding="utf-8")
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{reserved.getsockname()[1]}"
@@ -69,14 +76,8 @@ def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
 
 
 def post(url: str, incident: Incident, action: Action) -> Answer:
-    async def exchange() -> Answer:
-        http = Http(10.0, LOOPBACK)
-        try:
-            return await http.send(said(AlertmanagerReceiver(url, "", LINKS), incident, action, time.time()))
-        finally:
-            await http.close()
-
-    return asyncio.run(exchange())
+    message = said(AlertmanagerReceiver(url, "", LINKS), incident, action, time.time())
+    return sent(Http(10.0, LOOPBACK), message)[0]
 
 
 def shown(url: str, incident: Incident) -> list[Any]:
@@ -108,3 +109,32 @@ def test_alert_is_taken_shown_and_ended(alertmanager: str, text: str) -> None:
     assert len(shown(alertmanager, incident)) == 1
     assert post(alertmanager, replace(incident, changed_at=time.time()), "resolve") == Accepted()
     until(lambda: shown(alertmanager, incident) == [])
+
+
+def muted(url: str) -> set[tuple[str, str]]:
+    """Return name and job of the alerts that another one keeps quiet."""
+    alerts = json.loads(read(f"{url}/api/v2/alerts") or b"[]")
+    return {
+        (one["labels"]["alertname"], one["labels"].get("job", ""))
+        for one in alerts
+        if one["status"]["inhibitedBy"]
+    }
+
+
+@pytest.mark.parametrize(("gone", "job"), [("NoWorker", "tidewatch-worker"), ("NoPager", "tidewatch-pager")])
+def test_while_one_kind_of_process_is_gone_only_what_it_leaves_undone_is_quiet(
+    gone: str, job: str, tmp_path: Path
+) -> None:
+    late = [
+        {"alertname": name, "job": whose}
+        for name in ("TidewatchStalled", "TidewatchBehind")
+        for whose in ("tidewatch-worker", "tidewatch-pager")
+    ]
+    labels = [{"alertname": f"Tidewatch{gone}"}, {"alertname": "TidewatchPagesWait"}, *late]
+    configuration = (ROOT / "grafana/prometheus/alertmanager.yml").read_text(encoding="utf-8")
+    with running(configuration, tmp_path) as url:
+        body = json.dumps([{"labels": one} for one in labels]).encode()
+        asked = urllib.request.Request(f"{url}/api/v2/alerts", body, {"content-type": "application/json"})
+        urllib.request.urlopen(asked, timeout=5).close()
+        wanted = {("TidewatchStalled", job), ("TidewatchBehind", job)}
+        until(lambda: muted(url) == wanted, within_s=15.0)

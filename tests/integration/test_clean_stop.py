@@ -4,10 +4,9 @@ import asyncio
 from pathlib import Path
 
 from stream import topics
-from stream.demo.processes import Child, free_port
 from stream.inspect import rows
 from tests.conftest import Kafka
-from tests.integration.one_model import fold
+from tests.integration.one_model import fold, worker
 
 INTERVAL_S = 600.0
 EVENTS = 57
@@ -35,8 +34,7 @@ async def first_written(kafka: Kafka) -> None:
 async def stop_with_much_unwritten(kafka: Kafka, folder: Path) -> tuple[int, int, int]:
     """Return what was written before the worker was asked to end and after it, and its exit code."""
     assert not (await topics.create(kafka.settings())).faults
-    own = {"port": free_port(), "data_dir": folder / "data", "checkpoint_interval_s": INTERVAL_S}
-    child = Child("worker", kafka.environment(worker=own), folder, own["port"])
+    child = worker(kafka, folder, checkpoint_interval_s=INTERVAL_S)
     try:
         await child.ready()
         await asyncio.wait_for(fold(kafka, child, range(1)), 30)

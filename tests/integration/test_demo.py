@@ -29,7 +29,7 @@ def test_demo_pages_exactly_the_right_team_and_resolves(kafka, seed):
     environment = (
         os.environ | own
     )  # as the README exports them for a cluster: the demo has nothing to do with it
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=660, check=False, env=environment)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     report = json.loads(ended.stdout)
     assert report["differences"] == []

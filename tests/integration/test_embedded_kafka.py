@@ -38,8 +38,8 @@ def processes_with(text: str) -> list[str]:
     return found
 
 
-def gone(text: str, within_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + within_s
+def gone(text: str) -> bool:
+    deadline = time.monotonic() + 10.0
     while processes_with(text):
         if time.monotonic() > deadline:
             return False

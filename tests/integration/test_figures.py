@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 
 from aiokafka import TopicPartition
 
@@ -15,18 +12,12 @@ from stream.topics import create
 PARTITIONS = 8
 
 
-def test_the_figures_of_a_new_cluster_are_printed_and_nothing_is_left(kafka, tmp_path):
+def test_the_figures_of_a_new_cluster_are_printed_and_nothing_is_left(kafka, tmp_path, monkeypatch):
     settings = kafka.settings(topics={"partitions": PARTITIONS})
     asyncio.run(create(settings))
-    done = subprocess.run(
-        [sys.executable, "-m", "stream", "figures"],
-        env=os.environ
-        | kafka.environment(topics={"partitions": PARTITIONS})
-        | {"TMPDIR": str(tmp_path), "PYTHONWARNINGS": "always::ResourceWarning"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONWARNINGS", "always::ResourceWarning")
+    done = kafka.tidewatch("figures", topics={"partitions": PARTITIONS})
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert rows == [
@@ -68,13 +59,7 @@ def test_a_range_that_holds_nothing_is_read_without_a_request(kafka):
 
 
 def test_without_its_topic_figures_says_what_makes_it(kafka):
-    done = subprocess.run(
-        [sys.executable, "-m", "stream", "figures"],
-        env=os.environ | kafka.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = kafka.tidewatch("figures")
     assert (done.returncode, done.stdout) == (1, "")
     assert f"topic {kafka.prefix}checkpoints: does not exist" in done.stderr
     assert "run: tidewatch topics create" in done.stderr

@@ -8,10 +8,10 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 
 from stream import topics
-from stream.demo.processes import Child, free_port
 from stream.events import Prediction
 from stream.wire import encode, partition_for
 from tests.conftest import Kafka
+from tests.integration.one_model import worker
 
 MODELS = [f"m-{number}" for number in range(4)]
 
@@ -40,8 +40,7 @@ async def send(kafka: Kafka) -> None:
 async def run(kafka: Kafka, folder: Path) -> tuple[dict[str, object], float]:
     """Return what ``/healthz`` says once all is folded, and the lag in records."""
     assert not (await topics.create(kafka.settings())).faults
-    own = {"port": free_port(), "data_dir": folder / "data"}
-    child = Child("worker", kafka.environment(worker=own), folder, own["port"])
+    child = worker(kafka, folder)
     try:
         await child.ready()
         await send(kafka)

@@ -35,15 +35,11 @@ def send_compressed(kafka: Kafka, topic: str, *values: bytes) -> None:
 
 async def letters(kafka: Kafka, count: int) -> list:
     settings = kafka.settings(topics={"partitions": 1})
-    consumer = AIOKafkaConsumer(
+    async with AIOKafkaConsumer(
         bootstrap_servers=kafka.brokers, auto_offset_reset="earliest", isolation_level="read_committed"
-    )
-    await consumer.start()
-    try:
+    ) as consumer:
         consumer.assign([TopicPartition(settings.topics.dead_letters, 0)])
         return [await asyncio.wait_for(consumer.getone(), 60) for _ in range(count)]
-    finally:
-        await consumer.stop()
 
 
 def test_a_huge_compressed_record_is_a_dead_letter_and_its_partition_goes_on(

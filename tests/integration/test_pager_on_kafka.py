@@ -116,32 +116,23 @@ class Site:
 
     def send(self, *findings: Finding | bytes) -> None:
         async def produce() -> None:
-            producer = AIOKafkaProducer(bootstrap_servers=self.kafka.brokers)
-            await producer.start()
-            try:
+            topic = self.kafka.settings().topics.findings
+            async with AIOKafkaProducer(bootstrap_servers=self.kafka.brokers) as producer:
                 for fact in findings:
                     value = fact if isinstance(fact, bytes) else encode(fact)
-                    await producer.send_and_wait(
-                        self.kafka.settings().topics.findings, value, key=b"eta.city"
-                    )
-            finally:
-                await producer.stop()
+                    await producer.send_and_wait(topic, value, key=b"eta.city")
 
         asyncio.run(produce())
 
     def dead_letters(self) -> list[bytes | None]:
         async def consume() -> list[bytes | None]:
-            consumer = AIOKafkaConsumer(
+            async with AIOKafkaConsumer(
                 self.kafka.settings().topics.dead_letters,
                 bootstrap_servers=self.kafka.brokers,
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
-            )
-            await consumer.start()
-            try:
+            ) as consumer:
                 batches = await consumer.getmany(timeout_ms=10_000)
-            finally:
-                await consumer.stop()
             return [record.value for batch in batches.values() for record in batch]
 
         return asyncio.run(consume())

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from confluent_kafka import Producer
 
+from stream.cluster import administrator
 from stream.events import Outcome, Prediction
 from stream.wire import Tolerance, decode_event, partition_for
 
@@ -19,24 +20,16 @@ TOLERANCE = Tolerance(past_s=3_600.0, future_s=60.0)
 MODELS = [f"model-{number}" for number in range(50)] + ["prévision-café", "価格", "x" * 200]
 
 
-async def _create(brokers, *topics):
-    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
-    await admin.start()
-    try:
+async def _create(kafka, *topics):
+    async with administrator(kafka.settings()) as admin:
         await admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in topics])
-    finally:
-        await admin.close()
 
 
 async def _read(brokers, topic, count):
     """Return ``count`` records of a topic, from its beginning."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
+    async with AIOKafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
         return [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
-    finally:
-        await consumer.stop()
 
 
 def _send_keys(brokers, topic, settings):
@@ -53,7 +46,7 @@ def _placed(records):
 @pytest.mark.parametrize("example", ["produce_aiokafka.py", "produce_confluent.py"])
 def test_the_example_sends_a_prediction_and_its_outcome_to_the_models_partition(kafka, example):
     topics = [f"{kafka.prefix}predictions", f"{kafka.prefix}outcomes"]
-    asyncio.run(_create(kafka.brokers, *topics))
+    asyncio.run(_create(kafka, *topics))
     command = [sys.executable, str(EXAMPLES / example), kafka.brokers, kafka.prefix]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert f"sent a prediction of cancel-risk and its outcome to {kafka.brokers}" in done.stdout
@@ -74,9 +67,21 @@ def test_the_example_sends_a_prediction_and_its_outcome_to_the_models_partition(
         assert headers["ce_id"]
 
 
+def test_the_confluent_example_says_what_was_not_delivered_and_why(tmp_path):
+    text = (EXAMPLES / "produce_confluent.py").read_text(encoding="utf-8")
+    hurried = tmp_path / "hurried.py"
+    hurried.write_text(text.replace('"delivery.timeout.ms": 20_000', '"delivery.timeout.ms": 500'))
+    command = [sys.executable, str(hurried), "127.0.0.1:1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for topic in ("predictions", "outcomes"):
+        assert f"tidewatch.{topic}: not delivered: KafkaError{{code=_MSG_TIMED_OUT" in done.stderr
+
+
 def test_librdkafka_with_murmur2_random_places_every_model_where_partition_for_says(kafka):
     topic = f"{kafka.prefix}murmur2"
-    asyncio.run(_create(kafka.brokers, topic))
+    asyncio.run(_create(kafka, topic))
     _send_keys(kafka.brokers, topic, {"partitioner": "murmur2_random"})
     records = asyncio.run(_read(kafka.brokers, topic, len(MODELS)))
     assert _placed(records) == {model: partition_for(model, PARTITIONS) for model in MODELS}
@@ -85,7 +90,7 @@ def test_librdkafka_with_murmur2_random_places_every_model_where_partition_for_s
 def test_librdkafka_by_default_places_most_models_elsewhere(kafka):
     """The trap that docs/producers.md warns of. Were it gone, the warning and the setting could go too."""
     topic = f"{kafka.prefix}default"
-    asyncio.run(_create(kafka.brokers, topic))
+    asyncio.run(_create(kafka, topic))
     _send_keys(kafka.brokers, topic, {})
     placed = _placed(asyncio.run(_read(kafka.brokers, topic, len(MODELS))))
     elsewhere = [model for model in MODELS if placed[model] != partition_for(model, PARTITIONS)]

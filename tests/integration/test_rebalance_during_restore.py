@@ -1,13 +1,13 @@
 """A worker that restores gives way to a rebalance: the group waits for all its members, and soon puts it out."""
 
 import asyncio
-import json
 from itertools import chain
 from pathlib import Path
 
 from stream import topics
 from stream.demo.processes import Child, free_port
 from tests.conftest import Kafka
+from tests.integration.one_model import owned
 
 PARTITIONS = 6
 SLOW_S = 15.0
@@ -19,12 +19,6 @@ def worker(kafka: Kafka, folder: Path, fault: str = "") -> Child:
     own = {"port": free_port(), "data_dir": folder / "data"}
     environment = kafka.environment(worker=own, topics={"partitions": PARTITIONS})
     return Child("worker", environment | {"TIDEWATCH_FAULT": fault}, folder, own["port"])
-
-
-async def owned(child: Child) -> list[int]:
-    child.check()
-    page = await asyncio.to_thread(child.get, "/readyz")
-    return [] if page is None else json.loads(page)["partitions"]
 
 
 async def reach(child: Child, text: str) -> None:

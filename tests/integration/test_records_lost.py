@@ -4,9 +4,8 @@ import asyncio
 from pathlib import Path
 
 from stream import topics
-from stream.demo.processes import Child, free_port
 from tests.conftest import Kafka
-from tests.integration.one_model import delete, fold, reach, send
+from tests.integration.one_model import been, delete, reach, send, worker
 
 FOLDED, SENT, DELETED = 20, 50, 43
 
@@ -14,16 +13,10 @@ FOLDED, SENT, DELETED = 20, 50, 43
 async def away(kafka: Kafka, folder: Path) -> tuple[float, float, str]:
     """Return what the worker that came back counts as lost, what it folded, and its log."""
     assert not (await topics.create(kafka.settings())).faults
-    own = {"port": free_port(), "data_dir": folder / "data"}
-    first = Child("worker", kafka.environment(worker=own), folder, own["port"])
-    try:
-        await first.ready()
-        await fold(kafka, first, range(FOLDED))
-    finally:
-        first.stop()
+    await been(kafka, folder, range(FOLDED))
     await send(kafka, range(FOLDED, SENT))
     await delete(kafka, DELETED)
-    second = Child("worker", kafka.environment(worker=own), folder, own["port"])
+    second = worker(kafka, folder)
     try:
         await second.ready()
         await reach(second, "tidewatch_events_total", SENT - DELETED)

@@ -7,33 +7,28 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from stream import topics
-from stream.demo.processes import Child, free_port
 from tests.conftest import Kafka
-from tests.integration.one_model import delete, fold, paused, place, reach, send
+from tests.integration.one_model import delete, fold, paused, place, reach, send, worker
 
 FOLDED, SENT, LATER = 20, 50, 60
 
 
 async def committed(kafka: Kafka, at: int) -> None:
     """Return when the group's offset is there."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.brokers, group_id=kafka.settings().worker.group, enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
+    group = kafka.settings().worker.group
+    async with AIOKafkaConsumer(
+        bootstrap_servers=kafka.brokers, group_id=group, enable_auto_commit=False
+    ) as consumer:
         while True:
             if await consumer.committed(place(kafka)) == at:
                 return
             await asyncio.sleep(0.1)
-    finally:
-        await consumer.stop()
 
 
 async def behind(kafka: Kafka, folder: Path, below: int) -> tuple[float, float, float, str]:
     """Return what a worker that fell behind counts as lost and as folded, what the next has lost, and its log."""
     assert not (await topics.create(kafka.settings())).faults
-    own = {"port": free_port(), "data_dir": folder / "data"}
-    first = Child("worker", kafka.environment(worker=own), folder, own["port"])
+    first = worker(kafka, folder)
     try:
         await first.ready()
         await fold(kafka, first, range(FOLDED))
@@ -50,7 +45,7 @@ async def behind(kafka: Kafka, folder: Path, below: int) -> tuple[float, float, 
     finally:
         first.stop()
     log = first.log.read_text()
-    second = Child("worker", kafka.environment(worker=own), folder, own["port"])
+    second = worker(kafka, folder)
     try:
         await second.ready()
         return lost, folded, await second.figure("tidewatch_records_lost_total"), log

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from stream import topics
+from stream.cluster import administrator
 from tests.conftest import Kafka
 
-ROOT = Path(__file__).parents[2]
 NEEDS = {
     "worker": ("predictions", "outcomes", "rollouts", "checkpoints", "findings", "dead-letters"),
     "pager": ("findings", "incidents", "dead-letters"),
@@ -23,27 +20,15 @@ NEEDS = {
 BOTH = pytest.mark.parametrize("program", NEEDS)
 
 
-def start(kafka: Kafka, program: str, wait_s: float = 0) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stream", program],
-        env=os.environ | kafka.environment(kafka={"startup_timeout_s": wait_s}) | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+def start(kafka: Kafka, program: str) -> subprocess.CompletedProcess[str]:
+    return kafka.tidewatch(program, kafka={"startup_timeout_s": 0.0})
 
 
 def make(kafka: Kafka, name: str, partitions: int, configuration: dict[str, str] | None = None) -> None:
     async def create() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.brokers)
-        await admin.start()
-        try:
-            await admin.create_topics(
-                [NewTopic(f"{kafka.prefix}{name}", partitions, 1, None, configuration or {})]
-            )
-        finally:
-            await admin.close()
+        wanted = NewTopic(f"{kafka.prefix}{name}", partitions, 1, None, configuration or {})
+        async with administrator(kafka.settings()) as admin:
+            await admin.create_topics([wanted])
 
     asyncio.run(create())
 

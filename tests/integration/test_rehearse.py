@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from aiokafka import TopicPartition
 
@@ -18,18 +17,6 @@ from stream.replay.kafka import Range, Reader
 from stream.topics import create
 from stream.wire import decode_told
 from tests.signals import hear_all
-
-ROOT = Path(__file__).parents[2]
-
-
-def rehearse(kafka, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from stream.rehearse import rehearse; rehearse()", *arguments],
-        env=os.environ | kafka.environment() | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=150,
-    )
 
 
 def retired(kafka) -> bool:
@@ -50,7 +37,7 @@ async def findings(kafka, wanted: int) -> list[Finding]:
 
 
 def test_a_worker_finds_the_version_worse_and_then_well(kafka, worker):
-    done = rehearse(kafka, "eta.rehearsal")
+    done = kafka.tidewatch("rehearse", "eta.rehearsal")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(
         r"found worse by \d+ of its outcomes: eta\.rehearsal version rehearsal-\d+: accuracy", done.stdout
@@ -60,7 +47,7 @@ def test_a_worker_finds_the_version_worse_and_then_well(kafka, worker):
 
 def test_without_a_worker_it_says_what_is_missing(kafka):
     asyncio.run(create(kafka.settings()))
-    done = rehearse(kafka, "eta.rehearsal", "--timeout", "2")
+    done = kafka.tidewatch("rehearse", "eta.rehearsal", "--timeout", "2")
     assert done.returncode == 1
     assert f"no open finding in {kafka.prefix}findings within 2 s" in done.stderr
     assert "Traceback" not in done.stderr
@@ -68,8 +55,8 @@ def test_without_a_worker_it_says_what_is_missing(kafka):
 
 
 def test_an_interrupted_one_retires_its_version(kafka, worker):
-    command = [sys.executable, "-c", "from stream.rehearse import rehearse; rehearse()", "eta.rehearsal"]
-    environment = os.environ | kafka.environment() | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "stream", "rehearse", "eta.rehearsal"]
+    environment = os.environ | kafka.environment()
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=hear_all
     ) as process:
@@ -83,6 +70,6 @@ def test_an_interrupted_one_retires_its_version(kafka, worker):
 
 
 def test_without_topics_it_says_how_to_make_them(kafka):
-    done = rehearse(kafka, "eta.rehearsal")
+    done = kafka.tidewatch("rehearse", "eta.rehearsal")
     assert done.returncode == 1
     assert "run: tidewatch topics create" in done.stderr

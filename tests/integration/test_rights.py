@@ -23,6 +23,7 @@ from stream.events import Outcome, Prediction, Rollout
 from stream.kafka.errors import EmbeddedKafkaError
 from stream.settings import Settings
 from stream.wire import encode
+from tests.integration.one_model import reach
 from tests.require import missing
 from tests.secured import Right, Secured, documented, secured_kafka
 from tests.unit.alerts.samples import SECRET, HookServer, hook_server
@@ -148,12 +149,6 @@ def ask(port: int, path: str, body: Any = None) -> Any:
     asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", sent, headers)
     with urllib.request.urlopen(asked, timeout=20) as answer:
         return json.load(answer)
-
-
-async def reach(child: Child, name: str, least: float) -> None:
-    while not await child.figure(name) >= least:
-        child.check()
-        await asyncio.sleep(0.1)
 
 
 def stop(child: Child) -> None:

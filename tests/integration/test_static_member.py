@@ -1,7 +1,6 @@
 """A worker with a name of its own comes back to its partitions, wherever it starts again, and moves no others."""
 
 import asyncio
-import json
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from stream.demo.processes import Child, free_port
 from stream.events import Prediction
 from stream.wire import encode
 from tests.conftest import Kafka
+from tests.integration.one_model import owned, reach
 
 PARTITIONS = 4
 SESSION_S = 20.0
@@ -31,12 +31,6 @@ async def send(kafka: Kafka, *events: Prediction) -> None:
             await producer.send_and_wait(topic, encode(event), key=event.model.encode())
 
 
-async def events_reach(child: Child, count: int) -> None:
-    while not await child.figure("tidewatch_events_total") >= count:  # nan while nothing is served
-        child.check()
-        await asyncio.sleep(0.1)
-
-
 def prediction(number: str, model: str = "m") -> Prediction:
     return Prediction(prediction_id=number, model=model, version="v1", at=time.time(), prediction="yes")
 
@@ -49,12 +43,12 @@ async def live_twice(kafka: Kafka, folder: Path) -> None:
     try:
         await child.ready()
         await send(kafka, first)
-        await asyncio.wait_for(events_reach(child, 1), 30)
+        await asyncio.wait_for(reach(child, "tidewatch_events_total", 1), 30)
         child.process.kill()
         child.process.wait()
         await send(kafka, second)
         child = worker(kafka, folder)
-        await asyncio.wait_for(events_reach(child, 1), 60)
+        await asyncio.wait_for(reach(child, "tidewatch_events_total", 1), 60)
     finally:
         child.stop()
 
@@ -63,19 +57,12 @@ def test_a_killed_worker_has_its_partitions_again_at_another_address(kafka: Kafk
     asyncio.run(live_twice(kafka, tmp_path))
 
 
-async def owned(child: Child) -> list[int]:
-    page = await asyncio.to_thread(child.get, "/readyz")
-    return [] if page is None else json.loads(page)["partitions"]
-
-
 async def own_half_each(children: list[Child]) -> list[list[int]]:
     """Return what each owns once both own as much."""
     while True:
         shares = [await owned(child) for child in children]
         if all(len(share) == PARTITIONS // len(children) for share in shares):
             return shares
-        for child in children:
-            child.check()
         await asyncio.sleep(0.2)
 
 
@@ -100,8 +87,8 @@ async def restart_one_of_two(kafka: Kafka, folder: Path) -> None:
             assert await owned(other) == shares[1]
             assert time.monotonic() < stopped_at + SESSION_S, "its session is over: nothing is shown"
             await asyncio.sleep(0.1)
-        await asyncio.wait_for(events_reach(children[0], 1), 30)
-        await asyncio.wait_for(events_reach(other, 1), 30)
+        await asyncio.wait_for(reach(children[0], "tidewatch_events_total", 1), 30)
+        await asyncio.wait_for(reach(other, "tidewatch_events_total", 1), 30)
         assert sum([await child.figure("tidewatch_events_total") for child in children]) == 40
         assert [await owned(child) for child in children] == shares
         assert other.tail().count('"assigned"') == assignments

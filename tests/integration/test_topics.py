@@ -1,29 +1,21 @@
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import InvalidTimestampError
 
 from stream import cluster, shapes
 from stream.shapes import AHEAD
 from stream.topics import ClusterError, check, create
+from tests.conftest import Kafka
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
-
-async def make(brokers: str, name: str, partitions: int, configuration: dict[str, str]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
-    await admin.start()
-    try:
+async def make(kafka: Kafka, name: str, partitions: int, configuration: dict[str, str]) -> None:
+    async with cluster.administrator(kafka.settings()) as admin:
         await admin.create_topics([NewTopic(name, partitions, 1, None, configuration)])
-    finally:
-        await admin.close()
 
 
 async def send(brokers: str, topic: str, timestamp_ms: int) -> None:
@@ -62,7 +54,7 @@ def test_a_check_creates_nothing(kafka):
 def test_a_wrong_topic_is_named_with_its_mend_and_left_alone(kafka):
     settings = kafka.settings(topics={"partitions": 2})
     name = settings.topics.checkpoints
-    asyncio.run(make(kafka.brokers, name, 2, {"cleanup.policy": "delete", "max.message.bytes": str(8 << 20)}))
+    asyncio.run(make(kafka, name, 2, {"cleanup.policy": "delete", "max.message.bytes": str(8 << 20)}))
     report = asyncio.run(create(settings))
     assert name not in report.created
     assert len(report.created) == 6
@@ -75,7 +67,7 @@ def test_a_wrong_topic_is_named_with_its_mend_and_left_alone(kafka):
 
 def test_inputs_with_fewer_partitions_are_named(kafka):
     settings = kafka.settings(topics={"partitions": 2})
-    asyncio.run(make(kafka.brokers, settings.topics.outcomes, 1, {"retention.ms": "-1"}))
+    asyncio.run(make(kafka, settings.topics.outcomes, 1, {"retention.ms": "-1"}))
     (fault,) = asyncio.run(create(settings)).faults
     assert fault.topic == settings.topics.outcomes
     assert fault.what.startswith("1 partitions: want 2")
@@ -83,7 +75,7 @@ def test_inputs_with_fewer_partitions_are_named(kafka):
 
 def test_a_topic_kept_shorter_than_a_lost_disk_needs_is_an_error(kafka):
     settings = kafka.settings()
-    asyncio.run(make(kafka.brokers, settings.topics.predictions, 2, {"retention.ms": "60000"}))
+    asyncio.run(make(kafka, settings.topics.predictions, 2, {"retention.ms": "60000"}))
     (fault,) = asyncio.run(create(settings)).faults
     assert fault.severity == "error"
     assert fault.what.startswith("retention.ms 60000: want at least 1040400000")
@@ -110,7 +102,7 @@ def test_findings_bear_the_brokers_clock_whatever_a_worker_says(kafka):
 
 def test_a_topic_made_without_that_bound_is_warned_of_and_its_mend_is_a_command(kafka):
     settings = kafka.settings()
-    asyncio.run(make(kafka.brokers, settings.topics.outcomes, 2, {"retention.ms": "-1", AHEAD: "7200000"}))
+    asyncio.run(make(kafka, settings.topics.outcomes, 2, {"retention.ms": "-1", AHEAD: "7200000"}))
     (fault,) = asyncio.run(create(settings)).faults
     assert (fault.topic, fault.severity) == (settings.topics.outcomes, "warning")
     assert fault.mend.endswith(f"--entity-name {settings.topics.outcomes} --add-config {AHEAD}=3600000")
@@ -144,37 +136,20 @@ def test_a_cluster_that_does_not_answer_is_named(kafka):
         asyncio.run(check(nobody.settings()))
 
 
-PROGRAM = """
-from importlib.metadata import EntryPoint
-from stream.cli import group
-group({"topics": EntryPoint("topics", "stream.topics:topics", "tidewatch.commands")})()
-"""
-
-
-def run(kafka, *arguments: str, **overrides) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        env=os.environ | kafka.environment(**overrides) | {"PYTHONPATH": ROOT},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def test_the_command_exits_with_0_1_or_2(kafka):
-    missing = run(kafka, "topics", "check")
+    missing = kafka.tidewatch("topics", "check")
     assert (missing.returncode, missing.stdout.count("run: tidewatch topics create")) == (1, 7)
-    made = run(kafka, "topics", "create")
+    made = kafka.tidewatch("topics", "create")
     assert (made.returncode, made.stdout.count("created  ")) == (0, 7)
-    again = run(kafka, "topics", "create")
+    again = kafka.tidewatch("topics", "create")
     assert (again.returncode, again.stdout.count("already right")) == (0, 7)
-    right = run(kafka, "topics", "check")
+    right = kafka.tidewatch("topics", "check")
     assert (right.returncode, right.stdout) == (0, "all 7 topics are right\n")
-    assert run(kafka, "topics", "mend").returncode == 2
+    assert kafka.tidewatch("topics", "mend").returncode == 2
 
 
 def test_the_command_says_in_one_line_that_no_broker_answers(kafka):
-    failed = run(replace(kafka, brokers="127.0.0.1:1"), "topics", "check")
+    failed = replace(kafka, brokers="127.0.0.1:1").tidewatch("topics", "check")
     assert failed.returncode == 1
     assert failed.stderr.startswith("Error: kafka.brokers '127.0.0.1:1'")
     assert "Traceback" not in failed.stderr

@@ -1,9 +1,10 @@
-"""A fold's life: its records, its checkpoints, and at some of them a lost disk, or a kill."""
+"""A fold's life: its records, its checkpoints, and at some of them a lost disk, a kill, or an abort."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stream import state
 from stream.events import Instant, Outcome, Prediction
@@ -49,7 +50,7 @@ class Logged:
 
 @st.composite
 def lives(draw):
-    """Return both topics, and the steps of a life: a record of one, a checkpoint, or one and a loss or a kill.
+    """Return both topics, and the steps of a life: a record of one, or a checkpoint, with what becomes of it.
 
     An id is used for one prediction, sent again at most: see the exception in decision 4.
     """
@@ -57,7 +58,7 @@ def lives(draw):
     first_at, clock = {}, BEGAN_AT
     for kind in draw(st.lists(KINDS, min_size=6, max_size=16)):
         if kind == "checkpoint":
-            history.append(draw(st.sampled_from(["checkpoint", "loss", "kill"])))
+            history.append(draw(st.sampled_from(["checkpoint", "loss", "kill", "more", "abort"])))
             continue
         name = draw(st.sampled_from("aab"))
         now += draw(STEPS)
@@ -91,8 +92,9 @@ class Life:
 
     def __init__(self, log):
         self.log = log
-        self.at = dict.fromkeys(log, 0)
+        self.at, self.taken = dict.fromkeys(log, 0), []
         self.told, self.outputs, self.kept = Counter(), [], {}
+        self.committed = self.before = self.all()
         self.store = MemoryStore()
         self.fold = self.new_fold()
 
@@ -106,11 +108,16 @@ class Life:
     def take(self, topic):
         self.fold.apply([self.log[topic][self.at[topic]]])
         self.at[topic] += 1
+        self.taken.append(topic)
+
+    def all(self):
+        return dict(self.at), [*self.taken], Counter(self.told), [*self.outputs], dict(self.kept)
 
     def checkpoint(self):
         flush = self.fold.freeze(self.at)
         self.outputs += flush.outputs
         self.kept.update(flush.state)
+        self.before, self.committed = self.committed, self.all()
 
     def lose(self):
         """Lose process and disk."""
@@ -124,12 +131,25 @@ class Life:
         self.fold.rebuild(self.log["predictions"][start : (start + self.at["predictions"] + 1) // 2])
         self.rebuild(self.begin())
 
+    def abort(self):
+        """Be killed once the disk has the checkpoint, which is aborted: what it had is taken again."""
+        self.settle()
+        taken, (self.at, self.taken, self.told, self.outputs, self.kept) = self.taken, self.before
+        self.committed = self.all()
+        self.rebuild(self.begin())
+        for topic in taken[len(self.taken) :]:
+            self.take(topic)
+
     def begin(self):
         """Begin again with what is kept; return from where the log is read, as ``stream.engine.restore`` does."""
         self.fold = self.new_fold()
         for key, value in self.kept.items():
             self.fold.restore(key, value)
-        if local := self.fold.local():
+        local = self.fold.local()
+        if any(local.get(topic, 0) > at for topic, at in self.at.items()):
+            self.fold.forget_local()
+            local = {}
+        if local:
             return {topic: local.get(topic, 0) for topic in self.log}
         return {topic: self.young(topic, self.fold.rebuild_since()) for topic in self.log}
 
@@ -140,25 +160,45 @@ class Life:
 
     def rebuild(self, starts):
         for topic, start in starts.items():
-            self.fold.rebuild(self.log[topic][start : self.at[topic]])
+            for record in self.log[topic][start : self.at[topic]]:
+                self.fold.rebuild([record])
+        while self.fold.rebuild(()):
+            pass
+
+    def go_on(self):
+        """Give up some more of what is due at once."""
+        self.settle()
+        self.fold.apply(())
 
     def settle(self):
         for _ in self.fold.committed():
             pass
 
     def run(self, history):
-        """Return counts, figures and outputs; ``history`` names topics, ``checkpoint``, ``loss`` and ``kill``."""
-        after = {"checkpoint": self.settle, "loss": self.lose, "kill": self.kill}
+        """Return counts, figures and outputs; ``history`` names topics, and what else happens."""
+        after = {"checkpoint": self.settle, "loss": self.lose, "kill": self.kill, "more": self.go_on}
+        after["abort"] = self.abort
         for what in history:
             if what in self.log:
                 self.take(what)
             else:
                 self.checkpoint()
                 after[what]()
-        models = {model: state.dump(monitor) for model, monitor in self.fold.monitors.items()}
+        while self.fold.is_behind:
+            self.fold.apply(())
+        models = {model: written(monitor) for model, monitor in self.fold.monitors.items()}
         return self.told, self.fold.join.pending, models, self.outputs
 
 
+def written(monitor):
+    """Return a monitor's bytes, whichever reason was counted first.
+
+    What was settled takes room among what is due at once, until the disk leaves it out: so what is given up with
+    one record may be given up with the next one elsewhere.
+    """
+    return state.dump(replace(monitor, counts=dict(sorted(monitor.counts.items()))))
+
+
 def undisturbed(history):
-    """Return the same history without losses and kills."""
-    return ["checkpoint" if what in {"loss", "kill"} else what for what in history]
+    """Return the same history without losses, kills and aborts."""
+    return ["checkpoint" if what in {"loss", "kill", "abort"} else what for what in history]

@@ -100,7 +100,7 @@ def taken(log, chance, losses):
     return life
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_interleavings_and_lost_disks_change_nothing_of_an_estimate(rows, chance):
     log = logs(rows)

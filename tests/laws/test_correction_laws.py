@@ -127,7 +127,7 @@ def known(monitor):
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(streams(), st.sets(st.integers(0, 100), max_size=3))
 def test_figures_after_corrections_are_those_of_the_last_outcomes(events, restarts):
     found, wanted = known(folded(events, restarts)), known(folded(last_outcomes(events)))

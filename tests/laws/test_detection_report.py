@@ -1,4 +1,4 @@
-"""``make bench-detection ARGS=--short``: the report has all that the whole one has, and keeps the promises."""
+"""``make bench-detection ARGS=--short``: the report has what the whole one has, and keeps the promises."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.detection.__main__ import main
+from bench.detection.cases import CAUSES
 
 NOISE = 1.05
 """What so few lanes may add to a mean: three of its standard errors or more."""
@@ -45,6 +46,13 @@ def test_false_alarms_of_dependent_losses_are_the_nominal_ones_at_most(report):
 def test_fleet_says_what_was_promised_and_what_came(report):
     assert {"detected", "explained", "false_pages_per_team_week", "promised"} <= report["fleet"].keys()
     assert report["fleet"]["false_pages_per_team_week"] <= report["fleet"]["promised"]
+
+
+def test_harm_is_found_and_explained(report):
+    found = report["harmed"]
+    assert found["by_cause"].keys() == {*CAUSES}
+    assert found["detected"] == 1.0
+    assert found["explained"] > 0.8
 
 
 def test_each_shape_of_harm_is_told_as_often_as_it_should_be(report):

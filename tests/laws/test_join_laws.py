@@ -116,7 +116,7 @@ def pending_of(predictions, told):
     return len(predictions) - sum(counted[one] for one in ends)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(predictions=PREDICTIONS, outcomes=OUTCOMES, data=st.data())
 def test_counts_are_the_same_over_rocksdb(tmp_path, predictions, outcomes, data):
     history = data.draw(histories(len(predictions), len(outcomes)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 import threading
@@ -10,10 +11,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from alerts.answer import Answer
 from alerts.book import IncidentBook
-from alerts.command import Command
 from alerts.grouping import Grouping
 from alerts.guard import Guard
+from alerts.http import Http
 from alerts.incident import Action, Incident, Notification, notification_id
 from alerts.intake import intake
 from alerts.ledger import Ledger
@@ -22,9 +24,8 @@ from alerts.reason import Reason
 from alerts.receivers.mail import Mail
 from alerts.receivers.receiver import Receiver
 from alerts.receivers.request import Request
-from alerts.silences import Wish
 from alerts.triage import triage
-from stream.events import Errors, Finding, Rollout, Told
+from stream.events import Finding, Told
 from stream.wire import encode
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -112,23 +113,10 @@ class Seen:
         self.urged = 0
         self.announced = 0
 
-    def triaged(self, finding: Finding, incident: Incident | None, reasons: Sequence[Reason]) -> None:
-        self.reasons.append(tuple(reasons))
+    def triaged(self, *told: Any) -> None:
+        self.reasons.append(tuple(told[-1]))
 
-    def worsened(self, errors: Errors, incident: Incident | None, reasons: Sequence[Reason]) -> None:
-        self.reasons.append(tuple(reasons))
-
-    def rolled_out(self, rollout: Rollout, reasons: Sequence[Reason]) -> None:
-        self.reasons.append(tuple(reasons))
-
-    def ripened(self, incident: Incident, reasons: Sequence[Reason]) -> None:
-        self.reasons.append(tuple(reasons))
-
-    def commanded(self, command: Command, reasons: Sequence[Reason]) -> None:
-        self.reasons.append(tuple(reasons))
-
-    def silenced(self, wish: Wish, reasons: Sequence[Reason]) -> None:
-        self.reasons.append(tuple(reasons))
+    worsened = rolled_out = ripened = commanded = silenced = triaged
 
     def refused(self, reason: str) -> None:
         self.refusals.append(reason)
@@ -136,16 +124,13 @@ class Seen:
     def urge(self) -> None:
         self.urged += 1
 
-    def look_again(self) -> None:
-        self.urged += 1
+    look_again = urge
 
     def announce(self) -> None:
         self.announced += 1
 
 
-def fresh_book(
-    seen: Seen | None = None, announce: Callable[[], None] | None = None, **options: Any
-) -> IncidentBook:
+def fresh_book(seen: Seen | None = None, **options: Any) -> IncidentBook:
     """Return a book as the engine opens it: it has folded nothing of what its log may hold."""
     seen = seen or Seen()
     return IncidentBook(
@@ -153,21 +138,38 @@ def fresh_book(
         intake("dead-letters"),
         urge=options.pop("urge", seen.urge),
         look_again=options.pop("look_again", seen.look_again),
-        announce=announce or seen.announce,
+        announce=options.pop("announce", seen.announce),
         watch=seen,
         **options,
     )
 
 
-def new_book(
-    seen: Seen | None = None, announce: Callable[[], None] | None = None, **options: Any
-) -> IncidentBook:
+def new_book(seen: Seen | None = None, **options: Any) -> IncidentBook:
     """Return a book that has caught up with its log; it is live after ``committed``."""
     seen = seen or Seen()
-    book = fresh_book(seen, announce, **options)
+    book = fresh_book(seen, **options)
     book.caught_up()
     seen.announced = 0
     return book
+
+
+def commit(book: IncidentBook) -> dict[bytes, bytes | None]:
+    """Have a checkpoint of the book stored; return what was in it."""
+    dirty = dict(book.freeze({}).state)
+    book.committed()
+    return dirty
+
+
+def sent(http: Http, *requests: Request) -> list[Answer]:
+    """Send requests one after the other, and let the client go."""
+
+    async def exchange() -> list[Answer]:
+        try:
+            return [await http.send(request) for request in requests]
+        finally:
+            await http.close()
+
+    return asyncio.run(exchange())
 
 
 class Got(NamedTuple):
@@ -198,7 +200,7 @@ def hook_server(tls: ssl.SSLContext | None = None) -> Iterator[HookServer]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
             got = Got(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             status, headers = hook.answer(got)
             hook.before_answer()
@@ -212,17 +214,7 @@ def hook_server(tls: ssl.SSLContext | None = None) -> Iterator[HookServer]:
                 self.wfile.write(b"" if status == 204 else hook.body)
                 hook.after_body()
 
-        def do_GET(self) -> None:
-            got = Got(self.path, {k.lower(): v for k, v in self.headers.items()}, b"")
-            status, headers = hook.answer(got)
-            hook.before_answer()
-            hook.got.append(got)
-            self.send_response(status)
-            for name, value in ({"content-length": str(len(hook.body))} | headers).items():
-                self.send_header(name, value)
-            self.end_headers()
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self.wfile.write(hook.body)
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *args: object) -> None:
             pass

@@ -78,7 +78,7 @@ def test_calendars_of_people_are_well_within_the_bound() -> None:
     shifts = (":20160101T000000Z", "PT8H", "RRULE:FREQ=DAILY;BYHOUR=0,8,16")
     monthly = (";VALUE=DATE:20150131", "P1D", "RRULE:FREQ=MONTHLY;BYMONTHDAY=31")
     yearly = (";VALUE=DATE:19720229", "P1D", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29")
-    IcalRota(parsed(of_events(*[weekly] * 24, *[shifts] * 3, *[monthly] * 4, *[yearly] * 4)))
+    parsed(of_events(*[weekly] * 24, *[shifts] * 3, *[monthly] * 4, *[yearly] * 4))
 
 
 LOCAL = ";TZID=Europe/Berlin:20260301T090000"
@@ -101,7 +101,7 @@ INSTANTS = st.integers(int(NOON) - 3 * DAY_S, int(NOON) + 60 * DAY_S)
 def test_whose_turn_it_is_is_what_the_library_says_of_the_instant(
     content: bytes, instants: list[int]
 ) -> None:
-    rota, library = IcalRota(parsed(content)), recurring_ical_events.of(Calendar.from_ical(content))
+    rota, library = parsed(content), recurring_ical_events.of(Calendar.from_ical(content))
     for at in instants:
         found = library.at(datetime.fromtimestamp(at, UTC))
         assert rota.at(at) == tuple(sorted({str(one["SUMMARY"]) for one in found}))
@@ -120,7 +120,7 @@ class Series:
 
 
 def test_the_rules_are_gone_through_once_for_all_look_ups_of_a_day() -> None:
-    rota = IcalRota(parsed(MIXED))
+    rota = parsed(MIXED)
     counted = rota._series = [Series(one) for one in rota._series]
     for at in range(int(NOON), int(NOON) + DAY_S // 2, 60):
         assert rota.at(at)
@@ -138,7 +138,7 @@ def test_what_is_fetched_is_gone_through_beside_the_loop_for_now_and_tomorrow(tm
 
 
 def test_a_look_up_that_would_cost_too_much_is_nobodys_turn_and_not_tried_again() -> None:
-    rota = IcalRota(parsed(calendar(start="20260301T000000Z", rule=HALVES)))
+    rota = parsed(calendar(start="20260301T000000Z", rule=HALVES))
     counted = rota._series = [Series(one) for one in rota._series]
     far = datetime(2900, 1, 1, tzinfo=UTC).timestamp()
     sure = SureRota({"ada"}, ("boss",), rota)

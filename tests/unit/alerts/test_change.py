@@ -6,7 +6,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from alerts.book import IncidentBook
 from alerts.change import CHANGES_BUDGET, EXPIRES_S, DueChange, announced, lane_of
 from alerts.config import load
 from alerts.intake import undelivered
@@ -14,7 +13,18 @@ from alerts.owners import Owner, Owners, Step
 from alerts.reason import Reason
 from alerts.receivers.pagerduty import PagerDutyHerald
 from stream.events import Instant, Rollout
-from tests.unit.alerts.samples import APART, MAPS, OWNERS, ROUTING_KEY, Rec, Seen, finding, new_book, record
+from tests.unit.alerts.samples import (
+    APART,
+    MAPS,
+    OWNERS,
+    ROUTING_KEY,
+    Rec,
+    Seen,
+    commit,
+    finding,
+    new_book,
+    record,
+)
 
 LANE = lane_of("maps-pd")
 TOLD = replace(OWNERS, hear_changes=frozenset({"maps-pd"}))
@@ -22,12 +32,6 @@ TOLD = replace(OWNERS, hear_changes=frozenset({"maps-pd"}))
 
 def rollout(version: str = "8", stage: str = "live", at: float = 1_000.0, **fields) -> Rollout:
     return Rollout(model="eta.city", version=version, stage=stage, at=Instant(at), **fields)
-
-
-def commit(book: IncidentBook) -> dict[bytes, bytes | None]:
-    dirty = dict(book.freeze({}).state)
-    book.committed()
-    return dirty
 
 
 def test_a_rollout_is_due_once_for_each_receiver_that_asks_and_only_when_durable():

@@ -170,12 +170,6 @@ def test_render_of_an_unknown_receiver_names_the_known_ones(owners: Path) -> Non
     assert "hook, pd, mail" in run(alert, "render", "--owners", owners, "nobody").output
 
 
-@pytest.fixture
-def hook() -> object:
-    with hook_server() as server:
-        yield server
-
-
 def test_drill_is_a_real_send_that_says_so_and_ends(owners: Path, hook: HookServer) -> None:
     owners.write_text(FILE.format(url=hook.url), encoding="utf-8")
     result = run(alert, "drill", "--owners", owners, "hook", "model=eta.city")

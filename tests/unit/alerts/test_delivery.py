@@ -48,12 +48,6 @@ QUICK = Pace(base_s=0.01, cap_s=0.05)
 
 
 @pytest.fixture
-def hook() -> Iterator[HookServer]:
-    with hook_server() as server:
-        yield server
-
-
-@pytest.fixture
 def pagerduty() -> Iterator[HookServer]:
     with hook_server() as server:
         server.answer = lambda got: (202, {})
@@ -91,7 +85,7 @@ class Pager:
             letter=undelivered("dead-letters"),
             owners=replace(OWNERS, hear_changes=frozenset({"maps-pd"})),
         )
-        self.registry.register(BookFigures(lambda: self.book, ["maps"], NAMES))
+        self.registry.register(BookFigures(self.delivery.held, ["maps"], NAMES))
         self.stored: dict[bytes, bytes | None] = {}
         self.is_fenced = self.is_behind = self.has_news = False
         self.commits = 0
@@ -279,6 +273,21 @@ def test_book_taken_away_sends_nothing_more(hook: HookServer, pagerduty: HookSer
     run(lambda: Pager(hook, pagerduty), story)
 
 
+def test_a_pager_that_stands_by_leaves_no_receiver_alone(hook: HookServer, pagerduty: HookServer) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        def is_open() -> bool:
+            return pager.value("tidewatch_receiver_circuit_open", receiver="maps-hook") == 1
+
+        pager.fold(finding("a"))
+        await until(is_open)
+        pager.book.close()
+        await until(lambda: not is_open())
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
 def test_book_taken_away_in_the_middle_of_a_round_sends_only_what_was_under_way(
     hook: HookServer, pagerduty: HookServer
 ) -> None:
@@ -329,6 +338,26 @@ def test_pager_that_stood_still_asks_for_a_commit_before_it_says_anything(
         pager.book.doubt()
         await until(lambda: len(hook.got) > before)
         assert pager.commits > commits
+
+    run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_what_waits_is_shown_while_the_pager_asks_whether_it_is_still_the_active_one(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    hook.answer = lambda got: (503, {})
+
+    async def story(pager: Pager) -> None:
+        def waiting() -> float | None:
+            return pager.value("tidewatch_notifications_pending", receiver="maps-hook")
+
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) >= 1)
+        pager.is_fenced = True
+        pager.book.doubt()
+        assert (pager.delivery.book(), waiting()) == (None, 1)
+        pager.book.close()
+        assert waiting() == 0
 
     run(lambda: Pager(hook, pagerduty), story)
 

@@ -182,5 +182,5 @@ class Outbox(RuleBasedStateMachine):
                 assert said[-1].action == ("resolve" if over else "trigger")
 
 
-Outbox.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+Outbox.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 test_outbox = Outbox.TestCase

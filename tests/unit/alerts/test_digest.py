@@ -22,6 +22,7 @@ from tests.unit.alerts.samples import (
     LOOPBACK,
     ROUTING_KEY,
     HookServer,
+    commit,
     finding,
     hook_server,
     new_book,
@@ -38,12 +39,6 @@ LONE = Owners(
 
 def storm(count: int, state: str = "open") -> list:
     return [record(finding(f"f{n}", state, model=f"eta.{n:03}")) for n in range(count)]
-
-
-def commit(book: IncidentBook) -> dict[bytes, bytes | None]:
-    dirty = dict(book.freeze({}).state)
-    book.committed()
-    return dirty
 
 
 def piled(count: int) -> IncidentBook:
@@ -148,8 +143,7 @@ def test_each_notification_of_a_refused_digest_is_a_dead_letter_and_goes_to_the_
     commit(book)
     (found,) = digests(book)
     book.refused(found, "http_404")
-    book.freeze({})
-    book.committed()
+    commit(book)
     assert letters == names(found)
     assert [type(one) for one in book.due("spare")] == [Due] * 3
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import threading
@@ -14,7 +13,7 @@ from alerts.answer import Accepted, Answer, Refused, RetryLater
 from alerts.guard import Guard
 from alerts.http import Http
 from alerts.receivers.request import Request
-from tests.unit.alerts.samples import HookServer, hook_server
+from tests.unit.alerts.samples import HookServer, hook_server, sent
 
 BLOCKED = [
     "0.0.0.0",
@@ -195,13 +194,7 @@ def inner() -> Iterator[tuple[int, list[str]]]:
 
 
 def post(http: Http, *urls: str) -> list[Answer]:
-    async def exchange() -> list[Answer]:
-        try:
-            return [await http.send(Request(url, {}, b"{}")) for url in urls]
-        finally:
-            await http.close()
-
-    return asyncio.run(exchange())
+    return sent(http, *(Request(url, {}, b"{}") for url in urls))
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -217,12 +210,6 @@ def test_the_inside_would_have_heard(inner: tuple[int, list[str]]) -> None:
     port, knocks = inner
     post(Http(2.0, Guard(["127.0.0.0/8"])), f"http://127.1:{port}/")
     assert knocks.pop() == "::ffff:127.0.0.1"
-
-
-@pytest.fixture
-def hook() -> Iterator[HookServer]:
-    with hook_server() as server:
-        yield server
 
 
 def test_name_is_resolved_once_and_one_inner_address_among_its_addresses_is_enough(hook: HookServer) -> None:

@@ -17,7 +17,7 @@ from alerts.outbox import Due
 from alerts.owners import Owners
 from alerts.reason import Reason
 from stream.events import Finding
-from tests.unit.alerts.samples import APART, OWNERS, Rec, Seen, finding, new_book, record
+from tests.unit.alerts.samples import APART, OWNERS, Rec, Seen, commit, finding, new_book, record
 
 MODELS = ("eta.city", "route-bike", "fraud")
 
@@ -37,12 +37,6 @@ def histories(draw: st.DrawFn) -> list[Finding]:
             )
         )
     return history
-
-
-def commit(book: IncidentBook) -> dict[bytes, bytes | None]:
-    dirty = dict(book.freeze({}).state)
-    book.committed()
-    return dirty
 
 
 def incidents(book: IncidentBook) -> dict[str, Incident]:

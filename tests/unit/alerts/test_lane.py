@@ -17,8 +17,8 @@ LATER = RetryLater("http_503")
 WIDE = Limit(1_000.0, 1_000.0)
 
 
-def lane(draw: float = 1.0, limit: Limit = WIDE) -> Lane:
-    return Lane(lambda: draw, PACE, limit)
+def lane(limit: Limit = WIDE) -> Lane:
+    return Lane(lambda: 1.0, PACE, limit)
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
@@ -65,7 +65,7 @@ def test_jitter_draws_anew_so_that_recovery_is_no_stampede() -> None:
 @given(st.lists(st.floats(0, 0.5), min_size=1, max_size=200), st.integers(1, 20))
 def test_no_window_holds_more_than_the_limit(steps: list[float], burst: int) -> None:
     limit = Limit(per_s=2.0, burst=float(burst))
-    one, now, taken = lane(limit=limit), 0.0, []
+    one, now, taken = lane(limit), 0.0, []
     for step in steps:
         now += step
         if one.wait_s("a", now) <= 0:

@@ -15,7 +15,7 @@ from alerts.owners import Owner, Owners, Step
 from alerts.silences import SetSilence, wished
 from stream.wire import encode
 from tests.unit.alerts.samples import Rec, Seen, finding, fresh_book, new_book, record
-from tests.unit.alerts.test_rollback import HOOK, blaming
+from tests.unit.alerts.test_rollback import HOOK, blaming, commit
 from tests.unit.alerts.test_rollback import owners as hooked
 
 STEPS = (Step(after_s=300.0, receivers=("second",)),)
@@ -26,11 +26,6 @@ REPEATED = Owner(name="maps", models=("eta.*",), receivers=("first",), repeat_s=
 def at(fact: object, now: float) -> Rec:
     value = msgspec.json.encode(fact) if isinstance(fact, Command | SetSilence) else encode(fact)
     return Rec(value, int(now * 1000))
-
-
-def checkpoint(book: IncidentBook, stored: dict[bytes, bytes]) -> None:
-    stored |= {key: value for key, value in book.freeze({}).state if value is not None}
-    book.committed()
 
 
 def taken_over(stored: dict[bytes, bytes], owners: Owners) -> IncidentBook:
@@ -63,7 +58,7 @@ def test_nobody_else_is_told_of_what_the_log_says_somebody_has_or_is_over(
     owners, stored = Owners(owners=(owner,), grouping=Grouping(hold_s=0)), dict[bytes, bytes]()
     before = new_book(owners=owners)
     before.apply([at(finding("a"), 2_000.0)])
-    checkpoint(before, stored)
+    commit(before, stored)
     after = taken_over(stored, owners)
     after.advance(5_000.0)
     after.apply([at(answer(after), 2_100.0)])
@@ -79,9 +74,9 @@ def test_a_pager_that_stood_still_folds_what_was_written_meanwhile_before_its_ti
 ) -> None:
     book = new_book(owners=Owners(owners=(owner,), grouping=Grouping(hold_s=0)))
     book.apply([at(finding("a"), 2_000.0)])
-    checkpoint(book, {})
+    commit(book, {})
     book.doubt()
-    checkpoint(book, {})  # Kafka takes it, so the findings are still its own
+    commit(book, {})  # Kafka takes it, so the findings are still its own
     book.advance(2_305.0)
     book.apply([at(answer(book), 2_299.0)])
     book.caught_up()
@@ -95,7 +90,7 @@ def test_what_a_silence_kept_quiet_is_not_told_when_it_ended_meanwhile() -> None
     wish = wished(silence)
     before = new_book(owners=owners)
     before.apply([at(wish, 1_500.0), at(finding("a"), 2_000.0)])
-    checkpoint(before, stored)
+    commit(before, stored)
     after = taken_over(stored, owners)
     after.advance(5_000.0)
     after.apply([at(finding("a", "closed"), 2_500.0)])
@@ -108,7 +103,7 @@ def test_a_rollback_whose_harm_is_over_in_the_log_is_not_asked_for() -> None:
     stored = dict[bytes, bytes]()
     before = new_book(owners=hooked())
     before.apply([record(blaming())])
-    checkpoint(before, stored)
+    commit(before, stored)
     assert [*before.due(HOOK)]
     after = taken_over(stored, hooked())
     assert not after.is_live
@@ -122,8 +117,8 @@ def test_what_was_due_at_the_takeover_leaves_once_it_has_caught_up_and_its_time_
     owners, stored, told = Owners(owners=(ESCALATED,)), dict[bytes, bytes](), list[bool]()
     before = new_book(owners=owners)
     before.apply([at(finding("a"), 2_000.0)])
-    checkpoint(before, stored)
-    after = fresh_book(Seen(), lambda: told.append(after.is_live), owners=owners)
+    commit(before, stored)
+    after = fresh_book(Seen(), announce=lambda: told.append(after.is_live), owners=owners)
     for key, value in stored.items():
         after.restore(key, value)
     after.committed()
@@ -142,12 +137,12 @@ def test_a_book_that_comes_back_is_behind_again_and_one_that_is_taken_away_is_li
     for doubt in (book.doubt, book.suspend):
         doubt()
         assert not book.is_live
-        checkpoint(book, {})
+        commit(book, {})
         assert not book.is_live
         book.caught_up()
         assert book.is_live
     book.close()
-    checkpoint(book, {})
+    commit(book, {})
     book.caught_up()
     assert not book.is_live
 
@@ -162,5 +157,5 @@ def test_a_commit_that_began_before_the_pager_stood_still_does_not_prove_that_th
     book.caught_up()
     book.committed()
     assert not book.is_live
-    checkpoint(book, {})
+    commit(book, {})
     assert book.is_live

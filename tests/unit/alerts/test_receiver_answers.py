@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from email.message import EmailMessage
 from email.utils import formatdate
 
@@ -21,7 +21,7 @@ from alerts.answer import (
     Refused,
     Reply,
     RetryLater,
-    classify,
+    by_status,
     retry_after_s,
 )
 from alerts.http import Http
@@ -31,24 +31,11 @@ from alerts.receivers.pagerduty import PagerDutyReceiver
 from alerts.receivers.request import Request
 from alerts.receivers.webhook import WebhookReceiver
 from alerts.smtp import Smtp
-from tests.unit.alerts.samples import LOOPBACK, SECRET, HookServer, finding, hook_server, new_book, record
-
-
-@pytest.fixture
-def hook() -> Iterator[HookServer]:
-    with hook_server() as server:
-        yield server
+from tests.unit.alerts.samples import LOOPBACK, SECRET, HookServer, finding, new_book, record, sent
 
 
 def post(request: Request, timeout_s: float = 5.0) -> Answer:
-    async def exchange() -> Answer:
-        http = Http(timeout_s, LOOPBACK)
-        try:
-            return await http.send(request)
-        finally:
-            await http.close()
-
-    return asyncio.run(exchange())
+    return sent(Http(timeout_s, LOOPBACK), request)[0]
 
 
 def to(url: str) -> Request:
@@ -151,8 +138,20 @@ def test_a_request_that_the_gate_holds_back_is_tried_again(hook: HookServer) -> 
     assert len(hook.got) == 1
 
 
+def test_a_request_whose_process_stood_still_after_the_headers_has_no_body(hook: HookServer) -> None:
+    async def play() -> list[Answer]:
+        http, opens = Http(2.0, LOOPBACK), iter((True, False, True, True))
+        try:
+            return [await http.send(to(hook.url), lambda: next(opens)) for _ in range(2)]
+        finally:
+            await http.close()
+
+    assert asyncio.run(play()) == [RetryLater(STOOD_STILL), Accepted()]
+    assert len([one for one in hook.got if one.body]) == 1
+
+
 def test_accepted_answer_ignores_retry_after() -> None:
-    assert classify(202, "7", now=0.0) == Accepted()
+    assert by_status(Reply(202, "7", b"", True, 0.0)) == Accepted()
 
 
 def test_silent_receiver_is_a_timeout(hook: HookServer) -> None:

@@ -164,6 +164,26 @@ def test_nothing_is_asked_for_behind_anybodys_back(case: str) -> None:
     assert Reason.ROLLBACK_OFFERED in decision.reasons
 
 
+@pytest.mark.parametrize(("where", "is_asked"), [("all", False), ("country=CH", False), ("country=DE", True)])
+def test_harm_that_the_version_before_has_as_well_takes_no_fresh_one_back(where: str, is_asked: bool) -> None:
+    ledger, who, fact = Ledger(), owners(), blaming("fresh", slice="country=CH")
+    fold(ledger, finding("old", version="6", slice=where), who)
+    incident, reasons = fold(ledger, fact, who)
+    assert (Reason.ROLLBACK_ASKED in reasons) == is_asked
+    assert (Reason.ROLLBACK_OFFERED in reasons) != is_asked
+    assert outcome(incident) == [(AUTOMATIC, "under way") if is_asked else (None, None)]
+
+
+def test_what_is_over_or_only_a_ticket_of_another_version_clears_no_fresh_one() -> None:
+    for before in (finding("old", version="6"), finding("old", version="6", severity="ticket")):
+        ledger = Ledger()
+        fold(ledger, finding("first", slice="country=DE"), owners())
+        fold(ledger, before, owners())
+        if before.severity == "page":
+            fold(ledger, replace(before, state="closed", closed_at=1_500.0), owners())
+        assert Reason.ROLLBACK_ASKED in fold(ledger, blaming("fresh"), owners())[1]
+
+
 def test_dry_run_sends_nothing_and_can_be_followed_by_earnest() -> None:
     ledger = Ledger()
     incident, reasons = fold(ledger, blaming(), owners(dry_run=True))
@@ -245,8 +265,7 @@ def delivered(hook: HookServer, who: Owners, until: Callable[[IncidentBook], boo
         stored: dict[bytes, bytes] = {}
         loop = asyncio.get_running_loop()
         book = new_book(
-            Seen(),
-            delivery.wake,
+            announce=delivery.wake,
             owners=who,
             urge=lambda: loop.call_soon(commit, book, stored),
         )
@@ -297,7 +316,7 @@ def test_request_is_withdrawn_while_those_before_it_are_sent() -> None:
         receivers = {HOOK: RollbackReceiver("http://hook.example/", [SECRET])}
         delivery = Delivery(receivers, send, Telemetry(CollectorRegistry(), (HOOK,)))
         book = new_book(
-            Seen(), delivery.wake, owners=owners(), urge=lambda: loop.call_soon(commit, book, stored)
+            announce=delivery.wake, owners=owners(), urge=lambda: loop.call_soon(commit, book, stored)
         )
         now_ms = int(time.time() * 1000)
         book.apply([Rec(record(one).value, now_ms) for one in (blaming("a"), blaming("b", model="eta.bus"))])

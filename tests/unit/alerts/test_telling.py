@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from alerts.calendar import QuietHours, Silence
 from alerts.command import Command
 from alerts.grouping import Grouping
-from alerts.ical import IcalRota, read, summaries
+from alerts.ical import IcalRota, read
 from alerts.incident import Incident
 from alerts.owners import Owner, Owners, Step
 from alerts.page import render
@@ -257,9 +257,9 @@ END:VCALENDAR
 @pytest.fixture
 def rota(tmp_path: Path) -> IcalRota:
     (tmp_path / "rota.ics").write_text(WEEKS.replace("\n", "\r\n"), encoding="utf-8")
-    calendar = read(tmp_path / "rota.ics")
-    assert summaries(calendar) == ("first", "second")
-    return IcalRota(calendar)
+    found = read(tmp_path / "rota.ics")
+    assert found.names == ("first", "second")
+    return found
 
 
 def test_turns_alternate_by_week_with_exceptions(rota: IcalRota) -> None:

@@ -21,7 +21,7 @@ from alerts.receivers.mail import Mail, MailServer
 from alerts.receivers.request import Request
 from alerts.smtp import Smtp
 from stream.demo.processes import free_port
-from tests.unit.alerts.samples import LOOPBACK, hook_server
+from tests.unit.alerts.samples import LOOPBACK, hook_server, sent
 
 NAME = "hook.test"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -52,18 +52,14 @@ async def at_home(host: str, port: int) -> Sequence[str]:
     return ["127.0.0.1"]
 
 
+def exchange(url: str, ca_file: Path | None) -> Answer:
+    return sent(Http(10.0, LOOPBACK, at_home, ca_file), Request(url, {}, b"{}"))[0]
+
+
 def post(certificate: trustme.LeafCert, ca_file: Path | None) -> tuple[Answer, int]:
     """Return the answer, and how many requests arrived."""
-
-    async def exchange(url: str) -> Answer:
-        http = Http(10.0, LOOPBACK, at_home, ca_file)
-        try:
-            return await http.send(Request(url, {}, b"{}"))
-        finally:
-            await http.close()
-
     with hook_server(serving(certificate)) as hook:
-        answer = asyncio.run(exchange(hook.url.replace("127.0.0.1", NAME)))
+        answer = exchange(hook.url.replace("127.0.0.1", NAME), ca_file)
         return answer, len(hook.got)
 
 
@@ -93,15 +89,8 @@ def test_expired_certificate_is_named_so(authority: trustme.CA, ca_file: Path) -
 
 
 def test_server_that_speaks_no_tls_is_named_so(ca_file: Path) -> None:
-    async def exchange(url: str) -> Answer:
-        http = Http(10.0, LOOPBACK, at_home, ca_file)
-        try:
-            return await http.send(Request(url, {}, b"{}"))
-        finally:
-            await http.close()
-
     with hook_server() as hook:
-        answer = asyncio.run(exchange(hook.url.replace("http://127.0.0.1", f"https://{NAME}")))
+        answer = exchange(hook.url.replace("http://127.0.0.1", f"https://{NAME}"), ca_file)
     assert answer == RetryLater("tls")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alerts.config import OwnersError, load
-from alerts.ical import IcalRota, parsed, summaries
+from alerts.ical import parsed
 from tests.unit.alerts.samples import ROUTING_KEY
 
 ADA = "UID:1\r\nDTSTART;VALUE=DATE:20261130\r\nDTEND;VALUE=DATE:20261201\r\nSUMMARY:ada\r\n"
@@ -26,7 +26,7 @@ def calendar(*events: str, head: str = "") -> bytes:
 
 
 def turn(content: bytes, at: str) -> tuple[str, ...]:
-    return IcalRota(parsed(content)).at(datetime.fromisoformat(at).timestamp())
+    return parsed(content).at(datetime.fromisoformat(at).timestamp())
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_turn_that_was_cancelled_is_nobodys() -> None:
     content = calendar(DAILY, CANCELLED)
     assert turn(content, "2026-11-30T10:00:00+00:00") == ("ada",)
     assert turn(content, "2026-12-01T10:00:00+00:00") == ()
-    assert summaries(parsed(content)) == ("ada",)
+    assert parsed(content).names == ("ada",)
 
 
 def test_a_rota_of_a_file_says_who_is_told_when_it_is_nobodys_turn(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from bench.worker import Sample, cpu_rate, rate
 
 
-def samples(*folded: float, seconds: float = 1.0) -> list[Sample]:
-    return [Sample(number * seconds, 0, number * seconds / 2, 0, one) for number, one in enumerate(folded)]
+def samples(*folded: float) -> list[Sample]:
+    return [Sample(number, 0, number / 2, 0, one) for number, one in enumerate(folded)]
 
 
 def test_speed_is_of_what_was_folded_between_two_counts() -> None:

@@ -28,8 +28,8 @@ def traffic(seed: int, plan: Plan | None = None, count: int = 4_000) -> list[Tim
     return [*Fleet(np.random.default_rng(seed), plan).traffic(START, 60.0, count)]
 
 
-def plan(where: str = "all", model: str = "fraud.us") -> Plan:
-    return Plan(model, VERSIONS[0], where, "trust", "accuracy", START + 20, START + 40)
+def plan(where: str) -> Plan:
+    return Plan("fraud.us", VERSIONS[0], where, "trust", "accuracy", START + 20, START + 40)
 
 
 @pytest.fixture(scope="module")

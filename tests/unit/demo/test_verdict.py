@@ -31,8 +31,8 @@ def hook(kind: str, at: float, team: str = "maps", signed: bool = True, **change
     return Received(team, "webhook", at, body(kind, **changes), signed)
 
 
-def duty(action: str, at: float, key: str = "k1", team: str = "maps") -> Received:
-    return Received(team, "pagerduty", at, {"event_action": action, "dedup_key": key}, True)
+def duty(action: str, at: float, key: str = "k1") -> Received:
+    return Received("maps", "pagerduty", at, {"event_action": action, "dedup_key": key}, True)
 
 
 def good() -> list[Received]:

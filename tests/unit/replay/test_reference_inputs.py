@@ -9,7 +9,7 @@ from stream.joined import Served
 from stream.monitor import Monitor
 from stream.reference_known import known_reference
 from stream.references import read_references, write_references
-from stream.replay.build import History
+from stream.replay.build import EXPIRED, History
 from stream.replay.source import Line
 from stream.settings import SettingsError
 from stream.version import Judgement
@@ -101,3 +101,12 @@ def test_faults_of_inputs_are_named(built, tmp_path, wrong, told):
     path.write_bytes(msgspec.json.encode(found))
     with pytest.raises(SettingsError, match=f"m, all: input 'kind': .*{told}"):
         read_references(path)
+
+
+def test_while_a_reference_is_built_ids_are_remembered_no_longer_than_an_outcome_may_meet_them():
+    history, rng = History(STEP_S * 100), np.random.default_rng(3)
+    said = [prediction(i, rng) for i in range(2 * EXPIRED)]
+    known = [Outcome(prediction_id=one.prediction_id, model="m", at=one.at, outcome=True) for one in said]
+    pairs = (event for pair in zip(said, known, strict=True) for event in pair)
+    history.read(Line("f", number, encode(event)) for number, event in enumerate(pairs))
+    assert len(history._join) <= EXPIRED // 2 + 2 * 100

@@ -65,6 +65,13 @@ def blind_to_the_rare(rng, is_hurt):
     return (CLASSES[happened == "common"] if rng.random() < rate else happened), happened, None
 
 
+def whole_stars(rng, is_hurt):
+    """Ratings of 1 to 5 that are off by nothing, one or two; of those that were right most are off by one."""
+    happened = float(rng.integers(1, 6))
+    shares = (0.05, 0.85, 0.1) if is_hurt else (0.4, 0.5, 0.1)
+    return happened + float(rng.choice(3, p=shares)) * float(rng.choice((-1, 1))), happened, None
+
+
 def biased(side):
     def draw(rng, is_hurt):
         happened = float(rng.normal(50.0, 10.0))
@@ -180,3 +187,11 @@ def test_a_reference_from_history_watches_from_the_first_label(draw, tmp_path):
 @pytest.mark.parametrize("draw", [unsure, overconfident, blind_to_the_rare, biased(1.0), worse_at_all])
 def test_nothing_is_told_while_all_is_well(draw):
     assert play(draw, events=20_000, hurt=10**9) == []
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whole_numbered_errors_that_grow_by_one_page_though_none_is_larger_than_ever(seed):
+    assert play(whole_stars, hurt=10**9, seed=seed) == []
+    found = play(whole_stars, seed=seed)
+    assert [(one.state, one.metric) for one in found][:1] == [("open", "mae")]
+    assert found[0].before < 0.8 < found[0].after

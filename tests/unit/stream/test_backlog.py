@@ -8,15 +8,11 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
-from prometheus_client import CollectorRegistry
 
 from stream.engine.backlog import PATIENCE_S, Backlog, Reach
 from stream.engine.batch import Batch
-from stream.engine.custody import Custody
 from stream.engine.fetching import ConsumerThread
-from stream.engine.keeper import Keeper
-from stream.engine.probe import nothing
-from stream.engine.telemetry import EngineTelemetry
+from tests.unit.stream.keepers import keeper_of
 from tests.unit.stream.test_keeper import Checkpoint, Fold, Rec
 
 INPUT = TP("i", 0)
@@ -39,11 +35,6 @@ class Log:
         return dict.fromkeys(tps, self.end)
 
 
-def custody(**fields):
-    options = {"options": {}, "group": "g", "inputs": ("i",), "checkpoints": "c", "interval_s": 1.0}
-    return Custody(**(options | {"probe": nothing, "factory": None} | fields))
-
-
 def taken_over(monkeypatch, end, offset):
     """Return a keeper that has just taken over partition 0, which goes on at ``offset``, and its fold."""
     fold = Pager()
@@ -51,7 +42,7 @@ def taken_over(monkeypatch, end, offset):
     checkpoint = Checkpoint(fold)
 
     @asynccontextmanager
-    async def reader(_):
+    async def reader(*_):
         yield Log(end)
 
     async def opened():
@@ -64,7 +55,7 @@ def taken_over(monkeypatch, end, offset):
     monkeypatch.setattr("stream.engine.keeper.reader", reader)
     monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
     monkeypatch.setattr("stream.engine.keeper.Restore", lambda *_: SimpleNamespace(into=into))
-    keeper = Keeper(custody(factory=lambda *_: fold), EngineTelemetry(CollectorRegistry()))
+    keeper = keeper_of(factory=lambda *_: fold)
     asyncio.run(keeper.restore({INPUT}))
     return keeper, fold
 
@@ -133,7 +124,7 @@ def test_a_partition_that_comes_back_has_to_catch_up_with_what_was_written_meanw
     fold.told.clear()
 
     @asynccontextmanager
-    async def later(_):
+    async def later(*_):
         yield Log(7)
 
     monkeypatch.setattr("stream.engine.keeper.reader", later)
@@ -189,7 +180,7 @@ def reading(monkeypatch, ends, before=lambda: None):
     """Have the keeper read from a log that ends at each of these in turn, or can't be reached; return the rest."""
 
     @asynccontextmanager
-    async def reader(_):
+    async def reader(*_):
         end = ends.pop(0)
         if isinstance(end, Exception):
             raise end

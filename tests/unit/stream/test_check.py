@@ -13,9 +13,12 @@ from click.testing import CliRunner
 from stream import check
 from stream.check import Check, check_events
 from stream.contract import DOCS
+from stream.correction import is_sound
+from stream.entry import Codec
 from stream.fields import EXAMPLES
 from stream.lines import lines_of
-from stream.wire import MAX_BYTES
+from stream.series import task_of
+from stream.wire import MAX_BYTES, Tolerance, decode_event
 
 AT = 1_772_353_800.0
 THEN = "2026-03-01T08:30:00Z"
@@ -68,14 +71,17 @@ def test_each_fault_names_line_field_value_and_what_is_wanted_and_exits_with_1(r
     assert answer.exit_code == 1
     assert answer.output.splitlines() == [
         'line 2: model "": want text of 1 to 200 characters',
-        'line 2: at "2026-13-01": want RFC 3339 with offset, or epoch seconds or milliseconds',
+        'line 2: at "2026-13-01": want RFC 3339 with offset'
+        " (2026-03-01T08:30:00Z), or epoch seconds or milliseconds",
         "line 3: value nonsense: want one JSON object in UTF-8 (Expecting value at character 1)",
         "3 lines: 1 predictions, 0 outcomes, 0 rollouts;"
         " faults: 3 (bad_json 1, out_of_range 1, wrong_type 1); warnings: 0",
     ]
 
 
-@pytest.mark.parametrize("text", ["", "\n \n", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "text", ["", "\n \n", gzip.compress(b"", mtime=0)], ids=["empty", "blank", "gzipped"]
+)
 def test_a_file_without_events_is_a_fault(run, text):
     answer = run(text)
     assert answer.exit_code == 1
@@ -122,6 +128,70 @@ def test_a_prediction_seen_before_is_a_warning_but_another_models_is_not(run):
     assert answer.output.startswith(
         'line 3: warning: prediction_id "p1": seen before; only the first one counts, of whichever version\n'
     )
+
+
+TEXT, VALUE, CLASS = "text", "a number without scores", "true, false or a number with scores"
+
+
+@pytest.mark.parametrize(
+    ("said", "scores", "kind", "happened", "other"),
+    [
+        ("1", None, TEXT, 1, "a number"),
+        (True, 0.8, CLASS, "true", "text"),
+        (1, 0.8, CLASS, "1", "text"),
+        (12.5, None, VALUE, "12.5", "text"),
+        (1, None, VALUE, True, "true or false"),
+    ],
+)
+def test_an_outcome_that_will_count_as_mismatched_is_a_warning_in_either_order(
+    run, said, scores, kind, happened, other
+):
+    pair = prediction(1, prediction=said, scores=scores), outcome(1, outcome=happened)
+    for records in (pair, reversed(pair)):
+        answer = run(text_of(*records))
+        assert answer.exit_code == 0
+        assert answer.output.splitlines() == [
+            f'line 2: warning: prediction_id "p1": its prediction is {kind}, its outcome {other};'
+            " this counts as mismatched",
+            "2 lines: 1 predictions, 1 outcomes, 0 rollouts; faults: 0; warnings: 1 (mismatched 1)",
+        ]
+
+
+def test_a_correction_is_held_against_the_prediction_too_and_a_repeated_prediction_is_not(run):
+    answer = run(text_of(prediction(1), outcome(1), outcome(1, outcome="1"), prediction(1, prediction="1")))
+    assert [line.partition(" prediction_id")[0] for line in answer.output.splitlines()[:2]] == [
+        "line 3: warning:",
+        "line 4: warning:",
+    ]
+    assert "warnings: 2 (duplicate_prediction 1, mismatched 1)" in answer.output
+
+
+@pytest.mark.parametrize("happened", [True, False, 0, 1, 2.5, "", "1"])
+@pytest.mark.parametrize("scores", [None, 0.5])
+@pytest.mark.parametrize("said", [True, 1, 2.5, "yes"])
+def test_the_warning_comes_exactly_where_the_worker_can_compare_nothing(run, said, scores, happened):
+    record = prediction(1, prediction=said, scores=scores)
+    served = Codec().serve(decode_event(json.dumps(record).encode(), AT, Tolerance(0, 0)))
+    is_told = "mismatched" in run(text_of(record, outcome(1, outcome=happened))).output
+    assert is_told != is_sound(task_of(served), served, happened)
+
+
+@pytest.mark.parametrize(
+    ("first", "odd", "words"),
+    [
+        ({"prediction": "NaN"}, {"prediction": 12.5}, "a class"),
+        ({"prediction": 12.5}, {"prediction": "NaN"}, "a number without scores"),
+        ({"prediction": 1}, {"prediction": 1, "scores": 0.9}, "a number without scores"),
+        ({"prediction": 1, "scores": {}}, {"prediction": 1}, "a class"),
+    ],
+)
+def test_a_prediction_of_another_sort_than_its_versions_first_is_a_warning(run, first, odd, words):
+    others = prediction(2, version="2", **odd), prediction(3, model="other", **odd), prediction(4, **first)
+    answer = run(text_of(prediction(1, **first), *others, prediction(5, **odd)))
+    assert answer.exit_code == 0
+    assert answer.output.splitlines()[:-1] == [
+        f'line 5: warning: prediction_id "p5": the first of version "1" was {words}: this counts as mismatched'
+    ]
 
 
 def test_an_outcome_without_a_prediction_is_a_note_wherever_the_prediction_stands(run):
@@ -183,6 +253,13 @@ def test_a_time_to_judge_by_that_is_no_time_exits_with_2():
     answer = CliRunner().invoke(check_events, ["-", "--received-at", "yesterday"])
     assert answer.exit_code == 2
     assert '"yesterday": want RFC 3339 with offset' in answer.output
+
+
+@pytest.mark.parametrize("then", ["1772353800", "1772353800250", "1772353800.25", THEN])
+def test_the_time_to_judge_by_may_be_written_like_at(tmp_path, then):
+    file = tmp_path / "events.jsonl"
+    file.write_text(text_of(*GOOD))
+    assert CliRunner().invoke(check_events, [str(file), "--received-at", then]).exit_code == 0
 
 
 def test_time_is_judged_by_now_unless_told_otherwise(run, tmp_path):

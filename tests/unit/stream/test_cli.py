@@ -1,5 +1,8 @@
+import os
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -129,3 +132,25 @@ def test_a_wrong_word_is_told_before_anything_starts(words, said):
     result = CliRunner().invoke(group(entry(words[0], DECLARED[words[0]])), words)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+@click.command()
+def wait() -> None:
+    """Be told to end while still starting."""
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        time.sleep(60)  # as a producer that a quota holds back does when it is closed
+
+
+def test_sigterm_ends_a_command_that_has_no_handler_yet_also_as_process_1():
+    program = (
+        "import sys; sys.path.insert(0, 'tests/unit/stream')\n"
+        "import test_cli\n"
+        "test_cli.group(test_cli.entry('wait', 'test_cli:wait'))(['wait'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=30)
+    assert ended.returncode == 128 + signal.SIGTERM, (
+        ended
+    )  # -SIGTERM: the kernel did it, and would not to process 1
+    assert ended.stderr == b""

@@ -102,9 +102,9 @@ def test_before_and_after_have_bounds(number):
     assert len(page.examples) == 10
 
 
-def mixed(share_of, rate=lambda tier, version: 0.3 if tier == "airport" else 0.05, seed=7):
+def mixed(share_of, rate=lambda tier, version: 0.3 if tier == "airport" else 0.05):
     """Return the pages of a model with a slice; ``share_of(i, version)`` is how often it is the hard value."""
-    rng, monitor, judgement, told = np.random.default_rng(seed), Monitor("m"), Judgement(), []
+    rng, monitor, judgement, told = np.random.default_rng(7), Monitor("m"), Judgement(), []
     for i in range(9_000):
         at, version = BEGAN_AT + STEP_S * i, "v2" if i >= 7_000 and i % 2 else "v1"
         tier = "airport" if rng.random() < share_of(i, version) else "city"

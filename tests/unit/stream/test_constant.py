@@ -10,6 +10,7 @@ from stream import state
 from stream.constant import rarity
 from stream.drift import DAY_S
 from stream.events import Instant, Prediction
+from stream.instant import in_words
 from stream.joined import Served
 from stream.monitor import Monitor
 from stream.reference import Reference
@@ -44,6 +45,8 @@ def test_an_answer_that_is_stuck_is_one_ticket(since, daily):
     assert "the prediction: always 49.5, " in ticket.summary
     assert ticket.before < 0.2 < ticket.after == 1.0
     assert ticket.detected_at <= (since + 2.2) * DAY_S
+    assert ticket.onset_at == pytest.approx(since * DAY_S)
+    assert ticket.summary.endswith(f"in a row since {in_words(since * DAY_S)}.")
 
 
 def test_a_count_that_is_stuck_is_one_ticket():

@@ -18,9 +18,9 @@ from stream.version import Judgement
 LEAST = 0.2
 
 
-def hours(first, last, mean, losses=400.0):
-    """Return cohorts of the hours ``first`` to ``last``, ``mean(hour)`` their mean loss."""
-    return [Count(HOUR_S * hour, losses, losses * mean(hour)) for hour in range(first, last)]
+def hours(count, mean):
+    """Return cohorts of the first so many hours, ``mean(hour)`` the mean of their 400 losses."""
+    return [Count(HOUR_S * hour, 400.0, 400.0 * mean(hour)) for hour in range(count)]
 
 
 def evening(hour):
@@ -28,10 +28,10 @@ def evening(hour):
 
 
 def test_what_is_usual_at_an_hour_is_no_rise():
-    usual = Cycle().rise(hours(0, 24 * 3 + 20, evening), HOUR_S, HOUR_S * (24 * 3 + 18), 0.125, LEAST)
+    usual = Cycle().rise(hours(24 * 3 + 20, evening), HOUR_S, HOUR_S * (24 * 3 + 18), 0.125, LEAST)
     assert usual.factor == pytest.approx(0.2 / 0.125, rel=0.1)
     assert usual.is_known
-    noon = Cycle().rise(hours(0, 24 * 3 + 14, evening), HOUR_S, HOUR_S * (24 * 3 + 12), 0.125, LEAST)
+    noon = Cycle().rise(hours(24 * 3 + 14, evening), HOUR_S, HOUR_S * (24 * 3 + 12), 0.125, LEAST)
     assert noon.factor == 1.0
 
 
@@ -40,33 +40,32 @@ def test_a_weekend_is_usual_once_it_was_seen():
         return 0.15 if hour // 24 % 7 >= 5 else 0.1
 
     first, second = (
-        Cycle().rise(hours(0, day * 24 + 6, weekend), HOUR_S, HOUR_S * day * 24, 0.1, LEAST)
-        for day in (5, 12)
+        Cycle().rise(hours(day * 24 + 6, weekend), HOUR_S, HOUR_S * day * 24, 0.1, LEAST) for day in (5, 12)
     )
     assert (first.factor, first.least) == (pytest.approx(1.0, abs=0.01), FIRST_WEEK)
     assert (second.factor, second.least) == (pytest.approx(1.45, abs=0.06), LEAST)
 
 
 def test_on_the_first_day_the_hours_before_say_what_is_usual():
-    rows = hours(0, 9, lambda hour: 0.05 if hour < 3 else 0.09)
+    rows = hours(9, lambda hour: 0.05 if hour < 3 else 0.09)
     rise = Cycle().rise(rows, HOUR_S, HOUR_S * 6, 0.06, LEAST)
     assert (rise.factor, rise.least, rise.is_known) == (pytest.approx(0.09 / 0.06), FIRST_DAY, False)
 
 
 def test_a_rise_that_lasts_for_all_hours_needs_none_of_it():
     for days, least in ((3, FIRST_WEEK), (9, LEAST)):
-        rows = hours(0, 24 * days, lambda hour: 0.3 if hour >= 24 else 0.1)
+        rows = hours(24 * days, lambda hour: 0.3 if hour >= 24 else 0.1)
         assert Cycle().rise(rows, HOUR_S, HOUR_S * 24, 0.1, LEAST).least == least
-    assert Cycle().rise(hours(0, 24 * 9, evening), HOUR_S, HOUR_S * 24, 0.125, LEAST).factor < 1.05
+    assert Cycle().rise(hours(24 * 9, evening), HOUR_S, HOUR_S * 24, 0.125, LEAST).factor < 1.05
 
 
-@pytest.mark.parametrize("rows", [[], hours(0, 1, evening), hours(0, 9, lambda _: 0.0)])
+@pytest.mark.parametrize("rows", [[], hours(1, evening), hours(9, lambda _: 0.0)])
 def test_nothing_is_usual_without_anything_to_compare(rows):
     assert Cycle().rise(rows, HOUR_S, 0.0, float("nan"), LEAST) == (1.0, LEAST, True)
 
 
 def test_one_broken_hour_is_no_cycle():
-    rows = hours(0, 24 * 3 + 20, lambda hour: 1e18 if hour == 42 else 1.0)
+    rows = hours(24 * 3 + 20, lambda hour: 1e18 if hour == 42 else 1.0)
     assert Cycle().rise(rows, HOUR_S, HOUR_S * (24 * 3 + 18), 1.0, LEAST).factor < 3.0
 
 

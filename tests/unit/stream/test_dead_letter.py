@@ -86,6 +86,24 @@ def test_a_forward_that_its_topic_would_not_take_is_a_dead_letter():
     assert (refused.topic, dict(refused.headers)["tidewatch_reason"]) == ("dead-letters", b"oversize")
 
 
+def test_a_dead_letter_can_be_sent_again_as_the_page_for_producers_says():
+    event = (
+        b'{"type":"prediction","prediction_id":"1","model":"m","version":"1","at":1000000,"prediction":"x"}'
+    )
+    envelope = b'{"specversion":"1.0","source":"/rides","data":' + event + b"}"
+    headers = (("content-type", b"application/cloudevents+json"),)
+    fold = InputFold(0, RULES, Life({}), MemoryStore())
+    fold.apply([Logged("predictions", 7, -1, envelope, headers=headers)])
+    (letter,) = fold.freeze({}).outputs
+    why = dict(letter.headers)
+    assert (why["tidewatch_reason"], why["tidewatch_source"]) == (b"absurd_time", b"predictions/0/7")
+    own = tuple(one for one in letter.headers if not one[0].startswith("tidewatch_"))
+    assert (letter.value, own) == (envelope, headers)
+    fold.apply([Logged("predictions", 8, 1_000_000_000, letter.value, 0, letter.key, own)])
+    assert fold.freeze({}).outputs == []
+    assert "m" in fold.monitors
+
+
 def test_a_fold_knows_how_much_its_next_checkpoint_writes_of_what_was_refused():
     fold = InputFold(0, RULES, Life({}), MemoryStore())
     for number in range(3):

@@ -3,12 +3,14 @@
 import pytest
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    InvalidTimestampError,
     KafkaError,
+    MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
 
-from stream.engine.denied import denied
+from stream.engine.denied import denied, refused
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,21 @@ from stream.engine.denied import denied
 )
 def test_a_right_that_was_lacking_is_named(fault, right):
     assert denied(fault) == right
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [(InvalidTimestampError, "this machine's clock"), (MessageSizeTooLargeError, "max.message.bytes")],
+)
+def test_what_kafka_refuses_is_said_in_words_that_can_be_acted_upon(kind, named):
+    fault = KafkaError("broken")
+    fault.__cause__ = kind()
+    assert named in refused(fault)
+    assert denied(fault) is None
+
+
+def test_of_other_faults_nothing_is_said():
+    assert refused(KafkaError("broken")) is None
 
 
 def test_a_right_that_was_lacking_is_named_when_another_fault_came_of_it():

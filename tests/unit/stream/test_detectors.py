@@ -1,11 +1,13 @@
 """River's ADWIN, begun late, says what one says that was there from the first loss."""
 
 import random
+import subprocess
+import sys
 
 import pytest
 from river.drift import ADWIN
 
-from stream.detectors import CLOCK, Detector
+from stream.detectors import CLOCK, DELTA, Detector, new_adwin
 
 
 def eager(losses, delta):
@@ -42,7 +44,7 @@ def test_there_is_no_adwin_before_it_would_look():
     assert detector.adwin is None
     detector.update(1.0)
     assert detector.adwin is not None
-    assert (detector.adwin.width, detector.adwin.total) == (detector.seen, detector.total)
+    assert (detector.adwin.get_width(), detector.adwin.get_total()) == (detector.seen, detector.total)
 
 
 def test_restart_forgets_everything():
@@ -51,3 +53,13 @@ def test_restart_forgets_everything():
         detector.update(1.0)
     detector.restart()
     assert detector == Detector(delta=0.01)
+
+
+def test_an_adwin_is_as_that_of_rivers_wrapper():
+    assert new_adwin(DELTA).__getstate__() == ADWIN()._helper.__getstate__()
+    assert new_adwin(0.01).__getstate__() == ADWIN(delta=0.01, clock=CLOCK)._helper.__getstate__()
+
+
+def test_no_command_waits_for_what_the_wrapper_imports():
+    program = "import sys, stream.fold; sys.exit('river.drift' in sys.modules or 'scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

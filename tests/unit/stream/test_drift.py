@@ -99,7 +99,7 @@ def test_a_ticket_counts_on_from_versions_that_were_forgotten():
 def test_an_input_that_is_often_left_out_is_missing():
     (found,), monitor = play(lambda rng: {"price": LEFT_OUT} if rng.random() < 0.3 else {})
     assert (found.metric, found.feature) == ("missing_rate", "price")
-    assert "of the values are missing, 0 were" in found.summary
+    assert "of the values are missing (before: 0) since " in found.summary
     again = state.load(state.dump(monitor))
     assert state.dump(again) == state.dump(monitor)
 
@@ -226,10 +226,10 @@ def test_state_of_a_drift_is_written_back_as_it_was():
     assert state.load(written).versions["v1"].reference.features["rating"].drift.finding is not None
 
 
-def weather(wet, *, days=60):
+def weather(wet):
     """Return the tickets about the rain: 40 % of a wet day's values, none of the others."""
     monitor, found, rng = Monitor("m"), [], np.random.default_rng(5)
-    for i in range(days * DAILY):
+    for i in range(60 * DAILY):
         day = i / DAILY
         rain = float(rng.exponential()) if int(day) in wet and rng.random() < 0.4 else 0.0
         one = Prediction(

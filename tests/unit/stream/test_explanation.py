@@ -8,7 +8,7 @@ import pytest
 from stream import state
 from stream.entry import Codec
 from stream.events import Instant, Outcome, Prediction
-from stream.explanation import part_of
+from stream.explanation import part_of, when
 from stream.join import Join
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
@@ -66,9 +66,9 @@ def test_the_input_that_carries_the_loss_is_named_before_one_that_moved_without_
 
 
 KINDS = {
-    "nulls": (None, r"; 0\.\d+ of the values are missing, 0 were$"),
-    "words": ("zebra", r"; new categories \(zebra\): 0\.\d+, were 0$"),
-    "range": (1e6, r"; 0\.\d+ of the values are out of range, 0\.00\d+ were$"),
+    "nulls": (None, r"; 0\.\d+ of the values are missing \(before: 0\)$"),
+    "words": ("zebra", r"; new categories \(zebra\): 0\.\d+ \(before: 0\)$"),
+    "range": (1e6, r"; 0\.\d+ of the values are out of range \(before: 0\.00\d+\)$"),
 }
 
 
@@ -224,3 +224,16 @@ def test_of_all_others_only_one_of_those_is_named(where, named):
     ]
     found = part_of(rows, 0.0, where, {"a=1": 0, "a=2": 0, where: 0})
     assert found.startswith(f"{named}: 100%")
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (9_910.0, "90 s before the onset"),
+        (6_400.0, "60 min before the onset"),
+        (-14_791.0, "6.9 h before the onset"),
+        (13_253.0, "54 min after the likeliest onset, within its interval"),
+    ],
+)
+def test_when_something_was_is_said_in_a_unit_that_people_read(at, said):
+    assert when(at, 10_000.0) == said

@@ -3,22 +3,22 @@
 import asyncio
 from types import SimpleNamespace
 
-from prometheus_client import CollectorRegistry
+import pytest
 
 from stream.engine.app import _feed
 from stream.engine.batch import Batch
 from stream.engine.cadence import FULL, MOST_BYTES
 from stream.engine.checkpoint import Written
 from stream.engine.held import Held
-from stream.engine.keeper import Custody, Keeper
 from stream.engine.liveness import STALL_S, Liveness
 from stream.engine.partition import Flush
-from stream.engine.probe import nothing
-from stream.engine.telemetry import EngineTelemetry
+from tests.unit.stream.keepers import keeper_of
 
 
 class Refusing:
     """A fold that refuses every record; its checkpoint, which waits until the broker is there."""
+
+    is_behind = False
 
     def __init__(self):
         self.folded = self.waiting_bytes = self.most_bytes = 0
@@ -42,8 +42,30 @@ class Refusing:
         return Written(0, 0)
 
 
+class Behind(Refusing):
+    """A fold that needs three goes for a batch; what it was applied, and what its checkpoints included."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    @property
+    def is_behind(self):
+        return len([one for one in self.told if isinstance(one, int)]) % 3 > 0
+
+    def apply(self, records):
+        self.told.append(len(records))
+        return False
+
+    def freeze(self, offsets):
+        self.told.append(offsets)
+        return Flush([], [])
+
+
 class App:
     """An application that runs its agent over these batches, and commits when it is asked to."""
+
+    rebalancing = should_stop = False
 
     def __init__(self, keeper):
         self.keeper, self.consumer = keeper, self
@@ -68,10 +90,7 @@ async def settled():
 
 async def feed(count):
     """Return the fold and whether the process was alive, without a broker, then the fold's count with it."""
-    custody = Custody(
-        options={}, group="g", inputs=("i",), checkpoints="c", factory=None, interval_s=1.0, probe=nothing
-    )
-    keeper, fold, liveness = Keeper(custody, EngineTelemetry(CollectorRegistry())), Refusing(), Liveness()
+    keeper, fold, liveness = keeper_of(), Refusing(), Liveness()
     keeper._held[0] = Held(fold, fold, {"i": 0})
     app = App(keeper)
     _feed(app, ("i",))
@@ -92,3 +111,44 @@ def test_folding_stops_until_what_waits_is_written_and_goes_on_then():
     assert is_stalled
     assert fold.folded == 50
     assert fold.most_bytes == FULL * MOST_BYTES
+
+
+async def feed_behind(meanwhile):
+    """Return what a fold was told that is behind after each batch, when this was done after its first go."""
+    keeper, fold = keeper_of(interval_s=0.0), Behind()
+    fold.broker.set()
+    keeper._held[0] = Held(fold, fold, {"i": 0})
+    app = App(keeper)
+    _feed(app, ("i",))
+    folding = asyncio.create_task(app.fold(fetched(keeper.epoch, 2)))
+    await asyncio.sleep(0)
+    await meanwhile(app)
+    await folding
+    return fold.told
+
+
+def test_what_a_batch_leaves_to_do_is_done_before_the_next_one_and_a_checkpoint_may_come_in_between():
+    told = asyncio.run(feed_behind(lambda app: app.keeper.checkpoint()))
+    assert [one for one in told if isinstance(one, int)] == [1, 0, 0, 1, 0, 0]
+    assert {"i": 1} in told[1:4]
+
+
+@pytest.mark.parametrize("sign", ["rebalancing", "should_stop"])
+def test_what_a_batch_leaves_to_do_keeps_no_rebalance_and_no_stop_waiting(sign):
+    async def come(app):
+        setattr(app, sign, True)
+
+    assert asyncio.run(feed_behind(come)) == [1, 0, 1]  # who has it then goes on with its next batch
+
+
+def test_a_fold_that_goes_on_with_what_a_batch_left_is_alive():
+    lags, liveness = [], Liveness()
+
+    async def look(app):
+        lags.append(app.keeper.measure_lag(lambda _: 9))
+        await asyncio.sleep(0)
+        lags.append(app.keeper.measure_lag(lambda _: 9))
+
+    asyncio.run(feed_behind(look))
+    assert lags[0][0].waiting == lags[1][0].waiting
+    assert not any(liveness.look(lag, now, is_moving=False) for now, lag in zip((0, 99), lags, strict=True))

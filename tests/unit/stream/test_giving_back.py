@@ -53,6 +53,7 @@ def working(assigned):
         kafka=KafkaSettings(),
         group="g",
         inputs=("i",),
+        outputs=(),
         checkpoints="c",
         factory=None,
         registry=CollectorRegistry(),

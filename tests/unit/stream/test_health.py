@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from stream import state
 from stream.events import Instant, Outcome, Prediction, Rollout
-from stream.fold import CLOCKS, InputFold
+from stream.fold import InputFold
 from stream.pending import MemoryStore
 from stream.version import Judgement
 from stream.wire import Tolerance, encode
@@ -181,7 +182,7 @@ def test_a_crash_changes_no_ticket(every):
         calm.apply([record])
     assert outputs == calm.freeze({"x": 0}).outputs
     assert outputs
-    assert CLOCKS in kept
+    assert state.CLOCKS in kept
 
 
 def test_the_budget_is_shared_by_the_kinds():

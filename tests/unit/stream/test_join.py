@@ -3,6 +3,8 @@ from itertools import permutations
 import pytest
 from msgspec.structs import replace
 
+import stream.due
+import stream.join
 from stream.events import Instant, Outcome, Prediction
 from stream.join import Join
 from stream.joined import Reason, Served
@@ -31,6 +33,12 @@ def steps(join, *events):
 
 def a_join(budget=1000, store=None, memory_entries=1000):
     return Join(H, budget, store or MemoryStore(), memory_entries)
+
+
+def written(join, store):
+    """Put all that changed where the store keeps it."""
+    store.write(changes := join.freeze(), {})
+    join.written(changes)
 
 
 @pytest.fixture
@@ -290,3 +298,50 @@ def test_a_batch_leaves_no_objects_behind():
     assert [*join.expire()] == []
     assert not join._entries._live
     assert len(join) == 1
+
+
+def test_what_is_due_at_once_is_given_up_and_forgotten_in_pieces(monkeypatch):
+    for module in (stream.due, stream.join):
+        monkeypatch.setattr(module, "PIECE", 3)
+    join = a_join(store=(store := MemoryStore()))
+    for number in range(8):
+        join.predict(a_prediction(at=number, prediction_id=f"p{number}"))
+    join.know(an_outcome(at=2 * H, prediction_id="other"))
+    told = []
+    while join.is_behind:
+        told.append([one.served.prediction_id for one in join.expire()])
+        written(join, store)
+    assert told == [["p0", "p1", "p2"], ["p3", "p4", "p5"], ["p6", "p7"]]
+    join.predict(a_prediction(at=4 * H, prediction_id="new"))
+    join.know(an_outcome(at=4 * H, prediction_id="new"))
+    sizes = []
+    while join.is_behind:
+        told = [*join.expire()]
+        sizes.append(len(join))
+    assert (told, sizes) == ([], [7, 4, 2])
+
+
+def test_an_outcome_that_comes_again_is_given_up_though_the_disk_says_since_before_that_it_waits():
+    join = a_join(store=(store := MemoryStore()))
+
+    join.know(an_outcome(at=0))
+    written(join, store)
+    join.predict(a_prediction(at=2 * H, prediction_id="other"))
+    assert [one.reason for one in join.expire()] == [Reason.UNMATCHED_OUTCOME]
+    join.know(an_outcome(at=0))
+    written(join, store)
+    assert [one.reason for one in join.expire()] == [Reason.DUPLICATE_OUTCOME]
+
+
+def test_what_is_given_up_in_the_last_write_before_a_restart_is_forgotten_after_it():
+    join = a_join(store=(store := MemoryStore()))
+    assert steps(join, a_prediction(), a_prediction(90, prediction_id="p2")) == []
+    assert steps(join, an_outcome(90, prediction_id="p2")) == ["matched"]
+    written(join, store)
+    assert steps(join, an_outcome(101, prediction_id="other")) == ["unmatched_prediction"]
+    written(join, store)
+    again = a_join(store=store)
+    for _ in range(2):  # what is given up now is forgotten when it is written
+        steps(again, a_prediction(10 * H, prediction_id="p3"), an_outcome(10 * H, prediction_id="p3"))
+        written(again, store)
+    assert (len(again), [*store.entries]) == (1, [b"1:mp3"])

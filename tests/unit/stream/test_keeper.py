@@ -9,17 +9,15 @@ from typing import NamedTuple
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
-from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from stream.engine.batch import PART, Batch
 from stream.engine.cadence import IDLE_S
-from stream.engine.checkpoint import CheckpointError, Written, offsets_of
+from stream.engine.checkpoint import CheckpointError, Written, marker_of
 from stream.engine.held import Held
-from stream.engine.keeper import Custody, Keeper
 from stream.engine.partition import Flush
-from stream.engine.probe import nothing
-from stream.engine.telemetry import EngineTelemetry
+from stream.engine.unseen import Unseen
+from tests.unit.stream.keepers import keeper_of
 
 
 class Slow:
@@ -52,18 +50,13 @@ class Slow:
 
 
 class Checkpoint:
+    unseen = Unseen()
+
     def __init__(self, fold):
         self.write, self.told = fold.write, fold.told
 
     async def close(self):
         self.told.append("producer closed")
-
-
-def keeper_of_nothing():
-    custody = Custody(
-        options={}, group="g", inputs=("i",), checkpoints="c", factory=None, interval_s=1.0, probe=nothing
-    )
-    return Keeper(custody, EngineTelemetry(CollectorRegistry()))
 
 
 def lost(keeper):
@@ -73,7 +66,7 @@ def lost(keeper):
 
 def test_what_becomes_urgent_is_written_before_the_others_that_are_due():
     async def written():
-        keeper, order = keeper_of_nothing(), []
+        keeper, order = keeper_of(), []
         for number in range(4):
             fold = Slow()
             fold.go_on.set()
@@ -94,6 +87,8 @@ def test_what_becomes_urgent_is_written_before_the_others_that_are_due():
 
 class Fold(Slow):
     """A fold that remembers the offsets that it was given."""
+
+    is_behind = False
 
     def __init__(self):
         super().__init__()
@@ -119,7 +114,7 @@ def test_a_large_batch_is_folded_in_pieces_that_are_all_of_it():
 
 
 def test_what_is_fetched_while_a_partition_is_restored_is_not_folded_behind_a_hole():
-    keeper, fold = keeper_of_nothing(), Fold()
+    keeper, fold = keeper_of(), Fold()
     keeper.restoring = True
     keeper.apply(Batch([Rec(5), Rec(6)], keeper.epoch))  # its state is not there yet
     keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 5})
@@ -134,7 +129,7 @@ def test_what_is_fetched_while_a_partition_is_restored_is_not_folded_behind_a_ho
 
 def test_a_checkpoint_under_way_is_finished_before_its_partition_is_given_back():
     async def close_while_writing():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 1}, changed=True)
         ticking = asyncio.create_task(keeper.checkpoint())
         await fold.writing.wait()
@@ -148,9 +143,28 @@ def test_a_checkpoint_under_way_is_finished_before_its_partition_is_given_back()
     assert told == ["suspended", "acknowledged", "stored", "suspended", "store closed", "producer closed"]
 
 
+def test_of_a_partition_that_was_given_back_while_it_was_written_nothing_is_shown():
+    async def release_while_writing():
+        keeper, fold = keeper_of(), Slow()
+        keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 1}, changed=True)
+        ticking = asyncio.create_task(keeper.checkpoint())
+        await fold.writing.wait()
+        keeper.release()
+        fold.go_on.set()
+        await ticking
+        telemetry = keeper._telemetry
+        counts = [
+            one.value for one in telemetry.checkpoint_seconds.collect()[0].samples if "count" in one.name
+        ]
+        shown = [gauge.collect()[0].samples for gauge in (telemetry.checkpoint_at, telemetry.checkpoint_size)]
+        return counts, shown
+
+    assert asyncio.run(release_while_writing()) == ([1], [[], []])
+
+
 def test_a_partition_whose_disk_fails_is_given_back_for_its_state_would_miss_what_was_not_written():
     async def write():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         fold.go_on.set()
 
         def committed():
@@ -168,7 +182,7 @@ def test_a_partition_whose_disk_fails_is_given_back_for_its_state_would_miss_wha
 
 def test_a_partition_that_comes_back_is_shown_again_after_a_commit_that_proves_that_nobody_had_it():
     async def park_and_come_back():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         fold.go_on.set()
         keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 1})
         keeper.release()
@@ -192,7 +206,7 @@ def refusing(fold, fault):
 
 def test_a_fenced_partition_is_durable_nowhere_and_given_back_while_the_others_are_written():
     async def fenced():
-        keeper, fold, other = keeper_of_nothing(), Slow(), Slow()
+        keeper, fold, other = keeper_of(), Slow(), Slow()
         other.go_on.set()
         keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7}, changed=True)
         keeper._held[1] = Held(other, Checkpoint(other), {"i": 3}, changed=True)
@@ -216,7 +230,7 @@ def test_a_fenced_partition_is_durable_nowhere_and_given_back_while_the_others_a
 )
 def test_a_partition_that_comes_back_and_is_refused_is_restored(fault):
     async def come_back():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         keeper._held[0] = Held(fold, refusing(fold, fault), {"i": 7})
         keeper.release()
         return await keeper._unpark(0), keeper, fold.told
@@ -229,7 +243,7 @@ def test_a_partition_that_comes_back_and_is_refused_is_restored(fault):
 
 def test_a_partition_that_was_quiet_for_a_day_is_written_though_nothing_changed():
     async def tick():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         fold.go_on.set()
         keeper._held[0] = held = Held(fold, Checkpoint(fold), {"i": 7})
         before = await keeper.checkpoint_due()
@@ -242,7 +256,7 @@ def test_a_partition_that_was_quiet_for_a_day_is_written_though_nothing_changed(
 
 def test_a_write_of_which_nobody_knows_whether_it_was_done_is_told_and_its_state_is_given_back():
     async def broken():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         keeper._held[0] = Held(fold, refusing(fold, KafkaError("m")), {"i": 7}, changed=True)
         with pytest.raises(KafkaError):
             await keeper.checkpoint()
@@ -256,7 +270,7 @@ def test_a_write_of_which_nobody_knows_whether_it_was_done_is_told_and_its_state
 
 def test_who_was_fenced_and_takes_part_in_a_rebalance_since_is_fenced_no_more():
     async def rebalance():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7}, changed=True)
         await keeper.checkpoint()
         before = keeper.fenced_at
@@ -292,9 +306,7 @@ def test_a_partition_that_can_not_be_taken_leaves_nothing_open(where, told, monk
         checkpoint = Checkpoint(fold)
         checkpoint.open = lambda: fail_if("opened")
         monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
-        keeper = Keeper(
-            replace(keeper_of_nothing()._custody, factory=factory), EngineTelemetry(CollectorRegistry())
-        )
+        keeper = keeper_of(factory=factory)
         with pytest.raises((KafkaError, OSError), match=where):
             await keeper._take(0, SimpleNamespace(into=lambda *_: fail_if("restored")))
         return keeper.folds(), fold.told
@@ -305,12 +317,12 @@ def test_a_partition_that_can_not_be_taken_leaves_nothing_open(where, told, monk
 @pytest.mark.parametrize("marker", [b'{"schema":1,"offs', b"{}", b"", b'{"schema":9,"offsets":{}}'])
 def test_a_marker_that_can_not_be_read_names_its_partition(marker):
     with pytest.raises(CheckpointError, match=r"partition=3.*(schema 9|can't be read)"):
-        offsets_of(marker, TopicPartition("checkpoints", 3))
+        marker_of(marker, TopicPartition("checkpoints", 3))
 
 
 def test_what_kafka_deleted_is_passed_when_the_fold_comes_to_it_and_counted_when_that_is_durable():
     async def fall_behind():
-        keeper, fold = keeper_of_nothing(), Fold()
+        keeper, fold = keeper_of(), Fold()
         checkpoint, writes = Checkpoint(fold), []
 
         async def write(flush, offsets):
@@ -337,7 +349,7 @@ def test_what_kafka_deleted_is_passed_when_the_fold_comes_to_it_and_counted_when
 
 def test_what_was_lost_behind_the_last_record_is_passed_though_nothing_comes():
     async def fall_behind():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         fold.go_on.set()
         keeper._held[0] = Held(fold, Checkpoint(fold), {"i": 5})
         with capture_logs() as told:
@@ -350,7 +362,7 @@ def test_what_was_lost_behind_the_last_record_is_passed_though_nothing_comes():
 
 def test_what_was_lost_to_one_that_is_fenced_is_left_to_its_successor_to_count():
     async def fall_behind():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 5})
         keeper.pass_over(Rec(0), 5, 8)
         return await keeper.checkpoint(), lost(keeper)
@@ -367,7 +379,7 @@ def test_what_was_lost_before_a_restore_is_counted_by_the_next_checkpoint(monkey
         return None
 
     async def take():
-        keeper, fold = keeper_of_nothing(), Slow()
+        keeper, fold = keeper_of(), Slow()
         fold.go_on.set()
         checkpoint = Checkpoint(fold)
         checkpoint.open = opened

@@ -3,11 +3,11 @@ import pytest
 from stream.engine.pace import Pace, Sight, Verdict, advice
 
 
-def looks(waiting, folded, step_s=5.0):
-    """Return the verdicts of looks at these two functions of the time, every ``step_s`` for two minutes."""
+def looks(waiting, folded):
+    """Return the verdicts of looks at these two functions of the time, every five seconds for two minutes."""
     pace, found = Pace(), []
     for number in range(25):
-        at = number * step_s
+        at = number * 5.0
         found.append(pace.look(Sight(at, int(waiting(at)), int(folded(at)))))
     return found
 

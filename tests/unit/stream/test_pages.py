@@ -5,25 +5,21 @@ from types import SimpleNamespace
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
-from stream.engine.keeper import Custody, Held, Keeper
+from stream.engine.keeper import Held
 from stream.engine.liveness import Lag
 from stream.engine.pace import Verdict
 from stream.engine.pages import folded_by, health_of
-from stream.engine.probe import nothing
-from stream.engine.telemetry import EngineTelemetry
+from tests.unit.stream.keepers import keeper_of
 
 
-def keeper_of(offsets, registry=None):
-    custody = Custody(
-        options={}, group="g", inputs=("a", "b"), checkpoints="c", factory=None, interval_s=1.0, probe=nothing
-    )
-    keeper = Keeper(custody, EngineTelemetry(registry or CollectorRegistry()))
+def holding(offsets, registry=None):
+    keeper = keeper_of(registry, inputs=("a", "b"))
     keeper._held = {number: Held(None, None, dict(own)) for number, own in offsets.items()}
     return keeper
 
 
 def test_partitions_are_ready_when_all_of_them_are_restored():
-    keeper = keeper_of({1: {}, 0: {}})
+    keeper = holding({1: {}, 0: {}})
     keeper.restoring = True
     assert folded_by(keeper) == []
     keeper.restoring = False
@@ -32,7 +28,7 @@ def test_partitions_are_ready_when_all_of_them_are_restored():
 
 def test_lag_is_what_lies_between_the_state_and_the_end_of_each_input():
     registry = CollectorRegistry()
-    keeper = keeper_of({0: {"a": 3, "b": 7}, 1: {"a": 5}}, registry)
+    keeper = holding({0: {"a": 3, "b": 7}, 1: {"a": 5}}, registry)
     ends = {TopicPartition("a", 0): 10, TopicPartition("b", 0): 6, TopicPartition("a", 1): None}
     assert keeper.measure_lag(ends.get) == {0: Lag(7, 10), 1: Lag(0, 5)}
     said = {"topic": "a", "partition": "0"}
@@ -40,7 +36,7 @@ def test_lag_is_what_lies_between_the_state_and_the_end_of_each_input():
 
 
 def test_health_says_what_waits_and_what_helps_a_worker_that_falls_behind():
-    keeper = keeper_of({0: {}, 1: {}})
+    keeper = holding({0: {}, 1: {}})
     keeper.folded = 70
     app = SimpleNamespace(
         look_alive=lambda: (9, True),

@@ -1,7 +1,11 @@
+import os
+import shutil
+import time
 from collections import Counter
 from itertools import islice
 
 import pytest
+from structlog.testing import capture_logs
 
 from stream.entries import Changes
 from stream.events import Instant, Outcome, Prediction
@@ -38,6 +42,50 @@ def test_a_store_in_another_form_is_forgotten_since_the_log_has_it_all(tmp_path)
         [],
     )
     again.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "damage"), [("*.sst", lambda path: os.truncate(path, 10)), ("MANIFEST-*", os.unlink)]
+)
+def test_a_damaged_store_is_made_anew_since_the_log_has_it_all(tmp_path, files, damage):
+    one = RocksStore(tmp_path / "0")
+    one.write(changes([(b"1", b"one")], [b"p1"]), {"predictions": 7})
+    one._entries.flush()
+    one.close()
+    for path in (tmp_path / "0").glob(files):
+        damage(path)
+    with capture_logs() as told:
+        again = RocksStore(tmp_path / "0")
+    assert (again.offsets(), again.get_many([b"1"]), again.due(b"p", 9)) == ({}, [None], [])
+    assert [(line["event"], line["log_level"]) for line in told] == [("join's disk damaged", "warning")]
+    again.write(changes([(b"1", b"one")]), {"predictions": 1})
+    again.close()
+
+
+def test_a_store_that_another_has_open_is_left_alone(tmp_path):
+    one = RocksStore(tmp_path / "0")
+    one.write(changes([(b"1", b"one")]), {"predictions": 7})
+    with pytest.raises(Exception, match="lock"):
+        RocksStore(tmp_path / "0")
+    assert one.get_many([b"1"]) == [b"one"]
+    one.close()
+
+
+def test_a_killed_machine_leaves_entries_and_index_of_the_same_write(tmp_path):
+    """All that RocksDB has not made sure of is lost: its log, which nothing waits for."""
+    one, names = RocksStore(tmp_path / "0"), [b"%05d" % number for number in range(10_000)]
+    for name in names:
+        one.write(changes([(name, os.urandom(4_000))], [b"p" + name], position=name), {})
+    time.sleep(0.5)  # what is full goes to the disk on threads of its own
+    shutil.copytree(tmp_path / "0", tmp_path / "left")
+    one.close()
+    for log in (tmp_path / "left").glob("*.log"):
+        os.truncate(log, 0)
+    left = RocksStore(tmp_path / "left")
+    found = [name for name, value in zip(names, left.get_many(names), strict=True) if value is not None]
+    assert found
+    assert (left.due(b"p", 10_000), left.position()) == ([b"p" + name for name in found], found[-1])
+    left.close()
 
 
 def test_entries_are_found_missed_and_deleted(store):

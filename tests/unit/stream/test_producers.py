@@ -52,7 +52,7 @@ def test_a_producer_that_is_new_before_the_onset_is_named(what):
     (page,) = findings(**{what: since(SWITCHED)})
     (cause,) = page.causes
     assert cause.startswith(f"new producer of {what} /checkout/2.4, ")
-    assert int(cause.split()[5]) == pytest.approx(BAD - SWITCHED, abs=40)
+    assert cause.endswith((" 4 min before the onset", " 5 min before the onset", " 6 min before the onset"))
 
 
 @pytest.mark.parametrize("source", [lambda i: "", lambda i: "/checkout/2.3", since(BAD + 100)])

@@ -12,6 +12,11 @@ def wrong(rng, *stretches):
     return np.concatenate([rng.random(count) < rate for count, rate in stretches]).astype(float).tolist()
 
 
+def exactly(before, after):
+    """Return what is known of both without doubt."""
+    return Extent(before, after, before, after)
+
+
 def over_after(found, losses, task="classification", inflation=1.0):
     """Return how many losses there were when it was over; ``None`` when it never was."""
     for number, loss in enumerate(losses, 1):
@@ -26,14 +31,14 @@ def over_after(found, losses, task="classification", inflation=1.0):
 def test_harm_that_stays_is_never_over(before, after, ill, seed):
     """It is as old as such a harm is when it is told (``bench.detection``: mean delays at a run length of 1e6)."""
     losses = wrong(np.random.default_rng(seed), (10_000, after))
-    assert over_after(recovery("classification", Extent.exactly(before, after), 0.2, ill), losses) is None
+    assert over_after(recovery("classification", exactly(before, after), 0.2, ill), losses) is None
 
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("harm", [200, 2_000])
 def test_harm_is_over_when_it_has_been_well_about_as_long(harm, seed):
     losses = wrong(np.random.default_rng(seed), (harm, 0.4), (3 * harm, 0.05))
-    ended = over_after(recovery("classification", Extent.exactly(0.05, 0.4), 0.2, 50), losses)
+    ended = over_after(recovery("classification", exactly(0.05, 0.4), 0.2, 50), losses)
     assert ended is not None
     assert max(FEWEST, LENGTH * harm) <= ended - harm <= 1.3 * harm
 
@@ -41,9 +46,7 @@ def test_harm_is_over_when_it_has_been_well_about_as_long(harm, seed):
 def test_dependent_losses_have_to_prove_it_for_longer():
     losses = wrong(np.random.default_rng(1), (20_000, 0.1))
     alone, together = (
-        over_after(
-            recovery("classification", Extent.exactly(0.1, 0.2), 0.2, 100), losses, inflation=inflation
-        )
+        over_after(recovery("classification", exactly(0.1, 0.2), 0.2, 100), losses, inflation=inflation)
         for inflation in (1.0, 8.0)
     )
     assert alone is not None
@@ -53,9 +56,9 @@ def test_dependent_losses_have_to_prove_it_for_longer():
 
 def test_one_broken_value_does_not_undo_a_recovery():
     losses = np.random.default_rng(2).exponential(1.0, 400).tolist()
-    whole = over_after(recovery("regression", Extent.exactly(1.0, 4.0), 0.2, 50), losses, "regression")
+    whole = over_after(recovery("regression", exactly(1.0, 4.0), 0.2, 50), losses, "regression")
     broken = over_after(
-        recovery("regression", Extent.exactly(1.0, 4.0), 0.2, 50), [*losses[:90], 1e9, *losses], "regression"
+        recovery("regression", exactly(1.0, 4.0), 0.2, 50), [*losses[:90], 1e9, *losses], "regression"
     )
     assert whole is not None
     assert broken is not None
@@ -72,7 +75,7 @@ def test_harm_of_an_uncertain_size_is_over_within_what_may_have_been_before():
 
 
 def test_relapse_sooner_than_the_harm_had_lasted_is_part_of_it():
-    found = recovery("classification", Extent.exactly(0.1, 0.4), 0.2, 300)
+    found = recovery("classification", exactly(0.1, 0.4), 0.2, 300)
     assert found.lasted(outcomes=1_000, onset=40) == 40, "it is not over, so this is another one"
     found.well, found.ended = 300, 1_000
     assert found.lasted(outcomes=1_500, onset=40) == 600 + 500

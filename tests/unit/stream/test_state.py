@@ -3,16 +3,21 @@
 import pickle
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stream import state
 from stream.doubles import SIZE
-from stream.fold import CLOCKS, InputFold
+from stream.engine.partition import MARKER
+from stream.events import Instant, Prediction
+from stream.fold import InputFold
 from stream.joined import Joined, Reason, Served
 from stream.monitor import Monitor
 from stream.pending import MemoryStore
+from stream.unjudged import Unjudged
 from stream.version import Judgement
-from tests.laws.lives import RULES, Life
+from stream.wire import encode
+from tests.laws.lives import RULES, Life, Logged
 
 WRITTEN = Path(__file__).parent / "data"
 """``state-N-*.bin``: monitors as the releases with schema N wrote them, each with one open finding."""
@@ -21,11 +26,11 @@ KNOWN_6 = {"error": (283, 40, 11, 3932, 5, 11, 30208, 0), "number": (169, 34, 3,
 
 
 def test_state_of_another_schema_is_refused_by_name():
-    with pytest.raises(state.MonitorStateError, match=r"schema '9': want one of 1, 2, 3, 4, 5, 6, 7"):
-        state.load(b"9\nwhatever")
+    with pytest.raises(state.MonitorStateError, match=r"schema '10': want one of 1, 2, 3, 4, 5, 6, 7, 8, 9"):
+        state.load(b"10\nwhatever")
 
 
-@pytest.mark.parametrize("schema", ["1", "2", "3", "4", "5", "6", "7"])
+@pytest.mark.parametrize("schema", ["1", "2", "3", "4", "5", "6", "7", "8", "9"])
 def test_broken_state_is_refused_with_its_schema(schema):
     with pytest.raises(state.MonitorStateError, match=f"schema {schema} can't be read"):
         state.load(f"{schema}\nwhatever".encode())
@@ -74,13 +79,13 @@ def test_state_of_schema_4_goes_on_with_its_adwins(kind):
     whole = monitor.versions["v1"].series["all"].detector
     assert (whole.seen, whole.delta) == ({"error": 724, "number": 503}[kind], 1e-4)
     assert whole.adwin is not None
-    assert (whole.adwin.width, whole.adwin.total) == (whole.seen, pytest.approx(whole.total))
+    assert (whole.adwin.get_width(), whole.adwin.get_total()) == (whole.seen, pytest.approx(whole.total))
     again = state.load(state.dump(monitor)).versions["v1"].series["all"].detector
     for turn in range(500):
         for one in (whole, again):
             one.update(float(turn % 3 > 0))
     assert whole.seen < 500, "no change was seen"
-    ends = [(one.seen, one.total, one.risen, one.adwin.width, one.adwin.total) for one in (whole, again)]
+    ends = [(one.seen, one.total, one.risen, one.adwin.__getstate__()) for one in (whole, again)]
     assert ends[0] == ends[1]
 
 
@@ -129,6 +134,27 @@ def test_state_of_schema_6_keeps_what_its_references_are_learned_from(kind):
     assert (level.blocks, level.sums, level.squares, young.first) == ((), (), (), ())
 
 
+@pytest.mark.parametrize("kind", ["error", "number"])
+def test_state_of_schema_7_is_the_same_without_a_head_and_what_was_appended(kind):
+    written = (WRITTEN / f"state-7-{kind}.bin").read_bytes().partition(b"\n")[2]
+    body = state.dump(state.load(b"7\n" + written)).partition(b"\n")[2]
+    fields = msgspec.msgpack.decode(body[2 + int.from_bytes(body[:2]) :])
+    lineage, appended = fields.pop(), fields[4].pop()
+    assert msgspec.msgpack.encode(fields) == written
+    assert lineage is None
+    assert msgspec.msgpack.encode(appended) == msgspec.msgpack.encode(Unjudged())
+
+
+@pytest.mark.parametrize("kind", ["error", "number"])
+def test_state_of_schema_8_is_the_same_without_a_lineage(kind):
+    written = (WRITTEN / f"state-8-{kind}.bin").read_bytes().partition(b"\n")[2]
+    head, body = (written[2:][: int.from_bytes(written[:2])], written[2 + int.from_bytes(written[:2]) :])
+    again = state.dump(state.load(b"8\n" + written)).partition(b"\n")[2]
+    fields = msgspec.msgpack.decode(again[2 + int.from_bytes(again[:2]) :])
+    assert (again[2:][: len(head)], fields.pop()) == (head, None)
+    assert msgspec.msgpack.encode(fields) == body
+
+
 def test_migrated_state_is_written_in_the_current_schema():
     migrated = state.load((WRITTEN / "state-1-fraud.br.bin").read_bytes())
     written = state.dump(migrated)
@@ -169,10 +195,51 @@ def test_a_fold_names_the_partition_and_the_model_of_a_state_that_it_cannot_read
         fold.restore(b"m-1", b"987\nwhatever")
 
 
+def test_the_head_of_a_state_is_of_its_monitor_in_each_schema():
+    for written in sorted(WRITTEN.glob("state-*.bin")):
+        monitor = state.load(written.read_bytes())
+        head = state.Head(True, monitor.first, monitor.health.due_at)
+        assert state.read_head(written.read_bytes()) == state.read_head(state.dump(monitor)) == head
+    rolled_out = Monitor("m", rollouts={"v1": (1.0, "live")})
+    assert not state.read_head(state.dump(rolled_out)).is_judged
+
+
+def test_a_restored_monitor_is_made_when_it_is_asked_for():
+    fold = InputFold(3, RULES, Life({}), MemoryStore())
+    for model in "ab":
+        fold.restore(model.encode(), state.dump(Monitor(model, counts={"matched": 7})))
+    damaged = state.dump(Monitor("c"))[:-1]
+    fold.restore(b"c", damaged)
+    assert [*fold.monitors] == ["a", "b", "c"]
+    assert len(fold.monitors) == 3
+    assert fold.monitors["b"].counts == {"matched": 7}
+    assert fold.monitors["b"] is fold.monitors.get("b")
+    assert fold.monitors.get("d") is None
+    with pytest.raises(
+        state.MonitorStateError, match=r"partition 3, model 'c': state of schema 9 can't be read"
+    ):
+        fold.monitors["c"]
+
+
 def test_a_fold_names_the_partition_whose_clocks_it_cannot_read():
     fold = InputFold(3, RULES, Life({}), MemoryStore())
-    with pytest.raises(state.MonitorStateError, match=r"partition 3, model 'tidewatch.clocks'"):
-        fold.restore(CLOCKS, b'{"predicted_un')
+    with pytest.raises(state.MonitorStateError, match=r"partition 3, tidewatch\.clocks: "):
+        fold.restore(state.CLOCKS, b'{"predicted_un')
+
+
+@pytest.mark.parametrize("name", sorted(one.decode() for one in state.TAKEN))
+def test_a_model_may_have_the_name_of_a_record_that_is_no_models(name):
+    said = Prediction(prediction_id="p", model=name, version="v", at=Instant(1_000.0), prediction="x")
+    fold, again = (InputFold(0, RULES, Life({}), MemoryStore()) for _ in range(2))
+    fold.apply([Logged("predictions", 0, 1_000_000, encode(said))])
+    kept = [*fold.freeze({}).state]
+    assert {MARKER}.isdisjoint(dict(kept))
+    for key, value in dict(kept).items():
+        again.restore(key, value)
+    assert {model: one.versions["v"].series["all"].predictions for model, one in again.monitors.items()} == {
+        name: 1
+    }
+    assert again.rebuild_since() == 0.0
 
 
 def test_state_without_windows_counts_them_from_here():

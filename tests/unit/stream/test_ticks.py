@@ -14,13 +14,14 @@ from stream.engine.telemetry import EngineTelemetry
 
 
 class App:
-    """An application whose tasks are run by the test; it stops after so many commits, or when it is crashed."""
+    """An application whose tasks are run by the test; it stops after three commits, or when it is crashed."""
 
-    def __init__(self, commits):
+    def __init__(self):
         self.keeper = SimpleNamespace(urgent=asyncio.Event(), fenced_at=None)
         self.consumer = self
         self.crashed = []
-        self._left = commits
+        self.conf = SimpleNamespace(id="group")
+        self._left = 3
         self.keeper.urgent.set()  # a tick does not wait
 
     @property
@@ -37,9 +38,9 @@ class App:
         self.crashed.append(fault)
 
 
-def ticked(fenced_ago_s, commits=3):
+def ticked(fenced_ago_s):
     async def tick():
-        app = App(commits)
+        app = App()
         if fenced_ago_s is not None:
             app.keeper.fenced_at = time.monotonic() - fenced_ago_s
         _tick(app, 15.0)
@@ -52,6 +53,7 @@ def ticked(fenced_ago_s, commits=3):
 def test_a_worker_that_is_fenced_and_given_nothing_back_ends_itself_to_take_part_anew():
     app = ticked(fenced_ago_s=15.1)
     assert [type(fault) for fault in app.crashed] == [Fenced]
+    assert "another deployment has the group 'group' too" in str(app.crashed[0])
     assert not app.should_stop, "it went on to commit"
 
 

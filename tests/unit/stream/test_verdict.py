@@ -221,6 +221,15 @@ def test_it_is_held_against_the_version_that_went_live_last_else_that_with_most_
     assert held_against(staged(monitor, v6="live", v7="live", v8="live"), "v6") == "v8"
 
 
+def test_without_a_live_one_it_is_held_against_no_shadow_or_other_canary_while_one_serves_unannounced():
+    labels = steady({"v7": 0.2, "v8": 0.1}, 100, HOUR_S) + steady({"v9": 0.2}, 400, HOUR_S)
+    monitor = summed([*(before(one) for one in ("v7", "v9", "v6")), *labels])
+    for stage in ("shadow", "canary", "retired"):
+        assert held_against(staged(monitor, v9=stage, v8="canary"), "v8") == "v7"
+    del monitor.versions["v7"]
+    assert held_against(monitor, "v8") == "v9"  # v6 has not served with it
+
+
 def test_every_reason_has_a_decision():
     assert set(DECISIONS) == set(Reason)
 

@@ -1,14 +1,29 @@
 """``tidewatch verdict``: what it prints, and what it refuses."""
 
+import re
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 from msgspec import json
+from msgspec.structs import replace
 
 from stream.events import ALL
 from stream.verdict.command import EXIT_CODES, SAID, UNITS, Unknown, _duration, _lines, _verdict, command
-from stream.verdict.verdict import Decision, Reason
-from tests.laws.versions import HOUR_S, before, harmed, in_slices, refer, served, staged, steady, summed
+from stream.verdict.verdict import DECISIONS, Decision, Reason
+from tests.laws.versions import (
+    BEGAN_AT,
+    HOUR_S,
+    before,
+    harmed,
+    in_slices,
+    refer,
+    served,
+    staged,
+    steady,
+    summed,
+)
 
 
 def lines(monitor, against="v7"):
@@ -39,6 +54,14 @@ def test_slices_mix_and_findings_are_told():
 
 def test_a_version_that_stands_alone_has_no_figures():
     assert lines(summed([before("v8")]), None) == ["m v8", "HOLD: the model has no other version"]
+
+
+def test_the_time_of_the_checkpoint_is_told():
+    found = _verdict(summed([before("v8")]), "v8", None, 0.2)
+    assert json.decode(json.encode(found))["known_at"] is None
+    known = replace(found, known_at=BEGAN_AT)
+    assert [*_lines(known)][-1] == "  as the checkpoint of 2026-09-24 00:00:00 UTC knows it"
+    assert json.decode(json.encode(known))["known_at"] == BEGAN_AT
 
 
 def test_as_json_what_is_not_known_is_null():
@@ -79,3 +102,17 @@ def test_every_reason_is_said_and_every_decision_has_its_exit_code():
     assert set(SAID) == set(Reason)
     assert set(EXIT_CODES) == set(Decision)
     assert len(set(EXIT_CODES.values()) - {1, 2}) == len(Decision)
+
+
+def test_the_docs_name_every_reason_under_its_exit_code_and_every_field():
+    told = (Path(__file__).parents[3] / "docs" / "versions.md").read_text()
+    rows, code = told.partition("| verdict | exit code |")[2].partition("\n\n")[0].splitlines(), ""
+    named = {}
+    for row in rows[2:]:
+        _, _, its, reasons, *_ = (cell.strip() for cell in row.split("|"))
+        code = its or code
+        named |= dict.fromkeys(re.findall(r"`(\w+)`", reasons), int(code))
+    assert named == {str(reason): EXIT_CODES[decision] for reason, decision in DECISIONS.items()}
+    fields = told.partition("## As JSON")[2].partition("##")[0]
+    for name in json.decode(json.encode(_verdict(summed([before("v8")]), "v8", None, 0.2))):
+        assert f"`{name}`" in fields
