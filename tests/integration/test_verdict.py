@@ -11,14 +11,20 @@ from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.wire import encode
 
 HOUR_S = 3_600.0
+BUCKET_S = 3 * HOUR_S
+"""The figures' buckets a few hours back; the one in which a version began is not compared."""
 TRAINED_UNTIL = 1_790_000_000.0
 LABELS = 4_000
 """Of each version."""
 
 
 def events(model, wrong):
-    """Yield an hour of the live version alone, then four of both, in time; ``wrong``: their shares of errors."""
-    chance, began = random.Random(model), time.time() - 6 * HOUR_S
+    """Yield an hour of the live version alone, then four of both, in time; ``wrong``: their shares of errors.
+
+    The second version begins a minute before a bucket does: at any hour of the day nearly all of it is compared.
+    """
+    edge = (time.time() - 5 * HOUR_S) // BUCKET_S * BUCKET_S
+    chance, began = random.Random(model), edge - HOUR_S - 60.0
     yield Rollout(model=model, version="v7", at=Instant(began), stage="live")
     trained_until = Instant(TRAINED_UNTIL)
     yield Rollout(
