@@ -4,7 +4,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,13 @@ class Rooms(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.partition("::")[0])
         return TOGETHER.get(file.parts[1], str(file))
+
+    def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
+        """Refuse tests that share an id: one of them would run, and nothing be said of the others."""
+        shared = [f"{one} ({count})" for one, count in Counter(collection).items() if count > 1]
+        if shared:
+            raise pytest.UsageError(f"tests that share an id: {', '.join(shared)}")
+        super().add_node_collection(node, collection)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rooms:
