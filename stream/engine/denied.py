@@ -1,4 +1,4 @@
-"""Shell. Says what Kafka denied or refused to a process that ends of it: aiokafka names little but its error."""
+"""Shell. Says what Kafka denied, refused or can't give to a process that ends of it: aiokafka names its error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
+from stream.engine.member import NameTaken
+
 LOG = structlog.get_logger()
+_NAME_TAKEN = (
+    "another process has joined the group under this one's worker.instance, and has its partitions now: want"
+    " a worker.instance of its own for each worker of a worker.group, or none"
+)
 _RIGHTS: Mapping[type[BaseException], str] = {
     GroupAuthorizationFailedError: "Read on the group",
     TopicAuthorizationFailedError: "Read or Write on the topic",
@@ -38,6 +44,8 @@ def tell_denied(fault: BaseException | None) -> None:
     meaning = refused(fault)
     if meaning is not None:
         LOG.error("refused", meaning=meaning)
+    if name_taken(fault):
+        LOG.error("name taken", meaning=_NAME_TAKEN)
 
 
 def denied(fault: BaseException | None) -> str | None:
@@ -53,6 +61,11 @@ def refused(fault: BaseException | None) -> str | None:
     """Return what to do about a record that Kafka refused, if that made this fault."""
     found = (what for one in _causes(fault) for kind, what in _REFUSED.items() if isinstance(one, kind))
     return next(found, None)
+
+
+def name_taken(fault: BaseException | None) -> bool:
+    """Whether this fault is that another process has this one's name; of a join aiokafka keeps but the words."""
+    return any(isinstance(one, NameTaken) or NameTaken.__name__ in str(one) for one in _causes(fault))
 
 
 def _causes(fault: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""Which right a process lacked, by the fault that it ends of."""
+"""Which right a process lacked, or what else it wants, by the fault that it ends of."""
 
 import pytest
 from aiokafka.errors import (
@@ -10,7 +10,8 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from stream.engine.denied import denied, refused
+from stream.engine.denied import denied, name_taken, refused
+from stream.engine.member import NameTaken
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,9 @@ def test_a_fault_that_is_its_own_cause_is_looked_at_once():
     assert denied(fault) == "Read on the group g"
     right.__context__ = fault
     assert denied(right) == "Read on the group g"
+
+
+def test_a_name_that_was_taken_is_told_also_when_only_the_words_of_a_join_are_left():
+    assert name_taken(NameTaken("worker-0", "workers"))
+    assert name_taken(KafkaError(repr(NameTaken())))
+    assert not name_taken(KafkaError("broken"))
