@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,9 +15,15 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
+from stream.engine.checkpoint import CheckpointError
+from stream.engine.damaged import Damaged
 from stream.engine.member import NameTaken
 
 LOG = structlog.get_logger()
+_GIVE_UP = (
+    "have another copy of them read, or give up all before their end (docs/operations.md, Damaged records):"
+    " kafka-delete-records.sh --offset-json-file with "
+)
 _NAME_TAKEN = (
     "another process has joined the group under this one's worker.instance, and has its partitions now: want"
     " a worker.instance of its own for each worker of a worker.group, or none"
@@ -46,6 +53,9 @@ def tell_denied(fault: BaseException | None) -> None:
         LOG.error("refused", meaning=meaning)
     if name_taken(fault):
         LOG.error("name taken", meaning=_NAME_TAKEN)
+    one = damage(fault)
+    if one is not None:
+        LOG.error("damaged records", meaning=str(one), mend=_GIVE_UP + _deleting(one))
 
 
 def denied(fault: BaseException | None) -> str | None:
@@ -66,6 +76,19 @@ def refused(fault: BaseException | None) -> str | None:
 def name_taken(fault: BaseException | None) -> bool:
     """Whether this fault is that another process has this one's name; of a join aiokafka keeps but the words."""
     return any(isinstance(one, NameTaken) or NameTaken.__name__ in str(one) for one in _causes(fault))
+
+
+def damage(fault: BaseException | None) -> Damaged | None:
+    """Return which records of an input can't be read, if that made this fault; a checkpoint's are not given up."""
+    causes = list(_causes(fault))
+    if any(isinstance(one, CheckpointError) for one in causes):
+        return None
+    return next((one for one in causes if isinstance(one, Damaged)), None)
+
+
+def _deleting(one: Damaged) -> str:
+    place = {"topic": one.tp.topic, "partition": one.tp.partition, "offset": one.end}
+    return json.dumps({"partitions": [place], "version": 1})
 
 
 def _causes(fault: BaseException | None) -> Iterator[BaseException]:
