@@ -31,7 +31,7 @@ PAYLOAD_AT = 70
 
 @dataclass(frozen=True)
 class Site:
-    """Two Tidewatches: a prediction of the one is damaged, at ``DAMAGED``, and the first checkpoint of the other."""
+    """Two Tidewatches: of one a prediction is damaged, at ``DAMAGED``, of the other the first checkpoint."""
 
     inputs: Kafka
     checkpoints: Kafka
