@@ -19,7 +19,7 @@ _Unpacking: type[Any] = fetcher.PartitionRecords
 class Damaged(CorruptRecordException):  # type: ignore[misc]
     """Records that can't be read; who gives up all before offset ``end`` can go on."""
 
-    def __init__(self, tp: TopicPartition, start: int, end: int, why: BaseException) -> None:
+    def __init__(self, tp: TopicPartition, start: int, end: int, why: str) -> None:
         super().__init__(
             f"{tp.topic} partition {tp.partition}: offsets {start} to {end - 1} can't be read, their bytes are"
             f" damaged ({why})"
@@ -43,7 +43,8 @@ class Located(_Unpacking):  # type: ignore[misc]
         except Exception as fault:
             start = self.next_fetch_offset
             if start == first:
-                raise Damaged(self._tp, start, self._records.end(start), fault) from fault
+                why = str(fault).removesuffix(f" - {self._tp}")
+                raise Damaged(self._tp, start, self._records.end(start), why) from fault
 
 
 def locate() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -22,7 +22,7 @@ from stream.engine.member import NameTaken
 LOG = structlog.get_logger()
 _GIVE_UP = (
     "have another copy of them read, or give up all before their end (docs/operations.md, Damaged records):"
-    " kafka-delete-records.sh --offset-json-file with "
+    " kafka-delete-records.sh --bootstrap-server $BROKERS --offset-json-file with "
 )
 _NAME_TAKEN = (
     "another process has joined the group under this one's worker.instance, and has its partitions now: want"
@@ -53,9 +53,7 @@ def tell_denied(fault: BaseException | None) -> None:
         LOG.error("refused", meaning=meaning)
     if name_taken(fault):
         LOG.error("name taken", meaning=_NAME_TAKEN)
-    one = damage(fault)
-    if one is not None:
-        LOG.error("damaged records", meaning=str(one), mend=_GIVE_UP + _deleting(one))
+    _tell_damaged(list(_causes(fault)))
 
 
 def denied(fault: BaseException | None) -> str | None:
@@ -78,12 +76,16 @@ def name_taken(fault: BaseException | None) -> bool:
     return any(isinstance(one, NameTaken) or NameTaken.__name__ in str(one) for one in _causes(fault))
 
 
-def damage(fault: BaseException | None) -> Damaged | None:
-    """Return which records of an input can't be read, if that made this fault; a checkpoint's are not given up."""
-    causes = list(_causes(fault))
-    if any(isinstance(one, CheckpointError) for one in causes):
-        return None
-    return next((one for one in causes if isinstance(one, Damaged)), None)
+def _tell_damaged(causes: Sequence[BaseException]) -> None:
+    """Log which records can't be read, if that is what the process ends of; a checkpoint's are not given up."""
+    found = next((one for one in causes if isinstance(one, Damaged)), None)
+    if found is None:
+        return
+    whole = next((one for one in causes if isinstance(one, CheckpointError)), None)
+    if whole is None:
+        LOG.error("damaged records", meaning=str(found), mend=_GIVE_UP + _deleting(found))
+    else:
+        LOG.error("damaged records", meaning=str(whole))
 
 
 def _deleting(one: Damaged) -> str:

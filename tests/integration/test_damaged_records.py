@@ -127,8 +127,8 @@ def test_damaged_records_of_a_checkpoint_are_not_to_be_given_up(site: Site, tmp_
     assert code == 1, said
     topic, partition = checkpoint(site.checkpoints)
     where = f"{topic} partition {partition}: offsets 0 to 0 can't be read"
-    assert where in said
-    assert "an empty topic in place of this one" in said
+    assert where in said.splitlines()[-1]
+    assert "an empty topic in place of this one" in said.splitlines()[-1]
     assert "kafka-delete-records" not in said
     done = site.checkpoints.tidewatch("figures")
     assert done.returncode == 1
