@@ -22,7 +22,7 @@ from alerts.incident import PREFIX, Incident
 from alerts.kept import NotWritten
 from alerts.silences import PREFIX as SILENCE
 from alerts.silences import SetSilence, Wish
-from stream.engine.checkpoint import reader
+from stream.engine.checkpoint import reader, undamaged
 from stream.engine.partition import MARKER
 
 log = structlog.get_logger("tidewatch.pager")
@@ -64,15 +64,19 @@ class Shelf:
         return sorted(found, key=lambda one: (one.ends_at, one.name))
 
     async def run(self) -> None:
-        """Follow the topic until cancelled."""
+        """Follow the topic until cancelled.
+
+        Raises:
+            CheckpointError: records are damaged.
+        """
         async with reader(self._options) as consumer:
             consumer.assign([self._tp])
             await consumer.seek_to_beginning(self._tp)
             end = (await consumer.end_offsets([self._tp]))[self._tp]
             while True:
-                for batch in (
-                    await consumer.getmany(self._tp, timeout_ms=POLL_MS, max_records=1_000)
-                ).values():
+                with undamaged():
+                    found = await consumer.getmany(self._tp, timeout_ms=POLL_MS, max_records=1_000)
+                for batch in found.values():
                     for record in batch:
                         self._take(record.key, record.value)
                 self.is_whole = self.is_whole or await consumer.position(self._tp) >= end

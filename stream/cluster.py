@@ -17,6 +17,7 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 from stream.engine.connection import client_options
 from stream.settings import Settings
 from stream.shapes import Described, Operation
+from stream.unreached import advice
 
 _NOT_THERE, DENIED = 3, 29
 _NOT_TOLD = -(1 << 31)
@@ -139,8 +140,9 @@ async def administrator(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient
             yield admin
         except (KafkaError, TimeoutError) as fault:
             brokers, protocol = ",".join(settings.kafka.brokers), settings.kafka.security_protocol
-            reason = "; ".join(sorted(set(heard))) or fault or type(fault).__name__
-            raise ClusterError(f"kafka.brokers {brokers!r}, {protocol}: {reason}") from fault
+            reason = "; ".join(sorted(set(heard))) or str(fault) or type(fault).__name__
+            told = f"kafka.brokers {brokers!r}, {protocol}: {reason}{advice(reason, protocol)}"
+            raise ClusterError(told) from fault
         finally:
             await admin.close()
 

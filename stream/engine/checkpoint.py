@@ -8,14 +8,15 @@ other way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalOperation
 
+from stream.engine.damaged import Damaged
 from stream.engine.partition import MARKER, Flush, Partition
 from stream.engine.probe import Probe, Step, nothing
 from stream.engine.slices import Slices
@@ -112,15 +113,32 @@ async def read_states(
     """Return the marker of ``tp``, one without offsets when there is none, and its state records by key.
 
     Raises:
-        CheckpointError: the marker is not one that this release reads.
+        CheckpointError: the marker is not one that this release reads, or records are damaged.
     """
     state: dict[bytes, bytes | None] = {}
     start = (await consumer.beginning_offsets([tp]))[tp]
     end = (await consumer.end_offsets([tp]))[tp]
-    async for batch in read_range(consumer, tp, start, end):
-        state.update((record.key, record.value) for record in batch)
+    with undamaged():
+        async for batch in read_range(consumer, tp, start, end):
+            state.update((record.key, record.value) for record in batch)
     marker = state.pop(MARKER, None)
     return Marker(SCHEMA, {}) if marker is None else marker_of(marker, tp), state
+
+
+@contextmanager
+def undamaged() -> Iterator[None]:
+    """Say of damaged records that they are a checkpoint's, of which no part can be given up.
+
+    Raises:
+        CheckpointError: says where they are.
+    """
+    try:
+        yield
+    except Damaged as fault:
+        raise CheckpointError(
+            f"{fault}; want another copy of them to be read, or an empty topic in place of this one"
+            " (docs/operations.md, Damaged records)"
+        ) from fault
 
 
 def marker_of(marker: bytes, tp: TopicPartition) -> Marker:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
+from stream.engine.damaged import locate
 from stream.engine.headers import forgive
 from stream.settings import KafkaSettings, SettingsError
 
 forgive()  # whoever consumes here asks this module how
+locate()
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:

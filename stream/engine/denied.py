@@ -1,8 +1,9 @@
-"""Shell. Says what Kafka denied or refused to a process that ends of it: aiokafka names little but its error."""
+"""Shell. Says what Kafka denied, refused or can't give to a process that ends of it: aiokafka names its error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -14,7 +15,19 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
+from stream.engine.checkpoint import CheckpointError
+from stream.engine.damaged import Damaged
+from stream.engine.member import NameTaken
+
 LOG = structlog.get_logger()
+_GIVE_UP = (
+    "have another copy of them read, or give up all before their end (docs/operations.md, Damaged records):"
+    " kafka-delete-records.sh --bootstrap-server $BROKERS --offset-json-file with "
+)
+_NAME_TAKEN = (
+    "another process has joined the group under this one's worker.instance, and has its partitions now: want"
+    " a worker.instance of its own for each worker of a worker.group, or none"
+)
 _RIGHTS: Mapping[type[BaseException], str] = {
     GroupAuthorizationFailedError: "Read on the group",
     TopicAuthorizationFailedError: "Read or Write on the topic",
@@ -38,6 +51,9 @@ def tell_denied(fault: BaseException | None) -> None:
     meaning = refused(fault)
     if meaning is not None:
         LOG.error("refused", meaning=meaning)
+    if name_taken(fault):
+        LOG.error("name taken", meaning=_NAME_TAKEN)
+    _tell_damaged(list(_causes(fault)))
 
 
 def denied(fault: BaseException | None) -> str | None:
@@ -53,6 +69,28 @@ def refused(fault: BaseException | None) -> str | None:
     """Return what to do about a record that Kafka refused, if that made this fault."""
     found = (what for one in _causes(fault) for kind, what in _REFUSED.items() if isinstance(one, kind))
     return next(found, None)
+
+
+def name_taken(fault: BaseException | None) -> bool:
+    """Whether this fault is that another process has this one's name; of a join aiokafka keeps but the words."""
+    return any(isinstance(one, NameTaken) or NameTaken.__name__ in str(one) for one in _causes(fault))
+
+
+def _tell_damaged(causes: Sequence[BaseException]) -> None:
+    """Log which records can't be read, if that is what the process ends of; a checkpoint's are not given up."""
+    found = next((one for one in causes if isinstance(one, Damaged)), None)
+    if found is None:
+        return
+    whole = next((one for one in causes if isinstance(one, CheckpointError)), None)
+    if whole is None:
+        LOG.error("damaged records", meaning=str(found), mend=_GIVE_UP + _deleting(found))
+    else:
+        LOG.error("damaged records", meaning=str(whole))
+
+
+def _deleting(one: Damaged) -> str:
+    place = {"topic": one.tp.topic, "partition": one.tp.partition, "offset": one.end}
+    return json.dumps({"partitions": [place], "version": 1})
 
 
 def _causes(fault: BaseException | None) -> Iterator[BaseException]:

@@ -20,6 +20,7 @@ from mode.utils.futures import notify
 
 from stream.engine.alignment import Place, ahead
 from stream.engine.batch import Batch
+from stream.engine.damaged import Damaged
 from stream.engine.fetching import ConsumerThread
 from stream.engine.keeper import Keeper
 from stream.engine.partition import Record
@@ -129,6 +130,9 @@ class Consumer(stock.Consumer):
         try:
             return await super()._getmany(active - leading, timeout)
         except NoOffsetForPartitionError:  # it was assigned anew, and is not sought yet
+            return {}
+        except Damaged as fault:
+            await self.crash(fault)
             return {}
         except OffsetOutOfRangeError as fault:
             (wanted,) = fault.args

@@ -13,7 +13,10 @@ from faust.types import TP
 from stream.engine.backlog import Reach
 from stream.engine.fetched import slim
 from stream.engine.held_back import Ends
+from stream.engine.member import notice
 from stream.engine.topic_ids import made_again, told, topic_ids
+
+notice()
 
 FETCH_WAIT_MS = 20
 ANSWER_MS = 90_000

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -26,6 +28,7 @@ class Records:
         self._data = data
         self._at = 0
         self._records = MemoryRecords(data)
+        self._newest: Any = None
         self.has_next = self._records.has_next
         self.size_in_bytes = self._records.size_in_bytes
 
@@ -33,7 +36,17 @@ class Records:
         """Return the next batch."""
         start = self._at
         self._at += _BEFORE + _LENGTH.unpack_from(self._data, start + _LENGTH_AT)[0]
-        return _Batch(self._records.next_batch(), memoryview(self._data)[start : self._at])
+        self._newest = None
+        self._newest = self._records.next_batch()
+        return _Batch(self._newest, memoryview(self._data)[start : self._at])
+
+    def end(self, start: int) -> int:
+        """Return the offset behind the newest batch, which begins at ``start`` or before and may be damaged."""
+        ends = [] if self._newest is None else [self._newest.next_offset]
+        if self.has_next():
+            with suppress(CorruptRecordException):
+                ends.append(self._records.next_batch().base_offset)
+        return min((end for end in ends if end > start), default=start + 1)
 
 
 class _Batch:

@@ -39,6 +39,7 @@ class Losses:
             partition=partition,
             records=first - offset,
             meaning="Kafka deleted them before they were folded; no figure has them",
-            mend="a retention.ms (and retention.bytes) of the topic above the longest time that its records wait",
+            mend="unless somebody gave them up: a retention.ms (and retention.bytes) of the topic above the"
+            " longest time that its records wait",
         )
         return first

@@ -136,7 +136,7 @@ async def _monitor(consumer: AIOKafkaConsumer, settings: Settings, model: str) -
     """
     from aiokafka import TopicPartition
 
-    from stream.engine.checkpoint import marker_of, read_range
+    from stream.engine.checkpoint import marker_of, read_range, undamaged
     from stream.engine.partition import MARKER
 
     topic, home = settings.topics.checkpoints, partition_for(model, settings.topics.partitions)
@@ -144,8 +144,9 @@ async def _monitor(consumer: AIOKafkaConsumer, settings: Settings, model: str) -
     key = state.key_of(model)
     newest: dict[bytes, ConsumerRecord] = {}
     start, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
-    async for batch in read_range(consumer, tp, start, end):
-        newest.update((one.key, one) for one in batch if one.key in (key, MARKER))
+    with undamaged():
+        async for batch in read_range(consumer, tp, start, end):
+            newest.update((one.key, one) for one in batch if one.key in (key, MARKER))
     marker, found = newest.get(MARKER), newest.get(key)
     if marker is not None:
         marker_of(marker.value, tp)

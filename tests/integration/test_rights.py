@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import re
+import ssl
 import time
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,11 +41,32 @@ RUNS = {name: name.split() for name in RIGHTS} | {
     "replay --kafka": ["replay", "--kafka", "--json"],
     "rehearse": ["rehearse", "eta.rehearsal"],
 }
+SYSTEM = ssl.get_default_verify_paths().cafile or ""
+PROTOCOL = "kafka.security_protocol: want what the broker speaks at that address"
 LOGINS = [
-    ("SASL_PASSWORD", "wrong", "due to invalid credentials with SASL mechanism SCRAM-SHA-512"),
-    ("SASL_MECHANISM", "PLAIN", "UnsupportedSaslMechanismError"),
-    ("SECURITY_PROTOCOL", "PLAINTEXT", ", PLAINTEXT: Unable to request metadata"),
-    ("SECURITY_PROTOCOL", "SASL_SSL", ", SASL_SSL: Unable connect"),
+    (
+        "SAFE",
+        {"SASL_PASSWORD": "wrong"},
+        r"SCRAM-SHA-512; kafka.sasl_username, kafka.sasl_password\(_file\): want",
+    ),
+    ("SAFE", {"SASL_MECHANISM": "PLAIN"}, "kafka.sasl_mechanism: want one that the broker has enabled"),
+    (
+        "USERS",
+        {"SECURITY_PROTOCOL": "PLAINTEXT"},
+        f", PLAINTEXT: Unable to request metadata from .*{PROTOCOL}",
+    ),
+    ("USERS", {"SECURITY_PROTOCOL": "SASL_SSL"}, f", SASL_SSL: Unable connect to .*{PROTOCOL}"),
+    ("TLS", {"SECURITY_PROTOCOL": "PLAINTEXT"}, PROTOCOL),
+    ("TLS", {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "u", "SASL_PASSWORD": "p"}, PROTOCOL),
+    (
+        "TLS",
+        {"SSL_CAFILE": SYSTEM},
+        "kafka.ssl_cafile: want the authority that signed the broker's certificate",
+    ),
+    ("EXPIRED", {}, "certificate has expired .*want a new certificate for the broker"),
+    ("ELSEWHERE", {}, "IP address mismatch.*kafka.brokers, or what the brokers advertise: want a name"),
+    ("MUTUAL", {}, "or kafka.ssl_certfile, if it asks for the client's"),
+    ("ASTRAY", {}, r"node with id 1.*\(advertised.listeners\): want one that is reached from here"),
 ]
 LACKING = [
     pytest.param(program, right, id=f"{program} without {right}")
@@ -56,6 +81,7 @@ class Site:
 
     def __init__(self, kafka: Secured, folder: Path, hook: HookServer) -> None:
         self.kafka, self.folder, self.hook = kafka, folder, hook
+        self.listener = "USERS"
         self.api = free_port()
         for program, rights in RIGHTS.items():
             kafka.let(_user(program), rights)
@@ -83,7 +109,8 @@ class Site:
         )
 
     def environment(self, user: str, **more: object) -> dict[str, str]:
-        told = {f"TIDEWATCH_KAFKA_{name}".upper(): one for name, one in self.kafka.connection(user).items()}
+        connection = self.kafka.connection(user, self.listener)
+        told = {f"TIDEWATCH_KAFKA_{name}".upper(): one for name, one in connection.items()}
         told |= {"TIDEWATCH_TOPICS_PARTITIONS": PARTITIONS, "TIDEWATCH_KAFKA_STARTUP_TIMEOUT_S": 0}
         told |= {"TIDEWATCH_PAGER_OWNERS": self.folder / "owners.toml", "HOOK_SECRET": SECRET}
         return {name: str(one) for name, one in (told | more).items()}
@@ -114,7 +141,7 @@ class Site:
             "outcomes": Outcome(prediction_id="1", model=ASTRAY, at=now, outcome="y"),
             "rollouts": Rollout(model=ASTRAY, version="v", at=now, stage="live"),
         }
-        connection = Settings(kafka=self.kafka.connection(_user("producers"))).kafka
+        connection = Settings(kafka=self.kafka.connection(_user("producers"), self.listener)).kafka
         async with AIOKafkaProducer(**client_options(connection), enable_idempotence=True) as producer:
             for name, event in events.items():
                 for number in range(PARTITIONS):
@@ -133,9 +160,10 @@ def _user(program: str) -> str:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The topics are made by ``topics create``, with its rights."""
+    folder = tmp_path_factory.mktemp("rights")
     try:
-        with secured_kafka() as kafka, hook_server() as hook:
-            own = Site(kafka, tmp_path_factory.mktemp("rights"), hook)
+        with secured_kafka(folder) as kafka, hook_server() as hook:
+            own = Site(kafka, folder, hook)
             made = own.run("topics create")
             assert made.exit_code == 0, made.output
             yield own
@@ -158,7 +186,8 @@ def stop(child: Child) -> None:
 
 def test_with_these_rights_alone_events_become_pages_and_what_is_known_outlives_a_restart(site: Site) -> None:
     opened, resolved = "incident.opened", "incident.resolved"
-    for lives in (1, 2):
+    for lives, listener in enumerate(("SAFE", "USERS"), 1):  # with TLS and a private authority, and without
+        site.listener = listener
         with site.process("worker") as worker, site.process("pager") as pager:
             asyncio.run(worker.ready())
             asyncio.run(pager.ready())
@@ -231,13 +260,19 @@ def test_a_process_ends_without_a_right_on_its_group_or_transactions_and_names_i
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(("name", "value", "why"), LOGINS)
-def test_whoever_can_not_log_in_is_told_why(site: Site, name: str, value: str, why: str) -> None:
-    done = site.run("topics check", **{f"TIDEWATCH_KAFKA_{name}": value})
-    assert done.exit_code == 1, done.output
-    assert why in done.output
-    assert done.output.count("\n") == 1
-    assert not done.output.endswith(": \n")
+@pytest.mark.parametrize(("listener", "changed", "why"), LOGINS)
+def test_whoever_can_not_log_in_is_told_why(
+    site: Site, monkeypatch: pytest.MonkeyPatch, listener: str, changed: dict[str, str], why: str
+) -> None:
+    monkeypatch.setattr(site, "listener", listener)
+    for program in ("topics check", "worker", "pager"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # aiokafka does not wait for the end of TLS
+            done = site.run(program, **{f"TIDEWATCH_KAFKA_{name}": value for name, value in changed.items()})
+            gc.collect()
+        assert done.exit_code == 1, done.output
+        assert re.search(why, done.output), done.output
+        assert done.output.count("\n") == 1
 
 
 def test_a_right_that_is_taken_from_a_running_worker_ends_it_and_is_named(site: Site) -> None:

@@ -102,3 +102,33 @@ def test_a_worker_that_is_restarted_within_its_session_moves_no_partition(
     kafka: Kafka, tmp_path: Path
 ) -> None:
     asyncio.run(restart_one_of_two(kafka, tmp_path))
+
+
+async def take_the_name(kafka: Kafka, folder: Path) -> tuple[int, str]:
+    """Start a worker under the name of one that runs; return how that ended, and let the new one fold."""
+    assert not (await topics.create(kafka.settings(topics={"partitions": PARTITIONS}))).faults
+    folders = [folder / name for name in ("first", "second")]
+    for one in folders:
+        one.mkdir()
+    children = [worker(kafka, folders[0])]
+    try:
+        await children[0].ready()
+        await send(kafka, prediction("1"))
+        await asyncio.wait_for(reach(children[0], "tidewatch_events_total", 1), 30)
+        children.append(worker(kafka, folders[1]))
+        code = await asyncio.to_thread(children[0].process.wait, 60)
+        await children[1].ready()
+        await send(kafka, prediction("2"))
+        await asyncio.wait_for(reach(children[1], "tidewatch_events_total", 1), 30)
+        assert await owned(children[1]) == list(range(PARTITIONS))
+    finally:
+        for child in children:
+            child.stop()
+    return code, children[0].log.read_text()
+
+
+def test_a_worker_whose_name_another_one_takes_ends_and_says_so(kafka: Kafka, tmp_path: Path) -> None:
+    code, said = asyncio.run(take_the_name(kafka, tmp_path))
+    assert code == 1, said
+    assert "want a worker.instance of its own" in said.splitlines()[-1], said
+    assert "Traceback" not in said
