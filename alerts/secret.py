@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
 from stream.settings import read_secret
+
+STEMS = ("secret", "previous_secret", "routing_key", "token", "password", "link_key", "url")
+FILES = frozenset(f"{stem}_file" for stem in STEMS)
+
+
+def secret_files(said: object) -> Iterator[Path]:
+    """Yield every file of a secret that is named anywhere in what a configuration file says."""
+    if isinstance(said, list):
+        for one in said:
+            yield from secret_files(one)
+    for name, value in said.items() if isinstance(said, dict) else ():
+        if name in FILES and isinstance(value, str):
+            yield Path(value)
+        else:
+            yield from secret_files(value)
 
 
 def reveal(table: BaseModel, stem: str, environ: Mapping[str, str]) -> str:
