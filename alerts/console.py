@@ -216,6 +216,8 @@ def _checked(path: Path) -> list[str]:
     fetched = asyncio.run(_fetched(roster))
     deaf = [one.name for one in (*owners.owners, owners.default) if not one.receivers]
     notes = [f"note: owner {name} has no receivers: its incidents reach nobody" for name in deaf]
+    if roster.links.incidents and roster.desk is not None and not roster.desk.badges.signs:
+        notes.append("note: [api] has no link_key: the pages that notifications link to open for nobody")
     return [f"{path}: {counts}", *notes, *fetched]
 
 
