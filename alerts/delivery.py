@@ -151,7 +151,7 @@ class Delivery:
         if book is None:
             return None
         self._bundle(name, book)
-        for due in self._leaving(name, book):
+        for due in self._in_turn(self._leaving(name, book), lane):
             self._feel()
             is_free = book.is_live and lane.wait_s(due.notification.id, time.monotonic()) <= 0
             if is_free and book.is_due(due):  # much may have happened while those before it were sent
@@ -164,6 +164,11 @@ class Delivery:
         lane.keep(frozenset(left))
         now = time.monotonic()
         return min((lane.wait_s(one, now) for one in left), default=None)
+
+    @staticmethod
+    def _in_turn(leaving: list[Leaving], lane: Lane) -> list[Leaving]:
+        """Let each be the one that a failing receiver is tried with: it may fail at one of them only."""
+        return sorted(leaving, key=lambda due: due.notification.attempts) if lane.is_open else leaving
 
     def _bundle(self, name: str, book: IncidentBook) -> None:
         """Have what waits said in digests when the receiver's limit leaves more waiting than it wants."""

@@ -706,3 +706,23 @@ def test_a_name_that_stays_where_requests_may_not_go_ends_the_page_and_its_fallb
         return pager
 
     run(made, story)
+
+
+def test_a_page_that_its_receiver_always_fails_at_does_not_stand_before_those_that_come_later(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    bad = "eta.bad"
+    hook.answer = lambda got: (500 if msgspec.json.decode(got.body)["data"]["model"] == bad else 204, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("bad", model=bad))
+        await until(lambda: pager.value("tidewatch_receiver_circuit_open", receiver="maps-hook") == 1)
+        for number in range(8):
+            seen = len(hook.got)
+            pager.fold(finding(f"f{number}", model=f"eta.{number}"))
+            await until(lambda: len(hook.got) >= seen + 2)  # noqa: B023
+            models = [msgspec.json.decode(got.body)["data"]["model"] for got in hook.got[seen : seen + 2]]
+            assert f"eta.{number}" in models, "at most one attempt was under way"
+            await until(lambda: pager.value("tidewatch_receiver_circuit_open", receiver="maps-hook") == 1)
+
+    run(lambda: Pager(hook, pagerduty), story)
