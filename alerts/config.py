@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -30,7 +30,7 @@ from alerts.owners import Owners, RollbackHook
 from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Receiver
 from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, SilenceTable
-from alerts.secret import secret_files
+from alerts.secret import SECRETS, named_files
 from alerts.tables import RECEIVERS, Name, ReceiverTable, RollbackTable, Table
 from stream.settings import SettingsError
 
@@ -211,11 +211,11 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Roster:
     return _roster(path.name, raw, environ)._replace(edition=edition_of(content))
 
 
-def edition_of(content: bytes) -> str:
-    """Return what tells one content of the file, and of the secrets' files that it names, from another."""
+def edition_of(content: bytes, fields: Collection[str] = SECRETS) -> str:
+    """Return what tells one content of the file, and of the files that these fields in it name, from another."""
     parts = [content]
     with suppress(UnicodeDecodeError, tomllib.TOMLDecodeError):
-        for path in secret_files(tomllib.loads(content.decode())):
+        for path in named_files(tomllib.loads(content.decode()), fields):
             with suppress(OSError):
                 parts.append(path.read_bytes())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

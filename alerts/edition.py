@@ -25,9 +25,11 @@ class Edition:
 
     def __init__(self, path: Path, used: str, check: Callable[[], object], telemetry: Telemetry) -> None:
         self._path = path
-        self._used = self._seen = self._told = used
+        self._used = used
         self._check = check
         self._telemetry = telemetry
+        self._seen = self._told = ("", "")
+        self._is_other = self._is_faulty = False
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -41,22 +43,24 @@ class Edition:
         if self._seen != before or self._seen == self._told:
             return
         self._told = self._seen
-        faults = self._faults()
-        is_other = self._told != self._used
-        self._telemetry.owners_changed.set(is_other)
-        self._telemetry.owners_unusable.set(bool(faults))
+        faults, were = self._faults(), (self._is_other, self._is_faulty)
+        self._is_other, self._is_faulty = self._seen[0] != self._used, bool(faults)
+        self._telemetry.owners_changed.set(self._is_other)
+        self._telemetry.owners_unusable.set(self._is_faulty)
         if faults:
             log.error("owners file can't be used: a pager that starts now pages nobody", faults=faults)
-        elif is_other:
+        elif self._is_other:
             log.warning("owners file or a secret was changed: what was read is in use until the next start")
-        else:
+        elif any(were):
             log.info("owners file and secrets are again those in use")
 
-    def _found(self) -> str:
+    def _found(self) -> tuple[str, str]:
+        """Return the edition, and one of the rotas' files: those are read again, but a start may fail at them."""
         try:
-            return edition_of(self._path.read_bytes())
+            content = self._path.read_bytes()
         except OSError as fault:
-            return f"{GONE}: {fault.strerror}"
+            return f"{GONE}: {fault.strerror}", ""
+        return edition_of(content), edition_of(content, {"file"})
 
     def _faults(self) -> list[str]:
         try:

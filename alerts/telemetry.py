@@ -115,7 +115,7 @@ class Telemetry:
         )
         self.owners_unusable = Gauge(
             "tidewatch_owners_file_unusable",
-            "1 while the owners file, or a secret's file that it names, is one that no pager would start with.",
+            "1 while the owners file, or a file that it names, is one that no pager would start with.",
             registry=registry,
         )
 

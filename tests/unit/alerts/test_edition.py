@@ -195,3 +195,23 @@ def test_the_rotas_of_files_are_followed_too(tmp_path: Path) -> None:
     )
     (feed,) = load(owners, {}).feeds
     assert (feed.name, feed.url, feed.copy) == ("maps", "", tmp_path / "maps.ics")
+
+
+def test_a_rotas_file_that_no_pager_would_start_with_is_told_of_and_a_new_turn_is_not(tmp_path: Path) -> None:
+    (tmp_path / "maps.ics").write_bytes(calendar())
+    names = "".join(
+        f'[[receiver]]\nname = "{name}"\nkind = "pagerduty"\nrouting_key = "{"0" * 32}"\n'
+        for name in ("ada", "bob")
+    )
+    table = f'[[rota]]\nname = "maps"\nfile = "{tmp_path}/maps.ics"\notherwise = ["ada"]\n'
+    watched = Watched(tmp_path / "owners.toml", f"{names}{table}{RIGHT}")
+    (tmp_path / "maps.ics").write_bytes(calendar("bob"))
+    assert (watched.looks(), watched.shown()) == ([], (0.0, 0.0))
+    for broken in (b"BEGIN:VCALENDAR", calendar("eve")):
+        (tmp_path / "maps.ics").write_bytes(broken)
+        (told,) = watched.looks()
+        assert told.startswith("owners file can't be used")
+        assert watched.shown() == (0.0, 1.0)
+    (tmp_path / "maps.ics").write_bytes(calendar("ada"))
+    assert watched.looks() == ["owners file and secrets are again those in use"]
+    assert watched.shown() == (0.0, 0.0)
