@@ -17,6 +17,9 @@ from alerts.part import speaking
 from alerts.reason import Decision, Reason
 from alerts.rollback import withdrawn
 
+LOOK_S = 60.0
+"""So often it is looked again at most whether somebody can be reminded."""
+
 
 class Mute(NamedTuple):
     """What keeps an incident quiet, until when (epoch seconds), and why."""
@@ -99,7 +102,7 @@ def _repeat(incident: Incident, owner: Owner, owners: Owners, at: float, now: fl
     """Tell again; while all still wait for what was said before, no repeat is used up."""
     hearing = _hearing(incident, owner, owners, at)
     if not hearing:
-        unheard = incident.unheard + max(1, int((now - at) // owner.repeat_s))
+        unheard = incident.unheard + max(1, int(max(now - at, LOOK_S) // owner.repeat_s))
         return Decision((replace(incident, unheard=unheard),), (Reason.REPEAT_LEFT_OUT,))
     repeated = replace(incident, rounds=incident.rounds + 1)
     return Decision((with_due(repeated, "trigger", hearing, at),), (Reason.REPEATED,))
