@@ -23,10 +23,14 @@ class Accepted(NamedTuple):
 
 
 class RetryLater(NamedTuple):
-    """The receiver may take it later; ``after_s`` is what it asked for, ``None`` if nothing."""
+    """The receiver may take it later; ``after_s`` is what it asked for, ``None`` if nothing.
+
+    After ``most`` attempts it is refused; ``None``: never.
+    """
 
     reason: str
     after_s: float | None = None
+    most: int | None = None
 
 
 class Refused(NamedTuple):
@@ -58,6 +62,13 @@ class Reply(NamedTuple):
     body: bytes
     whole: bool
     now: float
+
+
+def at_last(answer: Answer, attempts: int) -> Answer:
+    """Return the answer to attempt number ``attempts``, a refusal when that was one too many."""
+    if isinstance(answer, RetryLater) and answer.most is not None and attempts >= answer.most:
+        return Refused(answer.reason)
+    return answer
 
 
 def by_status(reply: Reply) -> Answer:

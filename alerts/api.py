@@ -159,15 +159,22 @@ class Api:
         return self._shown(incident, is_pending=False)
 
     def _commanding_on_page(self, kind: Kind) -> Handler:
-        """Return the handler that obeys whoever has the form's pass, and shows the page again."""
+        """Return the handler that obeys whoever has the form's pass, and leads back to the page.
+
+        So that going back, or opening the tab again, asks for nothing twice.
+        """
 
         async def handle(request: web.Request) -> web.Response:
             form = await form_of(request)
             incident = self._by_pass(request, str(form.get("pass", "")), kind)
             by = str(form.get("by", "")).strip()[:NAME] or "somebody with the link"
             command = Command(kind=kind, incident=incident.id, by=by, **_suspect(incident, form, kind))
-            shown = await self._incidents.order(command, _done(command))
-            return self._shown(shown or incident, is_pending=shown is None)
+            if await self._incidents.order(command, _done(command)) is None:
+                return self._shown(incident, is_pending=True)
+            ticket = self._badges.sign("view", incident.id, time.time() + FORM_S)
+            # relative, as a proxy before the pager may have a path of its own
+            place = f"../{incident.id}" + (f"?pass={ticket}" if ticket else "")
+            return web.Response(status=303, headers={"Location": place})
 
         return handle
 
@@ -199,12 +206,20 @@ class Api:
             return self._open_to(request)
         name = request.match_info["id"]
         if not self._badges.admits(ticket, purpose, name, time.time()):
-            raise web.HTTPForbidden(reason="this link is wrong or has run out; open a newer notification's")
+            raise web.HTTPForbidden(reason=self._shut(purpose))
         self._await_whole()
         incident = self._incidents.get(name)
         if incident is None:
             raise web.HTTPNotFound(reason="no such incident")
         return incident
+
+    def _shut(self, purpose: str) -> str:
+        """Say why a pass doesn't open, and what does."""
+        if not self._badges.signs:
+            return "links open nothing here, as [api] has no link_key: want a bearer token"
+        if purpose == "view":
+            return "this link is wrong or has run out; open a newer notification's"
+        return "this page is older than an hour, so nothing was done: open it again from the notification"
 
     def _await_whole(self) -> None:
         if not self._incidents.is_whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from alerts.config import load as load_owners
 from alerts.courier import Courier
 from alerts.delivery import Delivery
 from alerts.doors import Desk
+from alerts.edition import Edition
 from alerts.http import Http
 from alerts.intake import intake, undelivered
 from alerts.refresh import Refresh
@@ -40,6 +41,7 @@ from stream.settings import load as load_settings
 from stream.topics import demand
 
 log = structlog.get_logger("tidewatch.pager")
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @click.command()
@@ -112,8 +114,8 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
         return book
 
     app = build(_plan(settings, registry, open_book))
-    refresh = Refresh(roster.feeds, courier.fetch, telemetry)
-    _run_beside(app, delivery.run, audit.run, partial(clock, delivery.book), refresh.run)
+    _run_beside(app, delivery.run, audit.run, partial(clock, delivery.book))
+    _run_beside(app, *_lookouts(settings.pager.owners, roster, courier, telemetry))
     _close_at_the_end(app, courier)
     if roster.desk is not None:
         _run_beside(app, partial(_answer, settings, roster, roster.desk))
@@ -136,10 +138,17 @@ def _plan(settings: Settings, registry: CollectorRegistry, open_book: PartitionF
     )
 
 
-def _run_beside(app: Any, *works: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _lookouts(path: Path | None, roster: Roster, courier: Courier, telemetry: Telemetry) -> Iterator[Work]:
+    """Yield what looks whether the files and calendars that were read at the start have changed."""
+    yield Refresh(roster.feeds, courier.fetch, telemetry).run
+    if path is not None:
+        yield Edition(path, roster.edition, partial(load_owners, path, os.environ), telemetry).run
+
+
+def _run_beside(app: Any, *works: Work) -> None:
     """Run each work as long as the application; a fault in one ends it, so that it can't go unseen."""
 
-    def task(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+    def task(work: Work) -> Work:
         async def guarded() -> None:
             try:
                 await work()

@@ -36,6 +36,11 @@ class Badges:
         self._tokens = tuple(tokens)
         self._key = hashlib.sha256(f"tidewatch links\0{link_key}".encode()).digest() if link_key else b""
 
+    @property
+    def signs(self) -> bool:
+        """Whether links and forms have passes: there is a key."""
+        return bool(self._key)
+
     def holder(self, authorization: str) -> Token | None:
         """Return whose token the ``Authorization`` header holds, or ``None``."""
         scheme, _, given = authorization.partition(" ")

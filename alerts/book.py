@@ -18,7 +18,7 @@ from alerts.owners import Owners
 from alerts.reason import Decision, Reason
 from alerts.silences import Wish
 from alerts.standing import Standing
-from alerts.telling import ripe_at, ripen
+from alerts.telling import heard, ripe_at, ripen
 from alerts.timers import Timers
 from alerts.triage import triage
 from alerts.unreadable import Unreadable
@@ -167,7 +167,7 @@ class IncidentBook:
     def accepted(self, leaving: Leaving, at: float) -> None:
         """Record that the receiver has it, ``at`` epoch seconds."""
         for due in parts(leaving):
-            self._end(due, lambda incident, one: ending.accepted(incident, one, at))
+            self._end(due, lambda incident, one: heard(incident, one, self._owners, at))
 
     def put_off(self, leaving: Leaving, reason: str) -> None:
         """Record an attempt that failed and will be repeated; not worth a checkpoint of its own."""
@@ -263,10 +263,9 @@ class IncidentBook:
         passed = False
         for name in self._timers.take(now):
             incident = self._ledger.get(name)
-            at = None if incident is None else ripe_at(incident, self._owners)
-            if incident is None or at is None:
+            if incident is None or ripe_at(incident, self._owners) is None:
                 continue
-            decision = ripen(incident, self._owners, at)
+            decision = ripen(incident, self._owners, now)
             passed = True
             self._take_over(decision)
             self._watch.ripened(decision.changed[0], decision.reasons)

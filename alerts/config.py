@@ -6,9 +6,11 @@ is told.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -28,6 +30,7 @@ from alerts.owners import Owners, RollbackHook
 from alerts.receivers.herald import Herald
 from alerts.receivers.receiver import Receiver
 from alerts.schedules import DefaultOwnerTable, OwnerTable, Pattern, RotaTable, SilenceTable
+from alerts.secret import SECRETS, named_files
 from alerts.tables import RECEIVERS, Name, ReceiverTable, RollbackTable, Table
 from stream.settings import SettingsError
 
@@ -64,6 +67,8 @@ class Roster(NamedTuple):
     feeds: tuple[Feed, ...] = ()
     digest_over: Mapping[str, int] = {}
     ca_file: Path | None = None
+    edition: str = ""
+    """Which content of the file and of its secrets' files this is; empty without one."""
 
 
 class UpstreamTable(Table):
@@ -198,11 +203,22 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Roster:
     if path is None:
         return Roster(Owners(), {})
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        raw = tomllib.loads(content.decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else fault
         raise OwnersError(f"owners file {path}: {reason}") from None
-    return _roster(path.name, raw, environ)
+    return _roster(path.name, raw, environ)._replace(edition=edition_of(content))
+
+
+def edition_of(content: bytes, fields: Collection[str] = SECRETS) -> str:
+    """Return what tells one content of the file, and of the files that these fields in it name, from another."""
+    parts = [content]
+    with suppress(UnicodeDecodeError, tomllib.TOMLDecodeError):
+        for path in named_files(tomllib.loads(content.decode()), fields):
+            with suppress(OSError):
+                parts.append(path.read_bytes())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Roster:
@@ -228,7 +244,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
     desk = None if api is None else api.build(environ)
     leading = links.build(None if desk is None else desk.badges)
     heralds = {one.name: herald for one in receivers if (herald := one.herald(environ)) is not None}
-    feeds = (one.feed(turns[one.name], environ) for one in rotas)
+    feeds = tuple(one.feed(turns[one.name], environ) for one in rotas)
     return Roster(
         replace(owners, hear_changes=frozenset(heralds), known=frozenset(names)),
         receivers={one.name: one.build(environ, leading) for one in (*receivers, *hooks)},
@@ -242,7 +258,7 @@ def _roster(file: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Ro
         desk=desk,
         links=leading,
         digest_over={one.name: one.digests() for one in receivers if one.digests()},
-        feeds=tuple(one for one in feeds if one is not None),
+        feeds=feeds,
     )
 
 

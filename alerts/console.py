@@ -35,7 +35,7 @@ from alerts.sample import (
     sample_rollback,
 )
 from alerts.smtp import Smtp
-from alerts.telling import ripe_at, ripen
+from alerts.telling import heard, ripe_at, ripen
 from alerts.triage import triage
 from alerts.wording import rfc3339, summary
 from stream.events import Finding
@@ -96,12 +96,13 @@ def _story(incident: Incident, owners: Owners, now: float) -> Iterator[str]:
     while at is not None and at <= now + HORIZON_S:
         for one in incident.notifications[seen:]:
             yield f"{rfc3339(one.due_at)}  {about}: {one.receiver} is told"
+            incident = heard(incident, one, owners, one.due_at)  # else nobody would be told again
         seen = len(incident.notifications)
         if incident.muted_until is not None:
             yield f"{rfc3339(at)}  {about}: quiet until {rfc3339(incident.muted_until)}, by {incident.muted_by}"
         at = ripe_at(incident, owners)
         if at is not None:
-            incident = ripen(incident, owners, at).changed[0]
+            incident = ripen(incident, owners, now + HORIZON_S).changed[0]
     if not seen:
         yield f"{rfc3339(now)}  {about}: nobody is told"
 
@@ -216,6 +217,8 @@ def _checked(path: Path) -> list[str]:
     fetched = asyncio.run(_fetched(roster))
     deaf = [one.name for one in (*owners.owners, owners.default) if not one.receivers]
     notes = [f"note: owner {name} has no receivers: its incidents reach nobody" for name in deaf]
+    if roster.links.incidents and roster.desk is not None and not roster.desk.badges.signs:
+        notes.append("note: [api] has no link_key: the pages that notifications link to open for nobody")
     return [f"{path}: {counts}", *notes, *fetched]
 
 

@@ -14,7 +14,7 @@ from random import SystemRandom
 
 import structlog
 
-from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater
+from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater, at_last
 from alerts.book import IncidentBook
 from alerts.change import DueChange
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
@@ -151,7 +151,7 @@ class Delivery:
         if book is None:
             return None
         self._bundle(name, book)
-        for due in self._leaving(name, book):
+        for due in self._in_turn(self._leaving(name, book), lane):
             self._feel()
             is_free = book.is_live and lane.wait_s(due.notification.id, time.monotonic()) <= 0
             if is_free and book.is_due(due):  # much may have happened while those before it were sent
@@ -164,6 +164,11 @@ class Delivery:
         lane.keep(frozenset(left))
         now = time.monotonic()
         return min((lane.wait_s(one, now) for one in left), default=None)
+
+    @staticmethod
+    def _in_turn(leaving: list[Leaving], lane: Lane) -> list[Leaving]:
+        """Let each be the one that a failing receiver is tried with: it may fail at one of them only."""
+        return sorted(leaving, key=lambda due: due.notification.attempts) if lane.is_open else leaving
 
     def _bundle(self, name: str, book: IncidentBook) -> None:
         """Have what waits said in digests when the receiver's limit leaves more waiting than it wants."""
@@ -204,7 +209,7 @@ class Delivery:
         if message is None:
             return RetryLater(NOT_MADE)
         self._lanes[name].take(time.monotonic())
-        answer = await self._send(message, self._is_ours)
+        answer = at_last(await self._send(message, self._is_ours), due.notification.attempts + 1)
         if isinstance(answer, Gone):
             self._gone[name] = answer.reason
             log.error("receiver disabled until the pager starts again", receiver=name, reason=answer.reason)

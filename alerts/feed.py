@@ -1,4 +1,4 @@
-"""Edge. A rota that is fetched from a URL, and the last good copy of it on disk."""
+"""Edge. A rota that is fetched from a URL, with its last good copy on disk, or read from a file now and then."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ FETCHED = "fetched"
 NO_CALENDAR = "no_calendar"
 TOO_COSTLY = "too_costly"
 NOT_KEPT = "not_kept"
+UNREADABLE = "unreadable"
 
 
 class Feed(NamedTuple):
-    """Where a rota comes from, how often it is asked for, and where its last good copy is kept."""
+    """Where a rota comes from, how often it is asked for, and where its last good copy is kept.
+
+    Without a ``url`` it comes from the file ``copy``, which others write.
+    """
 
     name: str
     url: str
@@ -32,6 +36,16 @@ class Feed(NamedTuple):
         with suppress(ValueError):
             self.rota.rota = read(self.copy)
         return self
+
+    def look(self) -> tuple[str, tuple[str, ...]]:
+        """Read the file again; what is no calendar changes nothing. Return as ``take`` does."""
+        try:
+            self.rota.rota = rota = parsed(self.copy.read_bytes())
+        except OSError:
+            return UNREADABLE, ()
+        except ValueError as fault:
+            return TOO_COSTLY if isinstance(fault, TooCostly) else NO_CALENDAR, ()
+        return FETCHED, self.rota.strangers(rota.names)
 
     def take(self, content: bytes) -> tuple[str, tuple[str, ...]]:
         """Use the fetched calendar and keep it; what is no calendar, or too costly a one, changes nothing.

@@ -1,17 +1,14 @@
-"""Shell. The only module that knows httpx: one POST and what its answer asks the sender to do next, or one GET.
-
-A name is resolved once, every address that it has must pass the guard, and the connection goes to a checked
-address: a name that means something else the next moment gains nothing.
-"""
+"""Shell. The only module that knows httpx: one POST and what its answer asks the sender to do next, or one GET."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import socket
+import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,9 +17,10 @@ import httpx
 import structlog
 
 from alerts.answer import STOOD_STILL, UNFORESEEN, Answer, Fetched, Refused, Reply, RetryLater
+from alerts.dial import GuardedNetwork, Names, NoSuchName, NotAllowed, NotAllowedNow, Resolve
 from alerts.guard import Guard
 from alerts.receivers.request import Gate, Request, always
-from alerts.tls import failure, trusting
+from alerts.tls import UNTRUSTED, Trust, failure
 
 log = structlog.get_logger("tidewatch.pager")
 RESPONSE_BYTES = 65_536
@@ -30,25 +28,24 @@ RESPONSE_BYTES = 65_536
 FETCHED_BYTES = 1_048_576
 WRITING = {"http11.send_request_headers.started", "http11.send_request_body.started"}
 """What httpcore calls the instants before the first byte of a request, and of its body."""
-DRAIN_S = 0.5
-"""As long is waited for an answer's body."""
+LOOK_UPS = 12
+"""As often a name is looked up that leads where requests may not go: for minutes it may be answered wrongly."""
+CONNECTING = "connection.connect_tcp.started"
+KEPT = 20
+"""Connections that are kept open for the next request at most."""
+BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 T = TypeVar("T")
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class HeldBack(Exception):
     """The gate did not let a request out; nothing of its body was written."""
 
 
-class NotAllowed(Exception):
-    """The address is not one that requests may go to; see ``[network] allow``."""
-
-
 class Http:
     """One client for all receivers: no proxy from the environment, no redirects, a deadline per exchange.
 
-    It trusts the public authorities, and those of ``ca_file`` (PEM).
+    It trusts the public authorities, and those of ``ca_file`` (PEM), also when they come into it later.
     """
 
     def __init__(
@@ -59,9 +56,17 @@ class Http:
         ca_file: Path | None = None,
     ) -> None:
         self._timeout_s = timeout_s
-        transport = _Transport(guard or Guard(), resolve or _resolve, ca_file)
+        self._trust = Trust(httpx.create_ssl_context(trust_env=False), ca_file)
+        transport = _Transport(guard or Guard(), resolve or Names(), self._trust.context)
         self._client = httpx.AsyncClient(
-            transport=transport, trust_env=False, follow_redirects=False, timeout=timeout_s
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=timeout_s,
+            headers={"accept-encoding": "identity"},  # an answer is read as it comes
+            cookies=CookieJar(
+                DefaultCookiePolicy(allowed_domains=())
+            ),  # they would grow, and be another's too
         )
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)  # below, they log URLs, and those hold secrets
@@ -76,17 +81,23 @@ class Http:
 
     async def _safely(self, exchange: Coroutine[Any, Any, T]) -> T | RetryLater | Refused:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await exchange
+            return await exchange
         except (TimeoutError, httpx.TimeoutException):
             return RetryLater("timeout")
+        except NotAllowedNow:
+            return RetryLater("address_not_allowed", most=LOOK_UPS)
         except NotAllowed:
             return Refused("address_not_allowed")
+        except NoSuchName:
+            return RetryLater("name_not_resolved")
         except HeldBack:
             return RetryLater(STOOD_STILL)
         except httpx.HTTPError as fault:
             # without the message: it may quote the URL, and that holds secrets
-            return RetryLater(failure(fault) or "network")
+            reason = failure(fault) or "network"
+            if reason == UNTRUSTED:
+                self._trust.look_again()
+            return RetryLater(reason)
         except httpx.InvalidURL:
             return Refused("bad_url")
         except Exception as fault:
@@ -95,7 +106,7 @@ class Http:
             return RetryLater(UNFORESEEN)
 
     async def _get(self, url: str) -> Fetched | RetryLater | Refused:
-        async with self._client.stream("GET", url, headers={"accept-encoding": "identity"}) as response:
+        async with asyncio.timeout(self._timeout_s), self._client.stream("GET", url) as response:
             if response.status_code != 200:
                 return Refused(f"http_{response.status_code}")
             taken = bytearray()
@@ -110,28 +121,58 @@ class Http:
         await self._client.aclose()
 
     async def _exchange(self, request: Request, gate: Gate) -> Answer:
-        async def look(event: str, _: Mapping[str, Any]) -> None:
-            if event in WRITING and not gate():
-                raise HeldBack
+        async with asyncio.timeout(self._timeout_s):
+            response = await self._begun(request, gate)
+        try:
+            body, whole = await _body(response, request.body_s)
+        finally:
+            await response.aclose()
+        retry_after = response.headers.get("retry-after")
+        return request.read(Reply(response.status_code, retry_after, body, whole, time.time()))
 
-        posted = self._client.stream(
+    async def _begun(self, request: Request, gate: Gate) -> httpx.Response:
+        """Return the beginning of the answer.
+
+        A receiver may close a connection that was kept open just when it is used again: that is no failure.
+        """
+        for _ in range(KEPT):
+            trail = _Trail(gate)
+            try:
+                return await self._once(request, trail)
+            except BROKEN:
+                if trail.is_fresh:
+                    raise
+        return await self._once(request, _Trail(gate))
+
+    async def _once(self, request: Request, trail: _Trail) -> httpx.Response:
+        made = self._client.build_request(
             "POST",
             request.url,
             content=request.body,
             headers=dict(request.headers),
-            extensions={"trace": look},
+            extensions={"trace": trail},
         )
-        async with posted as response:
-            body, whole = await _body(response)
-            retry_after = response.headers.get("retry-after")
-            return request.read(Reply(response.status_code, retry_after, body, whole, time.time()))
+        return await self._client.send(made, stream=True)
 
 
-async def _body(response: httpx.Response) -> tuple[bytes, bool]:
+class _Trail:
+    """Follows one request: holds it back when the gate is shut, and learns whether its connection is new."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.is_fresh = False
+
+    async def __call__(self, event: str, _: Mapping[str, Any]) -> None:
+        self.is_fresh |= event == CONNECTING
+        if event in WRITING and not self._gate():
+            raise HeldBack
+
+
+async def _body(response: httpx.Response, wait_s: float) -> tuple[bytes, bool]:
     """Return as much of the body as comes in time and fits, and whether that is all."""
     taken = bytearray()
     with contextlib.suppress(TimeoutError, httpx.HTTPError):
-        async with asyncio.timeout(DRAIN_S):
+        async with asyncio.timeout(wait_s):
             async for chunk in response.aiter_raw():
                 taken += chunk
                 if len(taken) > RESPONSE_BYTES:
@@ -143,48 +184,12 @@ async def _body(response: httpx.Response) -> tuple[bytes, bool]:
 class _Transport(httpx.AsyncHTTPTransport):
     """httpx's own transport on a guarded network; httpx has no public way to choose the network."""
 
-    def __init__(self, guard: Guard, resolve: Resolve, ca_file: Path | None) -> None:
+    def __init__(self, guard: Guard, resolve: Resolve, trust: ssl.SSLContext) -> None:
         super().__init__(trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trusting(httpx.create_ssl_context(trust_env=False), ca_file),
+            ssl_context=trust,
             max_connections=100,
-            max_keepalive_connections=20,
+            max_keepalive_connections=KEPT,
             keepalive_expiry=5.0,
-            network_backend=_GuardedNetwork(guard, resolve),
+            network_backend=GuardedNetwork(guard, resolve),
         )
-
-
-class _GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to checked addresses only; TLS still asks for the certificate of the name."""
-
-    def __init__(self, guard: Guard, resolve: Resolve) -> None:
-        self._guard = guard
-        self._resolve = resolve
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            addresses = await self._resolve(host, port)
-        except (OSError, UnicodeError) as fault:
-            raise httpcore.ConnectError("no such host") from fault
-        if not addresses or not all(self._guard.lets_through(address) for address in addresses):
-            raise NotAllowed
-        for number, address in enumerate(addresses, start=1):
-            try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if number == len(addresses):
-                    raise
-        raise AssertionError("unreachable")
-
-
-async def _resolve(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(place[4][0]) for place in found]

@@ -106,7 +106,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     the incident is about, empty when it is about the owner's own models. ``muted_by`` says what keeps it quiet
     until ``muted_until``: the id of an upstream's incident, a silence, quiet hours. ``told_at`` is when this
     episode's triggers were due, after quiet those that said it again; ``steps`` and ``rounds`` count what was
-    escalated and repeated, ``rounds_before`` the latter until ``told_at``.
+    escalated and repeated, ``rounds_before`` the latter until ``told_at``, ``unheard`` those left out since then.
     ``recovered_at`` is since when all is well and it waits to resolve. Instants are Kafka timestamps in epoch
     seconds, but ``resolved_at`` is event time unless somebody, ``resolved_by``, resolved it by hand.
     """
@@ -131,6 +131,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     steps: int = 0
     rounds: int = 0
     rounds_before: int = 0
+    unheard: int = 0
     comments: tuple[Comment, ...] = ()
     recovered_at: float | None = None
     resolved_at: float | None = None

@@ -101,7 +101,10 @@ class Outbox:
                 self._post(incident)
 
     def due(self, receiver: str) -> Iterator[Due]:
-        """Yield what may leave for this receiver: what goes on before what is over, each oldest first."""
+        """Yield what may leave for this receiver: what goes on before what is over, each oldest first.
+
+        Of what is over the ends come first: else many would ring before the first is said to be over.
+        """
         found: list[Due] = []
         for notification_id, name in self._due.get(receiver, {}).items():
             due, kept = self._waiting(name, notification_id), self._durable[name]
@@ -109,7 +112,7 @@ class Outbox:
                 continue
             if sendable(kept, kept.notification(notification_id)):
                 found.append(due)
-        yield from sorted(found, key=lambda due: (due.incident.state == "resolved", due.notification.due_at))
+        yield from sorted(found, key=_by_need)
 
     def lanes(self) -> list[str]:
         """Return the receivers for whom something waits."""
@@ -182,6 +185,11 @@ class Outbox:
                 lane[notification.id] = incident.id
             else:
                 lane.pop(notification.id, None)
+
+
+def _by_need(due: Due) -> tuple[bool, bool, float]:
+    is_over = due.incident.state == "resolved"
+    return is_over, is_over and due.notification.action == "trigger", due.notification.due_at
 
 
 def _by_age(due: Due) -> tuple[float, str]:

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     RELEASED = "released"
     STEPPED = "stepped"
     REPEATED = "repeated"
+    REPEAT_LEFT_OUT = "repeat_left_out"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED_BY_HAND = "resolved_by_hand"
     RESOLVED_BEFORE = "resolved_before"

@@ -1,4 +1,7 @@
-"""Shell. Fetches the rotas that have a URL, as long as the pager runs; what fails leaves the last good ones."""
+"""Shell. Fetches the rotas that have a URL, and reads those of files again, as long as the pager runs.
+
+What fails leaves the last good ones.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,9 @@ class Refresh:
 
 
 async def refreshed(feed: Feed, fetch: Fetch) -> tuple[str, tuple[str, ...]]:
-    """Fetch a rota once; return how that ended, and the names in it that no receiver has."""
+    """Fetch or read a rota once; return how that ended, and the names in it that no receiver has."""
+    if not feed.url:
+        return await asyncio.to_thread(feed.look)
     answer = await fetch(feed.url)
     if not isinstance(answer, Fetched):
         return answer.reason, ()

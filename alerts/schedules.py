@@ -149,7 +149,8 @@ class SilenceTable(Table):
 class RotaTable(SecretUrl):
     """``[[rota]]``: whose turn it is, from an iCalendar whose events are named after receivers.
 
-    It is a file, or is fetched every ``refresh_s`` seconds with its last good copy kept in ``copy``.
+    It is read from ``file`` or fetched from ``url`` every ``refresh_s`` seconds; of what was fetched the last good
+    copy is kept in ``copy_file``.
     """
 
     name: Name
@@ -179,10 +180,11 @@ class RotaTable(SecretUrl):
         """Return the rota among these receivers; one with a URL knows nothing yet."""
         return SureRota(receivers, self.otherwise, None if self.file is None else read(self.file))
 
-    def feed(self, rota: SureRota, environ: Mapping[str, str]) -> Feed | None:
-        """Return where the rota is fetched from, with its last good copy taken; ``None`` for a file."""
-        if self.copy_file is None:
-            return None
+    def feed(self, rota: SureRota, environ: Mapping[str, str]) -> Feed:
+        """Return where the rota comes from; of one that is fetched with its last good copy taken."""
+        if self.file is not None:
+            return Feed(self.name, "", self.refresh_s, self.file, rota)
+        assert self.copy_file is not None
         return Feed(self.name, self.reveal_url(environ), self.refresh_s, self.copy_file, rota).load()
 
     def turns(self) -> tuple[str, ...]:

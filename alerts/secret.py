@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
 from stream.settings import read_secret
+
+STEMS = ("secret", "previous_secret", "routing_key", "token", "password", "link_key", "url")
+SECRETS = frozenset(f"{stem}_file" for stem in STEMS)
+"""The fields that name a secret's file."""
+
+
+def named_files(said: object, fields: Collection[str]) -> Iterator[Path]:
+    """Yield every file that one of these fields names, anywhere in what a configuration file says."""
+    if isinstance(said, list):
+        for one in said:
+            yield from named_files(one, fields)
+    for name, value in said.items() if isinstance(said, dict) else ():
+        if name in fields and isinstance(value, str):
+            yield Path(value)
+        else:
+            yield from named_files(value, fields)
 
 
 def reveal(table: BaseModel, stem: str, environ: Mapping[str, str]) -> str:

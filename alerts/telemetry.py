@@ -36,6 +36,7 @@ class Telemetry:
         self._count_findings(registry)
         self._measure_delivery(registry)
         self._watch_rotas(registry, rotas)
+        self._watch_owners_file(registry)
         self._start_at_zero(receivers)
 
     def _count_findings(self, registry: CollectorRegistry) -> None:
@@ -92,19 +93,31 @@ class Telemetry:
     def _watch_rotas(self, registry: CollectorRegistry, rotas: Sequence[str]) -> None:
         self.refreshes = Counter(
             "tidewatch_rota_refreshes",
-            "Attempts to fetch a rota, by how they ended.",
+            "Attempts to fetch or read a rota, by how they ended.",
             ["rota", "reason"],
             registry=registry,
         )
         self.rota_fetched_at = Gauge(
             "tidewatch_rota_fetched_timestamp_seconds",
-            "When a rota was fetched last, epoch seconds; 0: not since the start.",
+            "When a rota was fetched or read last, epoch seconds; 0: not since the start.",
             ["rota"],
             registry=registry,
         )
         for rota in rotas:
             self.refreshes.labels(rota, "fetched")
             self.rota_fetched_at.labels(rota)
+
+    def _watch_owners_file(self, registry: CollectorRegistry) -> None:
+        self.owners_changed = Gauge(
+            "tidewatch_owners_file_changed",
+            "1 while the owners file, or a secret's file that it names, is another than was read at the start.",
+            registry=registry,
+        )
+        self.owners_unusable = Gauge(
+            "tidewatch_owners_file_unusable",
+            "1 while the owners file, or a file that it names, is one that no pager would start with.",
+            registry=registry,
+        )
 
     def _start_at_zero(self, receivers: Sequence[str]) -> None:
         for refusal in REFUSED:

@@ -10,11 +10,15 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from alerts.incident import Incident, with_due
+from alerts.ending import accepted
+from alerts.incident import Incident, Notification, with_due
 from alerts.owners import Owner, Owners
 from alerts.part import speaking
 from alerts.reason import Decision, Reason
 from alerts.rollback import withdrawn
+
+LOOK_S = 60.0
+"""So often it is looked again at most whether somebody can be reminded."""
 
 
 class Mute(NamedTuple):
@@ -73,9 +77,35 @@ def ripen(incident: Incident, owners: Owners, now: float) -> Decision:
         return Decision((told,), (Reason.RECEIVERS_GONE,))
     if at == _step_at(incident, owner):
         return _take_step(incident, owner, owners, at)
+    return _repeat(incident, owner, owners, at, now)
+
+
+def heard(incident: Incident, one: Notification, owners: Owners, at: float) -> Incident:
+    """Return the incident whose notification its receiver took ``at`` this instant.
+
+    The turn may have passed while the pager, or the receiver, was down: whose turn it is by now hears a page too.
+    """
+    known, owner = accepted(incident, one, at), _owner(incident, owners)
+    is_current = incident.state == "open" and (one.action, one.episode) == ("trigger", incident.episode)
+    if not is_current or incident.muted_until is not None or _mute(incident, owner, owners, at, None):
+        return known
+    passed = [
+        name
+        for name in _called(incident, owner)
+        if one.receiver in owners.on_duty((name,), one.due_at)
+        and one.receiver not in owners.on_duty((name,), at)
+    ]
+    return with_due(known, "trigger", _fresh(known, tuple(passed), owners, at), at)
+
+
+def _repeat(incident: Incident, owner: Owner, owners: Owners, at: float, now: float) -> Decision:
+    """Tell again; while all still wait for what was said before, no repeat is used up."""
+    hearing = _hearing(incident, owner, owners, at)
+    if not hearing:
+        unheard = incident.unheard + max(1, int(max(now - at, LOOK_S) // owner.repeat_s))
+        return Decision((replace(incident, unheard=unheard),), (Reason.REPEAT_LEFT_OUT,))
     repeated = replace(incident, rounds=incident.rounds + 1)
-    again = with_due(repeated, "trigger", _hearing(incident, owner, owners, at), at)
-    return Decision((again,), (Reason.REPEATED,))
+    return Decision((with_due(repeated, "trigger", hearing, at),), (Reason.REPEATED,))
 
 
 def _release(incident: Incident, owners: Owners, at: float) -> Decision:
@@ -91,7 +121,7 @@ def _release(incident: Incident, owners: Owners, at: float) -> Decision:
         quiet = replace(incident, muted_by=mute.by, muted_until=mute.until)
         return Decision((quiet,), (Reason.RELEASED, mute.reason))
     rounds = incident.rounds + 1
-    again = replace(incident, told_at=at, rounds=rounds, rounds_before=rounds)
+    again = replace(incident, told_at=at, rounds=rounds, rounds_before=rounds, unheard=0)
     told = with_due(again, "trigger", _hearing(incident, owner, owners, at), at)
     return Decision((told,), (Reason.RELEASED, Reason.REPEATED))
 
@@ -141,12 +171,19 @@ def _fresh(incident: Incident, receivers: tuple[str, ...], owners: Owners, at: f
 
 def _hearing(incident: Incident, owner: Owner, owners: Owners, at: float) -> tuple[str, ...]:
     """Return who is told again: who was told, unless a trigger still waits for them, and whose turn it is now."""
-    waiting = {
+    passed_over = {
         one.receiver for one in incident.notifications if (one.action, one.state) == ("trigger", "due")
     }
+    if owners.known:
+        passed_over |= {*incident.told()} - owners.known  # gone from the file
+    fresh = _fresh(incident, _called(incident, owner), owners, at)
+    return (*(name for name in incident.told() if name not in passed_over), *fresh)
+
+
+def _called(incident: Incident, owner: Owner) -> tuple[str, ...]:
+    """Return the owner's receivers and those of the steps that were taken, rotas by their names."""
     steps = (name for step in owner.escalation[: incident.steps] for name in step.receivers)
-    fresh = _fresh(incident, (*owner.receivers, *steps), owners, at)
-    return (*(name for name in incident.told() if name not in waiting), *fresh)
+    return (*owner.receivers, *steps)
 
 
 def _unheard_at(incident: Incident, owner: Owner, owners: Owners) -> float | None:
@@ -173,4 +210,4 @@ def _repeat_at(incident: Incident, owner: Owner) -> float | None:
     rounds = incident.rounds - incident.rounds_before
     if not owner.repeat_s or rounds >= owner.repeats:
         return None
-    return incident.told_at + (rounds + 1) * owner.repeat_s
+    return incident.told_at + (rounds + incident.unheard + 1) * owner.repeat_s

@@ -223,6 +223,7 @@ def reopen(
         steps=0,
         rounds=0,
         rounds_before=0,
+        unheard=0,
         objective="",
         children={finding.model: child_of(finding)},
         parts=(part_of(finding),),

@@ -13,12 +13,13 @@ from alerts.incident import Action, Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.listing import line, tally
 from alerts.outbox import Digest, Due
-from alerts.receivers.request import Request, json_request
+from alerts.receivers.request import Request, read_request
 from alerts.wording import CAUSES, cut, facts, few, headline, summary
 
 HEADER = 150
 FIELD = 400
 FIELDS = 10
+"""Of one section."""
 CAUSE_LINES = 2_500
 SENTENCE = 2_000
 URL = 3_000
@@ -39,7 +40,7 @@ class SlackReceiver:
         action = notification.action
         text = escaped(headline(incident, action, SENTENCE), SENTENCE)
         body = {"text": text, "blocks": self._blocks(incident, action)}
-        return json_request(self._url, body, read)
+        return read_request(self._url, body, read)
 
     def digest(self, digest: Digest, at: float) -> Request:
         """Return one message that lists the notifications, each with a link if there is room for it."""
@@ -49,7 +50,7 @@ class SlackReceiver:
         context = {"type": "context", "elements": [_mrkdwn(digest.notification.id)]}
         sections = [{"type": "section", "text": _mrkdwn(text)} for text in texts]
         body = {"text": tally(digest), "blocks": [title, *sections, context]}
-        return json_request(self._url, body, read)
+        return read_request(self._url, body, read)
 
     def _line(self, due: Due) -> str:
         text = escaped(f"{MARKS[due.notification.action]} {line(*due, LINE)}", LINE)
@@ -62,7 +63,10 @@ class SlackReceiver:
         blocks: list[dict[str, Any]] = [
             {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": True}},
             {"type": "section", "text": _mrkdwn(escaped(summary(incident), SENTENCE))},
-            {"type": "section", "fields": fields[:FIELDS]},
+            *(
+                {"type": "section", "fields": fields[at : at + FIELDS]}
+                for at in range(0, len(fields), FIELDS)
+            ),
         ]
         if action == "trigger" and incident.lead.causes:
             causes = "\n".join(f"• {cause}" for cause in few(incident.lead.causes, CAUSES))
@@ -78,9 +82,9 @@ def read(reply: Reply) -> Answer:
     answer = by_status(reply)
     if not isinstance(answer, Accepted):
         return answer
-    if not reply.whole:
-        return RetryLater("unread_body")
-    return answer if reply.body.strip() == b"ok" else Refused("not_ok")
+    if reply.body.strip() == b"ok":
+        return answer
+    return Refused("not_ok") if reply.whole else RetryLater("unread_body")
 
 
 def escaped(text: str, limit: int, *, lines: bool = False) -> str:

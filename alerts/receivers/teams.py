@@ -13,7 +13,7 @@ from alerts.incident import Incident, Notification
 from alerts.links import NOWHERE, Links
 from alerts.listing import line, tally
 from alerts.outbox import Digest
-from alerts.receivers.request import Request, json_request
+from alerts.receivers.request import Request, read_request
 from alerts.wording import CAUSES, cut, facts, few, headline, summary
 
 CARD = "application/vnd.microsoft.card.adaptive"
@@ -60,7 +60,7 @@ class TeamsReceiver:
             "actions": buttons,
         }
         attachment = {"contentType": CARD, "contentUrl": None, "content": card}
-        return json_request(self._url, {"type": "message", "attachments": [attachment]}, read)
+        return read_request(self._url, {"type": "message", "attachments": [attachment]}, read)
 
 
 def read(reply: Reply) -> Answer:
@@ -71,7 +71,9 @@ def read(reply: Reply) -> Answer:
     if (status := _STATUS.search(reply.body)) is not None:
         inner = by_status(reply._replace(status=int(status[1])))
         return Refused("error_in_body") if isinstance(inner, Accepted) else inner
-    return RetryLater("error_in_body") if _FAILED.search(reply.body) else answer
+    if _FAILED.search(reply.body):
+        return RetryLater("error_in_body")
+    return answer if reply.whole or reply.body else RetryLater("unread_body")
 
 
 def _line(text: str, **style: str) -> dict[str, Any]:

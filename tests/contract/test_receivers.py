@@ -23,6 +23,7 @@ from standardwebhooks import Webhook
 from alerts.answer import Accepted, Answer, Gone, Refused, Reply, RetryLater
 from alerts.courier import Courier
 from alerts.digest import MOST
+from alerts.grouping import Grouping
 from alerts.http import Http
 from alerts.incident import ACTIONS, Action, Incident
 from alerts.links import Links
@@ -41,7 +42,7 @@ from alerts.smtp import Smtp
 from alerts.tables import RECEIVERS
 from stream.demo.processes import free_port
 from stream.events import Finding
-from tests.unit.alerts.samples import LOOPBACK, HookServer, finding, hook_server, incident_of, notice
+from tests.unit.alerts.samples import LOOPBACK, OWNERS, HookServer, finding, hook_server, incident_of, notice
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NEXT_SECRET = "whsec_bmV4dC1uZXh0LW5leHQtbmV4dC1uZXh0"
@@ -475,3 +476,20 @@ def test_an_alertmanagers_digest_says_of_each_incident_its_last_state_once() -> 
     alerts = msgspec.json.decode(request.body)
     assert len({alert["labels"]["incident"] for alert in alerts}) == len(alerts) == MOST // 2
     assert all(alert["endsAt"] < "1970-01-01T02:30:00.000Z" for alert in alerts)
+
+
+def test_slack_is_told_who_has_it_however_much_there_is_to_say() -> None:
+    recall = finding("r", metric="recall", label="late", slice="all")
+    others = [finding(f"o{number}", model=f"eta.{number}") for number in range(3)]
+    had = replace(
+        incident_of(recall, *others, owners=replace(OWNERS, grouping=Grouping())),
+        objective="burns 14 times",
+        acknowledged_by="ada",
+        acknowledged_at=2_100.0,
+        state="acknowledged",
+    )
+    sections = [
+        block["fields"] for block in body_of("slack", had, "acknowledge")["blocks"] if "fields" in block
+    ]
+    assert all(len(fields) <= 10 for fields in sections)
+    assert [field["text"] for fields in sections for field in fields][-1] == "*Acknowledged by*\nada"

@@ -352,6 +352,24 @@ def test_pager_that_stood_still_wakes_nobody_for_what_ended_meanwhile(site: Site
     assert site.pagerduty.got == []
 
 
+def test_an_owners_file_that_breaks_while_the_pager_runs_stops_no_page_and_is_told(site: Site) -> None:
+    owners = site.folder / "owners.toml"
+    right = owners.read_text(encoding="utf-8")
+    with site.pager():
+        until(lambda: ready(site.port), site)
+        assert metric(site.port, "tidewatch_owners_file_unusable") == 0
+        owners.write_text(right.replace("maps-pd", "maps-phone", 1), encoding="utf-8")
+        until(lambda: metric(site.port, "tidewatch_owners_file_unusable") == 1, site)
+        assert metric(site.port, "tidewatch_owners_file_changed") == 1
+        site.send(page_now())
+        until(lambda: len(site.hook.got) == 1 and len(site.pagerduty.got) == 1, site)
+        owners.write_text(right, encoding="utf-8")
+        until(lambda: metric(site.port, "tidewatch_owners_file_unusable") == 0, site)
+    (told,) = [line for line in site.log() if "can't be used" in str(line["event"])]
+    assert "owners.toml: owner[0].receivers 'maps-pd': want the name of a [[receiver]]" in str(told["faults"])
+    assert ROUTING_KEY not in str(told)
+
+
 def ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:

@@ -103,6 +103,10 @@ def test_route_says_who_when_and_why(owners: Path) -> None:
         "2026-11-24T05:00:00.000Z  eta.city is maps's: opened",
         "2026-11-24T05:00:00.000Z  maps: hook is told",
         "2026-11-24T05:10:00.000Z  maps: pd is told",
+        "2026-11-24T15:00:00.000Z  maps: hook is told",
+        "2026-11-24T15:00:00.000Z  maps: pd is told",
+        "2026-11-25T01:00:00.000Z  maps: hook is told",
+        "2026-11-25T01:00:00.000Z  maps: pd is told",
     ]
 
 
@@ -115,6 +119,10 @@ def test_route_through_a_silence_says_until_when(owners: Path) -> None:
         "the data centre moves",
         "2026-11-24T06:00:00.000Z  maps: hook is told",
         "2026-11-24T06:10:00.000Z  maps: pd is told",
+        "2026-11-24T16:00:00.000Z  maps: hook is told",
+        "2026-11-24T16:00:00.000Z  maps: pd is told",
+        "2026-11-25T02:00:00.000Z  maps: hook is told",
+        "2026-11-25T02:00:00.000Z  maps: pd is told",
     ]
 
 

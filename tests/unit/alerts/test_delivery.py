@@ -654,3 +654,75 @@ def test_what_waits_for_a_receiver_that_is_gone_is_let_go_unless_it_is_a_page_of
         assert reasons == {b"no_such_receiver"}
 
     run(lambda: Pager(hook, pagerduty), story)
+
+
+def named(hook: HookServer, addresses: Callable[[int], str]) -> tuple[dict[str, Receiver], Http]:
+    """The hook under a name that is answered so, by the number of the look-up."""
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        if host != "hook.example":
+            return [host]
+        asked.append(host)
+        return [addresses(len(asked))]
+
+    url = hook.url.replace("127.0.0.1", "hook.example")
+    return {"maps-hook": WebhookReceiver(url, [SECRET])}, Http(2.0, LOOPBACK, resolve)
+
+
+def test_a_name_that_is_answered_wrongly_for_a_while_loses_no_page(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    extra, http = named(hook, lambda number: "0.0.0.0" if number < 8 else "127.0.0.1")
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) == 1)
+        await until(lambda: not list(pager.book.pending()))
+        assert pager.letters == []
+        reason = {"receiver": "maps-hook", "reason": "address_not_allowed"}
+        assert pager.value("tidewatch_notification_attempts_total", **reason) == 7
+
+    run(lambda: Pager(hook, pagerduty, extra, http=http), story)
+
+
+def test_a_name_that_stays_where_requests_may_not_go_ends_the_page_and_its_fallback_hears(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    extra, http = named(hook, lambda number: "10.0.0.1")
+    owners = replace(OWNERS, owners=(replace(MAPS, receivers=("maps-hook",)),))
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(pagerduty.got) == 1)
+        assert ("maps-hook", "trigger", "failed") in states(pager.book)
+        assert hook.got == []
+        (failed,) = (n for i in pager.book.incidents() for n in i.notifications if n.state == "failed")
+        assert (failed.attempts, failed.last_error) == (12, "address_not_allowed")
+
+    def made() -> Pager:
+        pager = Pager(hook, pagerduty, extra, http=http, fallbacks={"maps-hook": "maps-pd"})
+        pager.book._owners = owners
+        return pager
+
+    run(made, story)
+
+
+def test_a_page_that_its_receiver_always_fails_at_does_not_stand_before_those_that_come_later(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    bad = "eta.bad"
+    hook.answer = lambda got: (500 if msgspec.json.decode(got.body)["data"]["model"] == bad else 204, {})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("bad", model=bad))
+        await until(lambda: pager.value("tidewatch_receiver_circuit_open", receiver="maps-hook") == 1)
+        for number in range(8):
+            seen = len(hook.got)
+            pager.fold(finding(f"f{number}", model=f"eta.{number}"))
+            await until(lambda: len(hook.got) >= seen + 2)  # noqa: B023
+            models = [msgspec.json.decode(got.body)["data"]["model"] for got in hook.got[seen : seen + 2]]
+            assert f"eta.{number}" in models, "at most one attempt was under way"
+            await until(lambda: pager.value("tidewatch_receiver_circuit_open", receiver="maps-hook") == 1)
+
+    run(lambda: Pager(hook, pagerduty), story)

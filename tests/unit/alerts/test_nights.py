@@ -219,6 +219,71 @@ def test_after_a_change_of_turns_the_one_who_has_the_turn_is_told_too() -> None:
     assert [name for name, _ in night.told()] == ["first", "first", "second"]
 
 
+class Shift:
+    def at(self, instant: float) -> tuple[str, ...]:
+        return ("pd",) if instant < 4_000.0 else ("second",)
+
+
+def delivered(night: Night, now: float, receiver: str = "pd") -> None:
+    """Have the receiver that was down take what waits for it."""
+    for due in list(night.book.due(receiver)):
+        night.book.accepted(due, now)
+    night.at(now)
+
+
+SHIFT: dict[str, Any] = {"receivers": ("rota:maps",), "escalation": ()}
+
+
+def test_a_page_that_is_taken_after_its_turn_has_passed_is_told_to_whoever_has_the_turn_by_then() -> None:
+    night = Night(replace(MAPS, **SHIFT), rotas={"maps": Shift()})
+    night.at(3_900.0, CITY)
+    night.start()  # the pager was down for hours
+    delivered(night, 30_000.0)
+    assert night.told() == [("pd", 3_900.0), ("second", 30_000.0)]
+    night.at(31_000.0, finding("city", "closed"))
+    ends = [one.receiver for one in night.incident.notifications if one.action == "resolve"]
+    assert ends == ["pd", "second"]
+
+
+def test_a_page_of_a_passed_turn_wakes_nobody_more_who_is_quiet_or_when_somebody_has_it() -> None:
+    late = QuietHours(start=time(8, 0), end=time(9, 0))
+    quiet = Night(replace(MAPS, **SHIFT, quiet=(late,)), rotas={"maps": Shift()})
+    had = Night(replace(MAPS, **SHIFT), rotas={"maps": Shift()})
+    for night in (quiet, had):
+        night.at(3_900.0, CITY)
+    had.at(3_950.0, had.ask("acknowledge"))
+    for night in (quiet, had):
+        delivered(night, 30_000.0)
+        assert night.told() == [("pd", 3_900.0)]
+
+
+def test_no_reminder_is_used_up_while_what_was_said_before_still_waits() -> None:
+    owner = replace(MAPS, receivers=("pd",), escalation=(), repeat_s=600.0, repeats=2)
+    night, ticking = Night(owner), Night(owner)
+    for one in (night, ticking):
+        one.at(2_000.0, CITY)
+    for minute in range(40, 500):
+        ticking.at(minute * 60.0)
+    for one in (night, ticking):
+        one.at(30_000.0)
+        assert one.told() == [("pd", 2_000.0)]
+        for now in (30_010.0, 30_300.0, 31_000.0, 50_000.0):
+            delivered(one, now)
+            one.at(now + 1.0)
+        assert one.told() == [("pd", 2_000.0), ("pd", 30_200.0), ("pd", 30_800.0)]
+    assert night.incident == ticking.incident
+
+
+def test_who_is_gone_from_the_file_is_not_reminded_while_others_are_there() -> None:
+    owner = replace(MAPS, escalation=(), repeat_s=600.0)
+    night = Night(owner)
+    night.at(2_000.0, CITY)
+    changed(night, "second", owner=owner)
+    night.at(2_600.0)
+    night.at(3_200.0)
+    assert [name for name, _ in night.told()] == ["first", "second", "second"]
+
+
 def test_what_is_quiet_when_its_owner_is_renamed_is_told_to_whoever_answers_then() -> None:
     night = Night(replace(MAPS, quiet=(NIGHT,)))
     night.at(3_100.0, CITY)
@@ -247,6 +312,20 @@ def test_what_goes_on_leaves_before_what_is_over_when_a_receiver_is_back_also_af
     night.stored = dict(sorted(night.stored.items(), reverse=True))
     night.start()
     assert waiting(night) == wanted
+
+
+def test_what_is_over_is_said_to_be_over_before_the_next_that_is_over_rings() -> None:
+    night = Night(replace(MAPS, receivers=("pd",), escalation=()), grouping=APART)
+    for number in range(3):
+        night.at(2_000.0 + number, finding(f"s{number}", model=f"eta.{number}"))
+        night.at(2_100.0 + number, finding(f"s{number}", "closed", model=f"eta.{number}"))
+    night.start()
+    said = []
+    while due := next(iter(night.book.due("pd")), None):
+        said += waiting(night)[:1]
+        night.book.accepted(due, 30_000.0)
+        night.at(30_000.0)
+    assert said == [(f"eta.{number}", action) for number in range(3) for action in ("trigger", "resolve")]
 
 
 def changed(night: Night, *receivers: str, owner: Owner = MAPS, now: float = 2_100.0) -> None:

@@ -13,6 +13,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
+from structlog.testing import capture_logs
 
 from alerts.answer import Accepted, Answer, RetryLater
 from alerts.config import OwnersError, load
@@ -142,3 +143,42 @@ def test_authority_that_is_none_is_named_at_the_start(
     with pytest.raises(OwnersError, match=r"network\.ca_file .*ca\.pem") as told:
         load(owners(tmp_path / "owners.toml", ca_file), {})
     assert said in str(told.value)
+
+
+def test_authority_that_comes_into_the_file_later_counts_without_a_restart(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    ca_file = written(trustme.CA(), tmp_path / "ca.pem")
+
+    async def play(url: str) -> list[Answer]:
+        http = Http(10.0, LOOPBACK, at_home, ca_file)
+        request, answers = Request(url, {}, b"{}"), []
+        try:
+            for content in (None, b"half a", None):
+                answers.append(await http.send(request))
+                if content is not None:
+                    ca_file.write_bytes(content)
+            written(authority, ca_file)
+            return [*answers, await http.send(request), await http.send(request)]
+        finally:
+            await http.close()
+
+    with hook_server(serving(authority.issue_cert(NAME))) as hook, capture_logs() as logs:
+        answers = asyncio.run(play(hook.url.replace("127.0.0.1", NAME)))
+    untrusted = RetryLater("certificate_untrusted")
+    assert answers == [untrusted, untrusted, untrusted, untrusted, Accepted()]
+    said = [line["event"] for line in logs]
+    assert said == ["ca_file can't be used: what was read before counts", "ca_file was read again"]
+
+
+def test_mail_trusts_an_authority_that_comes_later_too(
+    authority: trustme.CA, mail_port: int, tmp_path: Path
+) -> None:
+    ca_file = written(trustme.CA(), tmp_path / "ca.pem")
+    smtp, message = Smtp(10.0, ca_file), EmailMessage()
+    message.set_content("hello")
+    one = Mail(MailServer("127.0.0.1", mail_port, "starttls"), "a@t.example", "b@t.example", message)
+    assert asyncio.run(smtp.send(one)) == RetryLater("certificate_untrusted")
+    written(authority, ca_file)
+    answers = [asyncio.run(smtp.send(one)) for _ in range(2)]
+    assert answers == [RetryLater("certificate_untrusted"), Accepted()]
