@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from stream.bounds import bounds, spread_of
-from stream.comparison import class_within, mix_behind, versions_beside
+from stream.comparison import class_within, mix_behind, outcomes_behind, versions_beside
 from stream.digits import in_digits
 from stream.error_windows import ErrorWindows
 from stream.events import ALL, Finding, Metric, RolledOut, Window, finding_id
@@ -155,6 +155,8 @@ def _outer(
 def _inner(version: Version, served: Served, around: Around, harm: Harm) -> Iterator[str]:
     own = around.versions[served.version]  # a lineage has neither inputs nor rows
     if (mix := mix_behind(version, harm)) is not None:
+        yield mix
+    if (mix := outcomes_behind(own, version.series[ALL], harm)) is not None:
         yield mix
     yield from causes(own.reference, own.rows, harm, version.series)
     if (said := class_within(own, harm)) is not None:
