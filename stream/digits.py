@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 LARGE = 1e15
 """From here on a figure has an exponent: nobody counts so many digits."""
 
