@@ -25,6 +25,8 @@ HALF = 0.5
 """Of the harm's rise, what tells a version that got worse as well from one that did not."""
 SURE = 2.0
 """Standard errors."""
+BLIND = 0.9
+"""Mean loss of a class that the model hardly ever says."""
 
 
 def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> Iterator[str]:
@@ -147,7 +149,7 @@ def outcomes_behind(version: Version, whole: Series, found: Harm) -> str | None:
     """Return in words that another mix of what happens explains a harm of all, each class losing what it did.
 
     As ``mix_behind``, with the rows since the onset for the mix, which must surely be another one. ``whole`` is
-    the series that is harmed.
+    the series that is harmed. Where a class was hardly ever seen each error is one of it, which explains nothing.
     """
     before, rise, usual = found.before.mean, found.after.mean - found.before.mean, _usual_by_class(version)
     rows = version.rows.since(found.onset_at)
@@ -164,6 +166,8 @@ def outcomes_behind(version: Version, whole: Series, found: Harm) -> str | None:
     if found.after.mean > mean + noise + SURE * _error(whole, expected):
         return None
     most = max(usual, key=lambda name: (counts[name] * (usual[name] - before), name))
+    if usual[most] > BLIND:
+        return None
     share, was = counts[most] / count, f"{whole.metric} {in_digits(whole.shown(mean))} is to be expected"
     return f"the mix of outcomes explains it: {was}; class {most} is {share:.0%} of those since"
 

@@ -152,17 +152,17 @@ def test_a_mix_that_stays_explains_nothing():
     assert not any("the mix of" in cause for one in pages for cause in one.causes)
 
 
-def shifted(share_of, rate, seed=7):
+def shifted(share_of, rate, seed=7, *, step_s=STEP_S, delay_s=DELAY_S):
     """Return the pages of a model of two classes: ``share_of(i)`` of outcomes are true, each wrong by ``rate``."""
     rng, monitor, judgement, told = np.random.default_rng(seed), Monitor("m"), Judgement(), []
     for i in range(9_000):
-        at, truth = BEGAN_AT + STEP_S * i, bool(rng.random() < share_of(i))
+        at, truth = BEGAN_AT + step_s * i, bool(rng.random() < share_of(i))
         said = truth != bool(rng.random() < rate(i, truth))
         served = Served(f"p{i}", "m", "v1", at, said, False, ("all",))
         event = Prediction(prediction_id=f"p{i}", model="m", version="v1", at=Instant(at), prediction=said)
         monitor.predicted(event, served, judgement)
         served = replace(served, bins=monitor.bins(event))
-        told += monitor.take(Joined(Reason.MATCHED, "m", served, truth, at + DELAY_S), judgement, None)[1]
+        told += monitor.take(Joined(Reason.MATCHED, "m", served, truth, at + delay_s), judgement, None)[1]
     return [one for one in told if one.state == "open" and one.severity == "page"]
 
 
@@ -194,6 +194,16 @@ def test_a_mix_of_outcomes_does_not_explain_what_got_worse_in_one(share_of, rate
     pages = shifted(share_of, rate, seed)
     assert pages
     assert not any("the mix of" in cause for one in pages for cause in one.causes)
+
+
+def test_labels_that_take_three_weeks_each_time_widen_no_onset_by_six_weeks():
+    """Else each rollout of six weeks is among the causes."""
+    step_s, weeks_s = 1_200.0, 21 * 86_400.0
+    (page,) = shifted(
+        lambda i: 0.5, lambda i, truth: 0.4 if i > 7_000 else 0.08, step_s=step_s, delay_s=weeks_s
+    )
+    began_at = BEGAN_AT + 7_000 * step_s
+    assert began_at - 4 * 86_400.0 < page.onset_after <= began_at <= page.onset_before
 
 
 def test_bounds_of_nothing_are_unknown_and_dependence_widens_them():
