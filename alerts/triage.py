@@ -24,6 +24,10 @@ from alerts.rollback import accuse
 from alerts.telling import resolve, tell
 from stream.events import Finding
 
+STORM, STORM_S = 3, 21_600.0
+"""Models of one owner that are worse at what may be the same time, and how far apart their onsets lie at most
+(seconds), for further ones to be the same trouble."""
+
 
 class Place(NamedTuple):
     """Where a finding belongs: an owner's incident about the model itself, or about an upstream.
@@ -122,6 +126,7 @@ def arrive(
         return join(latest, finding, place, owners, now, quiet)
     near = [] if place.cause else _near(incidents, finding, place, owners)
     related = [one for one in near if _belongs(one, finding, owners)]
+    related = related or ([] if place.cause else _storm(incidents, finding, place, owners))
     together = next((one for one in related if not is_full(one)), None)
     if together is not None:
         return join(together, finding, place, owners, now, quiet)
@@ -143,6 +148,30 @@ def _belongs(incident: Incident, finding: Finding, owners: Owners) -> bool:
     if owners.grouping.together_s > 0 and _is_near(incident, finding, owners.grouping.together_s):
         return True
     return _is_below_one(incident, finding, owners)
+
+
+def _storm(incidents: Ledger, finding: Finding, place: Place, owners: Owners) -> list[Incident]:
+    """Return the owner's paged incidents that may have begun together with this, once they are of many models.
+
+    Of a model with few labels nobody knows the onset to minutes: when three became worse within intervals that
+    overlap it is no chance, and each further one is no page of its own.
+    """
+    if finding.severity != "page" or owners.grouping.together_s <= 0:
+        return []
+    near = incidents.open_near(place.owner.name, finding.onset_at, STORM_S)
+    found = [one for one in near if not one.cause and one.severity == "page" and _overlap(one.lead, finding)]
+    return found if len({model for one in found for model in one.children}) >= STORM else []
+
+
+def _overlap(one: Finding, other: Finding) -> bool:
+    """Return whether the intervals of two onsets have an instant in common."""
+    (first, last), (begins, ends) = (_interval(found) for found in (one, other))
+    return begins <= last and first <= ends
+
+
+def _interval(finding: Finding) -> tuple[float, float]:
+    at, after, before = finding.onset_at, finding.onset_after, finding.onset_before
+    return at if after is None else after, at if before is None else before
 
 
 def _is_below_one(incident: Incident, finding: Finding, owners: Owners) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from math import sqrt
@@ -25,6 +25,8 @@ HALF = 0.5
 """Of the harm's rise, what tells a version that got worse as well from one that did not."""
 SURE = 2.0
 """Standard errors."""
+BLIND = 0.9
+"""Mean loss of a class that the model hardly ever says."""
 
 
 def versions_beside(versions: Mapping[str, Version], name: str, found: Harm) -> Iterator[str]:
@@ -143,20 +145,54 @@ def mix_behind(version: Version, found: Harm) -> str | None:
     return None
 
 
+def outcomes_behind(version: Version, whole: Series, found: Harm) -> str | None:
+    """Return in words that another mix of what happens explains a harm of all, each class losing what it did.
+
+    As ``mix_behind``, with the rows since the onset for the mix, which must surely be another one. ``whole`` is
+    the series that is harmed. Where a class was hardly ever seen each error is one of it, which explains nothing.
+    """
+    before, rise, usual = found.before.mean, found.after.mean - found.before.mean, _usual_by_class(version)
+    rows = version.rows.since(found.onset_at)
+    counts = Counter(row.slices[-1].removeprefix(OUTCOME) for row in rows)
+    count = sum(counts[name] for name in usual)
+    if found.slice != ALL or count < max(KNOWN, SHARE * len(rows)):
+        return None
+    mean = sum(counts[name] * loss for name, loss in usual.items()) / count
+    spread = sum(counts[name] * (loss - mean) ** 2 for name, loss in usual.items()) / count
+    expected = found._replace(before=found.before._replace(losses=count, total=count * mean))
+    noise = SURE * sqrt(spread / count)
+    if not mean - before >= max(HALF * rise, noise) > 0.0 or not rise > 0.0:
+        return None
+    if found.after.mean > mean + noise + SURE * _error(whole, expected):
+        return None
+    most = max(usual, key=lambda name: (counts[name] * (usual[name] - before), name))
+    if usual[most] > BLIND:
+        return None
+    share, was = counts[most] / count, f"{whole.metric} {in_digits(whole.shown(mean))} is to be expected"
+    return f"the mix of outcomes explains it: {was}; class {most} is {share:.0%} of those since"
+
+
+def _usual_by_class(version: Version) -> dict[str, float]:
+    """Return the mean loss of each class (of what happened) that has a reference."""
+    known = version.aspects.recalls.items()
+    return {name[:LETTERS]: one.before().mean for name, one in known if one.before().losses}
+
+
 def class_within(version: Version, found: Harm) -> str | None:
     """Return in words the class that carries the harm: of what happened, if the rest shows only noise.
 
     Each class is held against its own loss before, as its recall's reference knows it, one without against that of
     all: where a model says the same nearly always, all that is wrong is of the other class, and no harm of it.
     """
-    known = version.aspects.recalls.items()
-    usual = {name[:LETTERS]: one.before().mean for name, one in known if one.before().losses}
+    usual = _usual_by_class(version)
     rows = [row for row in version.rows.since(found.onset_at) if is_in(row, found.slice, version.series)]
     excess: defaultdict[str, list[float]] = defaultdict(list)
     for row in rows:
         name = row.slices[-1].removeprefix(OUTCOME)
         excess[name].append(row.loss - usual.get(name, found.before.mean))
     total, noise = sum(map(sum, excess.values())), NOISE * deviation(rows)
+    if total < HALF * sum(row.loss - found.before.mean for row in rows):
+        return None  # the classes lose what they did: what is left is no more than chance
     for name, ours in sorted(excess.items()):
         others = len(rows) - len(ours)
         is_fit = name in usual and min(len(ours), others) >= FEWEST and len(ours) <= SMALL * len(rows)

@@ -1,6 +1,7 @@
 """Core. What is open of a version when it ends: it was retired, made room for others, or has long served nobody.
 
-A finding is closed by labels and predictions of its own version, so nothing that comes later would close it.
+A finding is closed by labels and predictions of its own version and slice, so nothing that comes later would close
+it. So what is open of a slice ends as well when that has long had no prediction.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
 SERVES: Final = "this version was a shadow, and serves now: it is judged anew"
 IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
+VANISHED: Final = "this slice has had no prediction for two label horizons, and others had"
 IDLES: Final = ("shadow", "retired")
 """Stages of a version that serves nobody."""
 
@@ -136,7 +138,7 @@ def end_idle(
     over_at = max(map(_labelled_until, versions.values()), default=-inf) - HORIZONS * horizon_s
     serving = _serving(versions, stages)
     others = {name: one for name, one in serving.items() if served_until(one) >= over_at}
-    return [
+    ended = [
         finding
         for name, one in versions.items()
         if name not in others and is_told(one)
@@ -144,6 +146,21 @@ def end_idle(
             one, IDLE if name in serving else RETIRED, at, proven_at, outliving(one, others.values(), at)
         )
     ]
+    for one in others.values():
+        ended += _vanished(one, over_at, at, proven_at)
+    return ended
+
+
+def _vanished(version: Version, over_at: float, at: float, proven_at: float | None) -> list[Finding]:
+    """Close what is open of a version's slices that have had no prediction since ``over_at``."""
+    gone = [one for one in version.series.values() if one.finding is not None and one.newest_at < over_at]
+    found = [one.finding for one in gone if one.finding is not None]
+    for one in gone:
+        one.rested = None
+        drop(one)
+    if found:
+        version.heed_findings()
+    return _closed(found, VANISHED, at, proven_at)
 
 
 def _labelled_until(version: Version) -> float:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from stream.bounds import bounds, spread_of
-from stream.comparison import class_within, mix_behind, versions_beside
+from stream.comparison import class_within, mix_behind, outcomes_behind, versions_beside
 from stream.digits import in_digits
 from stream.error_windows import ErrorWindows
 from stream.events import ALL, Finding, Metric, RolledOut, Window, finding_id
@@ -18,7 +18,8 @@ from stream.joined import Served
 from stream.onset import Onset
 from stream.producers import Producers
 from stream.scan import Harm, onset_in
-from stream.version import LATE, Stages, Version, stage_of
+from stream.traffic import DAY_S
+from stream.version import LATE, SPREADS, Stages, Version, stage_of
 
 
 class Change(NamedTuple):
@@ -123,7 +124,10 @@ def _onset(version: Version, change: Change, at: float) -> Onset:
 
     A rollout may say that it is later than ``at``, when the harm was proved.
     """
-    late_s = LATE * version.delay_total_s / max(version.series[ALL].outcomes, 1)
+    mean_s, spread_s = version.delays(max(version.series[ALL].outcomes, 1))
+    late_s = min(
+        LATE * mean_s, max(SPREADS * spread_s, DAY_S)
+    )  # what takes three weeks may take them each time
     early = change.onset._replace(after=change.onset.after - late_s)
     return Onset(*(max(one, min(version.serves_since, at)) for one in early))
 
@@ -157,6 +161,8 @@ def _inner(version: Version, served: Served, around: Around, harm: Harm) -> Iter
     if (mix := mix_behind(version, harm)) is not None:
         yield mix
     yield from causes(own.reference, own.rows, harm, version.series)
+    if (mix := outcomes_behind(own, version.series[ALL], harm)) is not None:
+        yield mix
     if (said := class_within(own, harm)) is not None:
         yield said
 

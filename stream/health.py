@@ -1,8 +1,9 @@
 """Core. What is wrong around a model, not in it: no events, no labels, trouble in the join or with clocks.
 
 All of it is a ticket, one for each kind and model. The partition's clock says when to look; a silence is over at
-the first look after something came, a trouble of the join with the first window that is as usual, and that of
-labels that can't be compared (``stream.unjudged``) once most of them can.
+the first look after something came, a starvation once labels come about as usual (``Maturity.is_back``), a trouble
+of the join with the first window that is as usual, and that of labels that can't be compared
+(``stream.unjudged``) once most of them can.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from stream.carried import WAITS_S
 from stream.clock import Clock
 from stream.events import ALL, Finding, Metric, finding_id
 from stream.gaps import SHORTEST_S
@@ -81,7 +83,8 @@ class Health(Struct, array_like=True, gc=False):
     ) -> None:
         """Take the outcome of a prediction of event time ``at``."""
         maturity, now = self.maturity, clock.at
-        if now - maturity.seen_at <= SHORTEST_S and maturity.began_at <= at < maturity.ends_at:
+        is_usual = now - maturity.seen_at <= SHORTEST_S and maturity.finding is None
+        if is_usual and maturity.began_at <= at < maturity.ends_at:
             maturity.seen_at, maturity.lost_s = now, clock.lost_s
             maturity.labels += 1
             maturity.loss_total += loss
@@ -144,11 +147,13 @@ def look(health: Health, seen: Look, counts: Mapping[str, int], judgement: Judge
     odds, final = judgement.silence_odds(KINDS), maturity.final()
     a_day = 0.0 if isnan(final) else traffic.hours.a_day() * final
     is_silent = seen.is_served and traffic.is_silent(now, seen.lost_s, odds)
-    is_starved = maturity.is_starved(now, seen.lost_s, odds, a_day)
+    is_gone = not seen.is_served and now - traffic.seen_at > WAITS_S  # nobody waits for its labels
+    is_starved = maturity.is_starved(now, seen.lost_s, odds, a_day) and not is_gone
+    is_back = maturity.is_back(now, seen.lost_s) or is_gone
     limit = judgement.drift_limit(KINDS)
     found = (
-        _silence(traffic, is_silent, seen, "traffic", partial(_traffic, traffic, seen)),
-        _silence(maturity, is_starved, seen, "labels", partial(_labels, maturity, seen)),
+        _silence(traffic, is_silent, _is_heard(traffic, seen), seen, partial(_traffic, traffic, seen)),
+        _silence(maturity, is_starved, is_back, seen, partial(_labels, maturity, seen)),
         *_join(health, counts, limit, seen),
         _trouble(health.clock, CLOCK, health.clock.look(CLOCKS, health.clock_counts(), now, limit), seen),
     )
@@ -159,20 +164,25 @@ def look(health: Health, seen: Look, counts: Mapping[str, int], judgement: Judge
 
 
 def _silence(
-    of: Traffic | Maturity, is_over_limit: bool, seen: Look, metric: Metric, words: Callable[[], Words]
+    of: Traffic | Maturity, is_over_limit: bool, is_over: bool, seen: Look, words: Callable[[], Words]
 ) -> Finding | None:
     """Open the ticket of a silence that is over its limit, or close one that is over."""
-    if of.finding is None:
-        if not is_over_limit:
+    if of.finding is not None:
+        if not is_over:
             return None
-        of.episode += 1
-        of.finding = _opened(seen, f"@{metric}", metric, of.episode, words())
-        return of.finding
-    is_back = of.seen_at > of.finding.onset_at
-    if not is_back and (seen.is_served or metric != "traffic"):
+        closed, of.finding = _closed(of.finding, seen), None
+        return closed
+    if not is_over_limit:
         return None
-    closed, of.finding = _closed(of.finding, seen), None
-    return closed
+    metric: Metric = "traffic" if isinstance(of, Traffic) else "labels"
+    of.episode += 1
+    of.finding = _opened(seen, f"@{metric}", metric, of.episode, words())
+    return of.finding
+
+
+def _is_heard(traffic: Traffic, seen: Look) -> bool:
+    """Return whether a silence is over: a prediction came, or none is missed since all versions have retired."""
+    return traffic.finding is not None and (traffic.seen_at > traffic.finding.onset_at or not seen.is_served)
 
 
 def _traffic(traffic: Traffic, seen: Look) -> Words:
@@ -281,4 +291,7 @@ def _opened(seen: Look, feature: str, metric: Metric, episode: int, words: Words
 
 
 def _closed(finding: Finding, seen: Look) -> Finding:
-    return replace(finding, state="closed", closed_at=seen.now, proven_at=seen.proven_at)
+    since = finding.after_count  # of a starvation what came since has been counted there
+    return replace(
+        finding, state="closed", closed_at=seen.now, proven_at=seen.proven_at, events_since_onset=since
+    )

@@ -27,6 +27,8 @@ TOGETHER: Final = "judged together with the versions before it, since it is too 
 SHADOW: Final[tuple[Stage, ...]] = ("shadow",)
 YOUNG: Final = 2
 """Versions in a row that were too young, when another one begins, for their lineage to be judged."""
+AWAY_S, DENT, SPACINGS = 900.0, 0.25, 20.0
+"""Seconds, mean label delays, and mean times between two predictions, of an absence that labels show at least."""
 
 
 def lineage_of(
@@ -53,14 +55,83 @@ def lineage_of(
     return made
 
 
+def has_come_back(version: Version, at: float, versions: Mapping[str, Version], stages: Stages) -> bool:
+    """Return whether a version that is judged predicts again ``at`` after another one took its place for a while.
+
+    Labels of the time between are missing in what it gets, so that its first ones are quick ones only. Versions
+    that take turns as ever are no such case: the other one must have begun to serve, or this one was retired.
+    """
+    since, whole = served_until(version), version.series[ALL]
+    mean_s = version.delays(max(whole.outcomes, 1))[0]
+    spacing_s = (since - version.began_at) / max(whole.predictions, 1)
+    if at - since <= max(AWAY_S, DENT * mean_s, SPACINGS * spacing_s):
+        return False
+    others = [*_but(IDLES, versions.items(), stages, version.task)]
+    is_new = any(served_until(one) > since and not one.began_at < since for one in others)
+    return is_new or version.serves_since > since or any(one.serves_since > since for one in others)
+
+
+def judged_by(
+    lineage: Version | None,
+    served: Served,
+    versions: dict[str, Version],
+    stages: Stages,
+    judgement: Judgement,
+    label_horizon_s: float,
+) -> Version | None:
+    """Return the lineage from a prediction on of a version that is new, came back, or was a shadow at first.
+
+    Such a version is one of the lineage, which begins with it if there is none.
+    """
+    version = versions.get(served.version)
+    if version is not None and version.is_mature:
+        is_idle = stage_of(served.version, stages) in IDLES
+        if is_idle or not has_come_back(version, served.at, versions, stages):
+            return lineage
+        version.serves_since = served.at
+    if lineage is not None:
+        return lineage
+    others = {name: one for name, one in versions.items() if one is not version}
+    return lineage_of(served, others, stages, judgement, label_horizon_s)
+
+
+def is_member(
+    lineage: Version,
+    served: Served,
+    versions: Mapping[str, Version],
+    stages: Stages,
+    without: Container[Stage],
+) -> bool:
+    """Return whether a prediction is one of the lineage's; none that a young version made as a shadow.
+
+    What a version made before it was away is: others were beside it in the mixture.
+    """
+    version = versions[served.version]
+    if version.task != lineage.task or stage_of(served.version, stages) in without:
+        return False
+    was_away = version.is_mature and version.serves_since > lineage.began_at
+    return was_away or served.at >= version.serves_since
+
+
+def is_back(version: Version, lineage: Version) -> bool:
+    """Return whether a version began to serve again, or at last, since the lineage began: it is judged as one."""
+    return version.serves_since >= lineage.began_at
+
+
 def is_over(lineage: Version, versions: Mapping[str, Version], stages: Stages, at: float) -> bool:
-    """Return whether the newest version is judged alone, or serves nobody by ``at``, and nothing told is open."""
-    newest = next(_but(IDLES, reversed([*versions.items()]), stages, lineage.task), None)
-    if newest is not None and not newest.is_mature:
-        labels = lineage.series[ALL].outcomes if ALL in lineage.series else 0
-        if not labels or at - served_until(newest) <= settled_s(*lineage.delays(labels)):
-            return False
-    return not lineage.is_harmed()
+    """Return whether each version is judged alone by ``at``, or serves nobody, and nothing told is open.
+
+    Of those that are too young the newest counts, and those that came back.
+    """
+    if lineage.is_harmed():
+        return False
+    serving = [*_but(IDLES, versions.items(), stages, lineage.task)]
+    since = [served_until(one) for one in serving[-1:] if not one.is_mature]
+    since += [one.serves_since for one in serving if is_back(one, lineage)]
+    if not since:
+        return True
+    labels = lineage.series[ALL].outcomes if ALL in lineage.series else 0
+    return labels > 0 and at - max(since) > settled_s(*lineage.delays(labels))
 
 
 def may_tell(version: str, is_fair: bool, versions: Mapping[str, Version], stages: Stages) -> bool:

@@ -14,6 +14,7 @@ from math import floor, inf, nan
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stream.cycle import Count, Cycle, Rise
 from stream.events import Finding
@@ -32,6 +33,8 @@ MANY = 65_536
 """Counts beyond which the past counts half."""
 RIPE = 0.9
 """Of the usual share in the end, that is labelled usually at its age and really, for a cohort to be mature."""
+BACK, FEW = 0.5, 4
+"""The share of the usual labels that ends a starvation, and how many at least."""
 
 
 class Share(NamedTuple):
@@ -99,7 +102,10 @@ class Maturity(Struct, array_like=True, gc=False):
     """Of cohorts that have left the ring, and how many of them were labelled; what is long past counts less."""
     ripe_labelled: int = 0
     seen_at: float = nan
-    """The partition's clock at the newest label; nan before the first. Then what it had lost by then."""
+    """The partition's clock at the newest label; nan before the first. Then what it had lost by then.
+
+    While a ticket is open: since when the labels are counted that may end it, in its ``events_since_onset``.
+    """
     lost_s: float = 0.0
     gaps: Gaps = field(default_factory=Gaps)
     limit: float = inf
@@ -151,10 +157,10 @@ class Maturity(Struct, array_like=True, gc=False):
 
     def labelled(self, at: float, delay_s: float, loss: float, now: float, lost_s: float) -> None:
         """Take a label of a prediction of event time ``at``; the partition's clock stands at ``now``."""
-        if now - self.seen_at > SHORTEST_S and self.ripe_labelled:
+        if self.finding is None and now - self.seen_at > SHORTEST_S and self.ripe_labelled:
             self.gaps.turn(int(now // DAY_S))
             self.gaps.note(min(self.missed(now, lost_s), self.limit))
-        self.seen_at, self.lost_s = now, lost_s
+        self.heard(now, lost_s)
         self.delays[int(delay_s).bit_length() if delay_s > 0.0 else 0] += 1
         if self.began_at <= at < self.ends_at:
             self.labels += 1
@@ -164,7 +170,10 @@ class Maturity(Struct, array_like=True, gc=False):
 
     def heard(self, now: float, lost_s: float) -> None:
         """Take a label that can't be compared: none is missed meanwhile, and it says nothing else."""
-        self.seen_at, self.lost_s = now, lost_s
+        if self.finding is None:
+            self.seen_at, self.lost_s = now, lost_s
+        else:
+            self.finding = replace(self.finding, events_since_onset=self.finding.events_since_onset + 1)
 
     def revised(self, at: float, loss: float, labels: int) -> None:
         """Add to the losses of the cohort of this event time, and to its labels; nowhere once it has left.
@@ -210,16 +219,37 @@ class Maturity(Struct, array_like=True, gc=False):
     def is_starved(self, now: float, lost_s: float, odds: float, labels_a_day: float) -> bool:
         """Return whether no label came for longer than on any usual day though predictions wait for theirs.
 
-        Days count from when the usual share in the end is known.
+        Days count from when the usual share in the end is known. What is told is not told again.
         """
-        if self.seen_at == self.seen_at and self.ripe_labelled:
-            self.gaps.turn(int(self.seen_at // DAY_S))
         if max(self.delays) > MANY:
             self.delays = [one // 2 for one in self.delays]
+        if self.finding is not None:
+            return False
+        if self.seen_at == self.seen_at and self.ripe_labelled:
+            self.gaps.turn(int(self.seen_at // DAY_S))
         if not now - self.seen_at >= SHORTEST_S:
             return False
         self.limit = self.gaps.limit(odds, labels_a_day)
         return self.limit < inf and self.missed(now, lost_s) >= self.limit
+
+    def is_back(self, now: float, lost_s: float) -> bool:
+        """Return whether a starvation is over: ``BACK`` of the usual labels come again, and ``FEW`` at least.
+
+        Where fewer came in the time of those by which it was told they are a rest, as those of predictions made
+        before, and are counted anew from now on.
+        """
+        told = self.finding
+        if told is None:
+            return False
+        came, usual = told.events_since_onset, self.missed(now, lost_s)
+        is_over = came >= max(FEW, BACK * usual)
+        if is_over:
+            self.gaps.turn(int(now // DAY_S))
+            self.gaps.note(self.limit)
+        if is_over or usual >= told.before_count:
+            self.seen_at, self.lost_s = now, lost_s
+            self.finding = replace(told, events_since_onset=0)
+        return is_over
 
     def shares(self, now: float) -> Iterator[Share]:
         """Yield the cohorts, oldest first; the usual share is that of the age of a cohort's middle."""

@@ -26,7 +26,7 @@ from stream.health import Health
 from stream.inheritance import catch_up, new_version
 from stream.joined import MISMATCHED, Joined, Reason, Served
 from stream.judging import Judge
-from stream.lineage import SHADOW, is_over, lineage_of, may_tell, rest, told_until
+from stream.lineage import AWAY_S, SHADOW, is_back, is_member, is_over, judged_by, may_tell, rest, told_until
 from stream.producers import Producers
 from stream.room import FORGOTTEN, FORGOTTEN_VERSION, make_room, remember
 from stream.rows import row_of, with_class
@@ -100,8 +100,10 @@ class Monitor(Struct, array_like=True, gc=False):
         version = self.versions.get(served.version)
         if version is None:
             version, ended = self._begin(served, judgement, proven_at)
+        elif served.at - served_until(version) > AWAY_S if version.is_mature else version.serves_since > -inf:
+            self._judge_together(served, judgement)
         version.count(served, judgement, self.versions)
-        if self.lineage is not None and self._is_of_lineage(self.lineage, served, IDLES):
+        if self.lineage is not None and self._has(self.lineage, served, IDLES):
             self.lineage.count(served, judgement, self.versions)
         if served.scores is not None and version.task == "classification":
             version.confidence.predicted(served.at, served.prediction, served.scores, clock.at)
@@ -191,11 +193,7 @@ class Monitor(Struct, array_like=True, gc=False):
         is_served = stage_of(served.version, self.rollouts) not in IDLES
         if self.lineage is not None and self.lineage.task != made.task and is_served:
             ended += self._end_lineage(OTHER_TASK, served.at, proven_at)
-        if self.lineage is None:
-            self.lineage = lineage_of(served, self.versions, self.rollouts, judgement, self.label_horizon_s)
-        if self.lineage is not None:
-            self.lineage.forgotten_episode = self.forgotten_episode
-            self.lineage.routes.known.clear()  # as those of the versions, when others made room
+        self._judge_together(served, judgement)
         self.versions[served.version] = made
         return made, ended
 
@@ -217,7 +215,7 @@ class Monitor(Struct, array_like=True, gc=False):
         route = self._sum(version, served, joined, at, loss, judgement)
         version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
         lineage = self.lineage
-        if lineage is not None and not self._is_of_lineage(lineage, served, SHADOW):
+        if lineage is not None and not self._has(lineage, served, SHADOW):
             lineage = None
         if version.task == "classification" and stage != "shadow":
             told = route if lineage is None else (*route, *lineage.route(served, judgement, self.versions))
@@ -228,6 +226,7 @@ class Monitor(Struct, array_like=True, gc=False):
         is_fair = version.is_fair(joined) and stage != "retired"
         if lineage is None:
             return judge.judged(version, route, joined, is_fair, arl)
+        is_fair = is_fair and not is_back(version, lineage)
         is_told = lineage.is_harmed()  # while it is, no version tells it again, nor learns from it
         findings = judge.judged(version, route, joined, is_fair and not is_told, arl)
         may_open = is_told or may_tell(served.version, is_fair, self.versions, self.rollouts)
@@ -249,9 +248,16 @@ class Monitor(Struct, array_like=True, gc=False):
             catch_up(version, self.versions, judgement)
         return route
 
-    def _is_of_lineage(self, lineage: Version, served: Served, without: Container[str]) -> bool:
-        version = self.versions[served.version]
-        return version.task == lineage.task and stage_of(served.version, self.rollouts) not in without
+    def _has(self, lineage: Version, served: Served, without: Container[Stage]) -> bool:
+        return is_member(lineage, served, self.versions, self.rollouts, without)
+
+    def _judge_together(self, served: Served, judgement: Judgement) -> None:
+        """Go on, or begin, with a lineage if there is to be one with this prediction."""
+        known = self.versions, self.rollouts, judgement, self.label_horizon_s
+        self.lineage = judged_by(self.lineage, served, *known)
+        if self.lineage is not None:
+            self.lineage.forgotten_episode = self.forgotten_episode
+            self.lineage.routes.known.clear()  # as those of the versions, when others made room
 
     def _judged_together(self, lineage: Version, joined: Joined, judge: Judge) -> list[Finding]:
         """Judge a label with those of all versions."""
@@ -270,7 +276,7 @@ class Monitor(Struct, array_like=True, gc=False):
         lineage = self.lineage
         if lineage is None or served.at < lineage.began_at:
             return []
-        if not self._is_of_lineage(lineage, served, SHADOW):
+        if not self._has(lineage, served, SHADOW):
             return []
         route = lineage.route(served, judgement, self.versions)
         found = correct(lineage, served, joined, route, judgement).findings

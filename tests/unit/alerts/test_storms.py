@@ -221,3 +221,47 @@ def test_hold_keeps_an_incident_open_over_a_short_calm() -> None:
 )
 def test_harm_is_how_many_times_the_loss_got_larger(fact: Finding, times: float) -> None:
     assert harm(fact) == pytest.approx(times)
+
+
+def spread(count: int, width_s: float, *, apart_s: float = 600.0) -> list[Finding]:
+    """Return pages of one team's models: onsets ``apart_s`` from each other, each known to ``width_s``."""
+    onsets = [100_000.0 + apart_s * number for number in range(count)]
+    return [
+        replace(
+            finding(f"c{number}", model=f"team0.m{number}", onset_at=at),
+            onset_after=at - width_s,
+            onset_before=at + width_s,
+        )
+        for number, at in enumerate(onsets)
+    ]
+
+
+def test_models_whose_onsets_nobody_knows_to_minutes_are_three_pages_at_most() -> None:
+    play, storm = Play(), spread(30, 4 * 3_600.0)
+    Random(1).shuffle(storm)
+    for number, fact in enumerate(storm):
+        play.at(120_000.0 + 60.0 * number, fact)
+    assert play.said() == {"team0": 3}
+    assert sum(len(one.children) for one in play.of("team0")) == 30
+    play.at(200_000.0, *(replace(one, state="closed") for one in storm))
+    assert play.said("resolve") == {"team0": 3}
+
+
+@pytest.mark.parametrize(("width_s", "apart_s"), [(200.0, 600.0), (40_000.0, 22_000.0)])
+def test_models_that_became_worse_at_different_times_are_a_page_each(width_s: float, apart_s: float) -> None:
+    play = Play()
+    play.at(300_000.0, *spread(6, width_s, apart_s=apart_s))
+    assert play.said() == {"team0": 6}
+
+
+def test_what_may_have_begun_together_is_a_page_each_where_that_rule_is_off() -> None:
+    play = Play(grouping=Grouping(together_s=0))
+    play.at(200_000.0, *spread(6, 4 * 3_600.0))
+    assert play.said() == {"team0": 6}
+
+
+def test_tickets_are_no_storm_that_keeps_a_page_quiet() -> None:
+    play, storm = Play(), spread(4, 4 * 3_600.0)
+    tickets = [replace(one, severity="ticket") for one in storm[:3]]
+    play.at(200_000.0, *tickets, storm[3])
+    assert play.said() == {"team0": 1}

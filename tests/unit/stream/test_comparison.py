@@ -152,6 +152,60 @@ def test_a_mix_that_stays_explains_nothing():
     assert not any("the mix of" in cause for one in pages for cause in one.causes)
 
 
+def shifted(share_of, rate, seed=7, *, step_s=STEP_S, delay_s=DELAY_S):
+    """Return the pages of a model of two classes: ``share_of(i)`` of outcomes are true, each wrong by ``rate``."""
+    rng, monitor, judgement, told = np.random.default_rng(seed), Monitor("m"), Judgement(), []
+    for i in range(9_000):
+        at, truth = BEGAN_AT + step_s * i, bool(rng.random() < share_of(i))
+        said = truth != bool(rng.random() < rate(i, truth))
+        served = Served(f"p{i}", "m", "v1", at, said, False, ("all",))
+        event = Prediction(prediction_id=f"p{i}", model="m", version="v1", at=Instant(at), prediction=said)
+        monitor.predicted(event, served, judgement)
+        served = replace(served, bins=monitor.bins(event))
+        told += monitor.take(Joined(Reason.MATCHED, "m", served, truth, at + delay_s), judgement, None)[1]
+    return [one for one in told if one.state == "open" and one.severity == "page"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_page_says_when_another_mix_of_outcomes_explains_it(seed):
+    """Fraud doubles, and the model is as good at it as ever: no roll-back mends that."""
+    pages = shifted(lambda i: 0.3 if i > 7_000 else 0.1, lambda i, truth: 0.5 if truth else 0.03, seed)
+    (page,) = [one for one in pages if one.metric == "accuracy"]
+    (said,) = [one for one in page.causes if one.startswith("the mix of outcomes explains it: ")]
+    expected, share = re.search(r"accuracy ([.0-9]+) is .*; class true is (\d+)% of", said).groups()
+    assert 0.78 < float(expected) < 0.88
+    assert 20 < int(share) < 40
+    assert not any(one.startswith("class ") for one in page.causes)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("share_of", "rate"),
+    [
+        (lambda i: 0.1, lambda i, truth: (0.5 if truth else 0.03) + 0.2 * (i > 7_000)),
+        (lambda i: 0.1, lambda i, truth: (1.0 if i > 7_000 else 0.3) if truth else 0.03),
+        (
+            lambda i: 0.15 if i > 7_000 else 0.1,
+            lambda i, truth: (0.9 if i > 7_000 else 0.3) if truth else 0.03,
+        ),
+    ],
+)
+def test_a_mix_of_outcomes_does_not_explain_what_got_worse_in_one(share_of, rate, seed):
+    pages = shifted(share_of, rate, seed)
+    assert pages
+    assert not any("the mix of" in cause for one in pages for cause in one.causes)
+
+
+def test_labels_that_take_three_weeks_each_time_widen_no_onset_by_six_weeks():
+    """Else each rollout of six weeks is among the causes."""
+    step_s, weeks_s = 1_200.0, 21 * 86_400.0
+    (page,) = shifted(
+        lambda i: 0.5, lambda i, truth: 0.4 if i > 7_000 else 0.08, step_s=step_s, delay_s=weeks_s
+    )
+    began_at = BEGAN_AT + 7_000 * step_s
+    assert began_at - 4 * 86_400.0 < page.onset_after <= began_at <= page.onset_before
+
+
 def test_bounds_of_nothing_are_unknown_and_dependence_widens_them():
     assert bounds("mae", float("nan"), 0, 1.0, 2.0) == (None, None)
     assert bounds("mae", 3.0, 10, 1.0, float("inf")) == (None, None)

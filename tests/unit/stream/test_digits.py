@@ -15,6 +15,8 @@ from stream.digits import in_digits
         (-12_345.6, "-12,346"),
         (0.0, "0"),
         (999.6, "1,000"),
+        (7.954e14, "795,400,000,000,000"),
+        (1.61866e90, "1.62e+90"),
     ],
 )
 def test_three_digits_count_and_large_figures_have_no_exponent(value, words):

@@ -10,7 +10,7 @@ import pytest
 from stream import state
 from stream.aspect import Aspect
 from stream.drift import Drift
-from stream.ending import IDLE, RETIRED, SERVES, end_of, is_told
+from stream.ending import IDLE, RETIRED, SERVES, VANISHED, end_of, is_told
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.fold import InputFold
 from stream.instant import in_words
@@ -35,6 +35,8 @@ class Life:
         self.fold = InputFold(0, replace(RULES, label_horizon_s=horizon_s), self, MemoryStore())
         self.versions, self.rng, self.found = [*versions], np.random.default_rng(4), []
         self.number, self.labels, self.harm = 0, [], 0.6
+        self.gate_until = None
+        """Before which prediction two of three are of the gate ``b``, which gets worse in place of v2."""
 
     def folded(self, tally):
         self.found += tally.findings
@@ -46,9 +48,16 @@ class Life:
         for i in range(self.number, number):
             at, version = BEGAN_AT + STEP_S * i, self.versions[i % len(self.versions)]
             self.known(at)
-            right = bool(self.rng.random() > (self.harm if version == "v2" and i >= HURT else 0.08))
+            gate = {} if self.gate_until is None else {"gate": "b" if i % 3 and i < self.gate_until else "a"}
+            is_hurt = version == "v2" if self.gate_until is None else gate["gate"] == "b"
+            right = bool(self.rng.random() > (self.harm if is_hurt and i >= HURT else 0.08))
             said = Prediction(
-                prediction_id=str(i), model="m", version=version, at=Instant(at), prediction=True
+                prediction_id=str(i),
+                model="m",
+                version=version,
+                at=Instant(at),
+                prediction=True,
+                slices=gate,
             )
             self.take("predictions", said)
             label = Outcome(prediction_id=str(i), model="m", at=Instant(at + delay_s), outcome=right)
@@ -189,6 +198,20 @@ def test_it_stays_open_while_labels_may_come_and_of_the_version_that_served_last
     alone.take("outcomes", Outcome(prediction_id="x", model="n", at=other.at, outcome=True))
     alone.take("predictions", msgspec.structs.replace(other, prediction_id="y", at=Instant(2.1 * BEGAN_AT)))
     assert alone.told == [("v2", "open", 1)]
+
+
+def test_what_is_open_of_a_slice_is_closed_when_no_label_of_it_can_come_any_more():
+    life = Life("v1")
+    life.gate_until = GONE
+    over = GONE + round(2 * HORIZON_S / STEP_S)
+    life.until(over - 30)
+    assert [(one.slice, one.state) for one in life.found] == [("gate=b", "open")]
+    life.until(over + 60)
+    opened, closed = life.found
+    assert (closed.id, closed.state, closed.causes) == (opened.id, "closed", (VANISHED, *opened.causes))
+    life.gate_until = inf
+    life.until(over + 300)
+    assert [(one.slice, one.state, one.episode) for one in life.found[2:]] == [("gate=b", "open", 2)]
 
 
 def test_a_version_that_was_forgotten_and_is_back_tells_its_harm_under_another_id():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stream import state
 from stream.events import Finding, Instant, Outcome, Prediction, Rollout, SliceValue, Stage
@@ -39,6 +40,7 @@ class Play:
     numbers: str = ""
     """The version that predicts numbers; the others predict classes."""
     burns: int = 0
+    late: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda delays: delays
 
     def run(
         self,
@@ -50,7 +52,7 @@ class Play:
     ) -> None:
         """Play; ``wrong(i, delay)`` is the chance that prediction ``i``, labelled after this delay, is wrong."""
         rng = np.random.default_rng(self.seed)
-        delays = rng.exponential(DELAY_S, until).tolist()
+        delays = self.late(rng.exponential(DELAY_S, until)).tolist()
         steps = [(PACE_S * i, 0, i) for i in range(until)]
         steps += [(PACE_S * i + delays[i], 1, i) for i in range(until)]
         steps += [(corrected_at + i / until, 2, i) for i in range(until) if corrected(i)]
@@ -227,6 +229,68 @@ def test_no_version_learns_what_its_lineage_tells():
     assert again.onset_at == pytest.approx((KNOWN + 9_000) * PACE_S, abs=6 * HOURS)
     assert again.detected_at < (KNOWN + 9_300) * PACE_S
     assert play.monitor.versions["v2"].series["all"].guard.reference().mean < 0.15
+
+
+def test_a_bad_shadow_that_serves_before_it_is_judged_alone_is_paged_soon():
+    play = Play(rolls={KNOWN - 60: ("v2", "shadow"), KNOWN: ("v2", "live")})
+    version = lambda i: "v2" if i >= KNOWN or (i >= KNOWN - 60 and i % 2) else "v1"  # noqa: E731
+    play.run(KNOWN + 300, version, lambda i, _: ILL if version(i) == "v2" else WELL)
+    assert play.told == [("open", "v2", "all")]
+    found = play.found[0]
+    assert (found.severity, found.causes[0]) == ("page", TOGETHER)
+    assert KNOWN * PACE_S <= found.onset_at < found.detected_at < (KNOWN + 120) * PACE_S
+
+
+def test_what_a_version_said_as_a_shadow_is_no_part_of_it():
+    """Slow labels of its time as a shadow come beside those of the version that served then."""
+    play, until = Play(rolls={KNOWN - 200: ("v2", "shadow"), KNOWN: ("v2", "live")}), KNOWN + 60
+    version = lambda i: "v2" if i >= KNOWN or (i >= KNOWN - 200 and i % 2) else "v1"  # noqa: E731
+    play.run(until, version, lambda *_: WELL)
+    known = PACE_S * np.arange(until) + np.random.default_rng(play.seed).exponential(DELAY_S, until)
+    is_served = [i >= KNOWN or version(i) == "v1" for i in range(until)]
+    lineage = play.monitor.lineage
+    assert lineage is not None
+    assert lineage.series["all"].outcomes == np.count_nonzero(is_served & (known > KNOWN * PACE_S))
+
+
+QUICK_S, SURE_S = 300.0, 40_000.0
+BACK = KNOWN + 300
+
+
+def told_late(delays: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return delays of clicks, which are told at once, and of what nobody clicked, known half a day later."""
+    return np.where(delays < QUICK_S, delays, SURE_S)
+
+
+def rolled_back(i: int) -> str:
+    """Return the version: another one for five hours, then the first again."""
+    return "v2" if KNOWN <= i < BACK else "v1"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("rolls", [{}, {KNOWN: ("v1", "retired"), BACK: ("v1", "live")}])
+def test_quick_labels_of_a_version_that_comes_back_are_no_harm(seed, rolls):
+    play = Play(seed, late=told_late, rolls=rolls)
+    play.run(KNOWN + 6_000, rolled_back, lambda _, delay: float(delay < QUICK_S))
+    assert play.found == []
+    assert play.monitor.lineage is None
+
+
+def test_harm_of_a_version_that_comes_back_is_paged_while_its_own_labels_are_not_fair():
+    play = Play(late=told_late)
+    wrong = lambda i, delay: 1.0 if delay < QUICK_S else 0.5 * (i >= BACK)  # noqa: E731
+    play.run(KNOWN + 1_500, rolled_back, wrong)
+    assert play.told == [("open", "v1", "all")]
+    assert play.found[0].causes[0] == TOGETHER
+    assert play.found[0].detected_at < BACK * PACE_S + SURE_S + 2 * HOURS
+
+
+def test_versions_that_take_turns_are_judged_alone():
+    """Two versions that predict in batches: each is away while the other one serves, as ever."""
+    play = Play()
+    play.run(KNOWN + 3_000, lambda i: "v1" if i // 200 % 2 else "v2", lambda *_: WELL)
+    assert all(one.is_mature for one in play.monitor.versions.values())
+    assert (play.monitor.lineage, play.found) == (None, [])
 
 
 def test_a_bad_shadow_hides_nothing():
