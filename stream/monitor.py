@@ -194,6 +194,9 @@ class Monitor(Struct, array_like=True, gc=False):
         if self.lineage is not None and self.lineage.task != made.task and is_served:
             ended += self._end_lineage(OTHER_TASK, served.at, proven_at)
         self._judge_together(served, judgement)
+        if self.lineage is not None:
+            self.lineage.forgotten_episode = self.forgotten_episode
+            self.lineage.routes.known.clear()  # as those of the versions, when others made room
         self.versions[served.version] = made
         return made, ended
 
@@ -254,10 +257,10 @@ class Monitor(Struct, array_like=True, gc=False):
     def _judge_together(self, served: Served, judgement: Judgement) -> None:
         """Go on, or begin, with a lineage if there is to be one with this prediction."""
         known = self.versions, self.rollouts, judgement, self.label_horizon_s
-        self.lineage = judged_by(self.lineage, served, *known)
-        if self.lineage is not None:
-            self.lineage.forgotten_episode = self.forgotten_episode
-            self.lineage.routes.known.clear()  # as those of the versions, when others made room
+        found = judged_by(self.lineage, served, *known)
+        if found is not None and self.lineage is None:
+            found.forgotten_episode = self.forgotten_episode
+        self.lineage = found
 
     def _judged_together(self, lineage: Version, joined: Joined, judge: Judge) -> list[Finding]:
         """Judge a label with those of all versions."""
