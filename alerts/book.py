@@ -56,8 +56,7 @@ class IncidentBook:
         self._ledger = self._archive.ledger
         self._letters: list[Output] = []
         self.waiting_bytes, self.is_behind = 0, False
-        self._timers = Timers()
-        self._standing, self.closed = Standing(), False
+        self._timers, self._standing, self.closed = Timers(), Standing(), False
 
     @property
     def is_live(self) -> bool:
@@ -111,8 +110,9 @@ class IncidentBook:
         return ()
 
     def caught_up(self) -> None:
-        """Let time pass: an acknowledgement or a close that lay in the log is folded now."""
+        """Let time pass: what lay in the log is folded now. A checkpoint tells Kafka's time."""
         self._standing.caught_up()
+        self._urge()
         self._announce()
 
     def suspend(self) -> None:

@@ -133,16 +133,28 @@ async def administrator(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient
         ClusterError: the cluster can't be asked; names the brokers, and why none was reached.
     """
     with _heard() as heard:
-        admin = AIOKafkaAdminClient(**client_options(settings.kafka))
         try:
-            await admin.start()
-            yield admin
+            async with quiet_administrator(settings) as admin:
+                yield admin
         except (KafkaError, TimeoutError) as fault:
             brokers, protocol = ",".join(settings.kafka.brokers), settings.kafka.security_protocol
             reason = "; ".join(sorted(set(heard))) or fault or type(fault).__name__
             raise ClusterError(f"kafka.brokers {brokers!r}, {protocol}: {reason}") from fault
-        finally:
-            await admin.close()
+
+
+@asynccontextmanager
+async def quiet_administrator(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open an admin client beside others, whose logs it leaves as they are.
+
+    Raises:
+        KafkaError, TimeoutError: the cluster can't be asked.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
 
 
 class _Heard(logging.Handler):

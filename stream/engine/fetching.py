@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -40,6 +40,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         # Faust's own setting is also how long it waits for a restore
         consumer._request_timeout_ms = consumer._client._request_timeout_ms = ANSWER_MS
+        cast(Any, self.app).custody.throttling.watch(consumer._client)
         consumer._client.cluster.add_listener(self._look_for_topics)
         return consumer
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream.engine.backlog import Reach
 from stream.engine.batch import Batch
-from stream.engine.checkpoint import EVERYTHING, Checkpoint, reader
+from stream.engine.checkpoint import EVERYTHING
 from stream.engine.custody import Custody
 from stream.engine.hanging import hidden
 from stream.engine.held import Held, look_again, look_ahead
@@ -188,14 +188,14 @@ class Keeper:
 
         Nothing is folded before ``resume``, which is to be called once that is where they are read.
         """
-        inputs, options = self._custody.inputs, self._custody.options
+        custody, inputs = self._custody, self._custody.inputs
         numbers = sorted({tp.partition for tp in assigned if tp.topic in inputs})
         refuse_fewer(inputs, numbers, assigned)
         self.restoring = True
         self.epoch += 1
         self._park()
-        async with self._writing, reader(options) as consumer, reader(options, EVERYTHING) as everything:
-            restore = Restore(consumer, everything, self._custody, self._telemetry)
+        async with self._writing, custody.reader() as consumer, custody.reader(EVERYTHING) as everything:
+            restore = Restore(consumer, everything, custody, self._telemetry)
             for number in numbers:
                 if not await self._unpark(number):
                     await self._take(number, restore)
@@ -215,12 +215,11 @@ class Keeper:
 
     async def _take(self, number: int, restore: Restore) -> None:
         began = time.monotonic()
-        custody = self._custody
-        checkpoint = Checkpoint(custody.options, custody.group, custody.checkpoints, number, custody.probe)
+        checkpoint = self._custody.checkpoint(number)
         async with AsyncExitStack() as opened:
             opened.push_async_callback(checkpoint.close)
             await checkpoint.open()
-            held = Held(custody.factory(number, partial(self.urge, number)), checkpoint)
+            held = Held(self._custody.factory(number, partial(self.urge, number)), checkpoint)
             opened.callback(held.fold.close)
             held.offsets = await restore.into(number, held.fold, checkpoint, held.losses)
             held.changed = bool(held.losses.passed or checkpoint.unseen.places)

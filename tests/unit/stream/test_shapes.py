@@ -50,6 +50,33 @@ def test_an_input_with_more_partitions_makes_the_others_grow_and_the_setting_fol
     assert all(mends[name].count("--partitions 8") for name in mends.keys() - {"predictions"})
 
 
+def test_checkpoints_with_more_partitions_than_the_inputs_are_no_reason_to_move_every_model():
+    own = settings()
+    (fault,) = faults(own, cluster(own, checkpoints=described(own, "checkpoints", partitions=8)))
+    assert fault.what == "8 partitions: want 4, as the inputs; those beyond stay empty"
+    assert stopping([fault]) == []
+
+
+def test_checkpoints_with_fewer_partitions_than_the_inputs_are_to_grow():
+    own = settings()
+    (fault,) = stopping(faults(own, cluster(own, checkpoints=described(own, "checkpoints", partitions=2))))
+    assert "--topic tidewatch.checkpoints --partitions 4" in fault.mend
+
+
+@pytest.mark.parametrize("topic", ["findings", "checkpoints", "incidents", "dead_letters"])
+def test_a_topic_of_ours_that_bears_its_writers_clock_is_a_warning(topic):
+    own = settings()
+    (fault,) = faults(
+        own, cluster(own, **{topic: described(own, topic, message_timestamp_type="CreateTime")})
+    )
+    name = getattr(own.topics, topic)
+    assert fault.what.startswith(
+        "message.timestamp.type CreateTime: want LogAppendTime, else a worker whose clock"
+    )
+    assert fault.mend.endswith(f"--entity-name {name} --add-config message.timestamp.type=LogAppendTime")
+    assert stopping([fault]) == []
+
+
 @pytest.mark.parametrize("policy", ["compact", "compact,delete"])
 def test_a_compacted_input_is_an_error(policy):
     own = settings()
@@ -103,20 +130,6 @@ def test_an_older_kafka_is_told_what_it_does_not_know_and_the_brokers_own_time_m
     assert found[0].mend.endswith("--add-config message.timestamp.type=LogAppendTime")
     own_time = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
     assert faults(own, {name: Described(4, 1, own_time) for name in names}, Needs(names)) == []
-
-
-def test_findings_that_bear_their_workers_clock_are_a_warning():
-    own = settings()
-    (fault,) = faults(
-        own, cluster(own, findings=described(own, "findings", message_timestamp_type="CreateTime"))
-    )
-    assert fault.what.startswith(
-        "message.timestamp.type CreateTime: want LogAppendTime, else a worker whose clock"
-    )
-    assert fault.mend.endswith(
-        "--entity-name tidewatch.findings --add-config message.timestamp.type=LogAppendTime"
-    )
-    assert stopping([fault]) == []
 
 
 def test_fewer_copies_than_asked_is_a_warning():
