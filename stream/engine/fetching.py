@@ -112,7 +112,10 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         return assignment
 
     async def made_again(self) -> list[str]:
-        """Return the assigned topics that are another log than when they were first seen."""
+        """Return the assigned topics that are another log than when they were first seen.
+
+        So is that of the checkpoints, which is told once.
+        """
         again: list[str] = await self.call_thread(self._made_again)
         return again
 
@@ -120,9 +123,14 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         assignment = self.generation()
         if assignment is None:
             return []
-        now = await topic_ids(self._ensure_consumer()._client, {tp.topic for tp in assignment.tps})
+        checkpoints = cast(Any, self.app).custody.checkpoints
+        names = {checkpoints, *(tp.topic for tp in assignment.tps)}
+        now = await topic_ids(self._ensure_consumer()._client, names)
         self._ids = told(now) | self._ids
-        return made_again(self._ids, now)
+        again = made_again(self._ids, now)
+        if checkpoints in again:
+            self._ids[checkpoints] = now[checkpoints]
+        return again
 
     async def check_group(self) -> None:
         """Raise the ``KafkaError`` that keeps this process out of its group."""
