@@ -47,7 +47,7 @@ RESTORES = 2.0
 """How many times the longest restore Faust and aiokafka wait for one: it ends itself before, and says why."""
 FENCED = (
     "fenced, and no rebalance since: start again to take part anew; if it comes again, another deployment has"
-    " the group {!r} too, which names the transactions: want one of its own for each"
+    " the group {!r} too, which names the transactions (want one each), or Kafka is slow: see the log"
 )
 NAP_S, PACE_S = 0.01, 5.0
 

@@ -29,7 +29,7 @@ from stream.engine.unseen import Unseen
 
 SCHEMA = 1
 BATCH_BYTES = 1 << 20
-REQUEST_BYTES = 8 << 20
+REQUEST_BYTES, TRANSACTION_S = 8 << 20, 60.0
 COMMITTED, EVERYTHING = "read_committed", "read_uncommitted"
 _APPEND_TIME = 1
 """aiokafka's number of a timestamp that the broker has set."""
@@ -179,7 +179,7 @@ class Checkpoint:
         self._producer = AIOKafkaProducer(
             **options,
             transactional_id=f"{group}-{number}",
-            transaction_timeout_ms=60_000,
+            transaction_timeout_ms=round(1_000 * TRANSACTION_S),
             max_request_size=REQUEST_BYTES,
             max_batch_size=BATCH_BYTES,
             linger_ms=0,

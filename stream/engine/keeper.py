@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream.engine.backlog import Reach
 from stream.engine.batch import Batch
-from stream.engine.checkpoint import EVERYTHING
+from stream.engine.checkpoint import EVERYTHING, TRANSACTION_S
 from stream.engine.custody import Custody
 from stream.engine.hanging import hidden
 from stream.engine.held import Held, look_again, look_ahead
@@ -28,6 +28,8 @@ from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import collect_all
 
 LOG = structlog.get_logger()
+TAKEN_OVER = "another process owns it; this one's work is void"
+TOO_SLOW = f"Kafka ended its transaction, open for over {TRANSACTION_S:g} s: a slow broker, or a quota"
 
 
 class Keeper:
@@ -150,9 +152,8 @@ class Keeper:
             written = await held.checkpoint.write(flush, offsets)
             await held.settle()
         except ProducerFenced:
-            LOG.warning(
-                "fenced", partition=number, meaning="another process owns it; this one's work is void"
-            )
+            is_slow = time.monotonic() - began > TRANSACTION_S
+            LOG.warning("fenced", partition=number, meaning=TOO_SLOW if is_slow else TAKEN_OVER)
             await self._drop(number, held)
             self.fenced_at = time.monotonic()
             return {}

@@ -224,6 +224,24 @@ def test_a_fenced_partition_is_durable_nowhere_and_given_back_while_the_others_a
 
 
 @pytest.mark.parametrize(
+    ("longest_s", "meaning"),
+    [(60.0, "another process owns it"), (-1.0, "a slow broker, or a quota")],
+    ids=["at once", "after a transaction's time"],
+)
+def test_who_is_fenced_is_told_whether_kafka_was_too_slow(monkeypatch, longest_s, meaning):
+    async def fenced():
+        keeper, fold = keeper_of(), Slow()
+        keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7}, changed=True)
+        await keeper.checkpoint()
+
+    monkeypatch.setattr("stream.engine.keeper.TRANSACTION_S", longest_s)
+    with capture_logs() as logs:
+        asyncio.run(fenced())
+    (line,) = logs
+    assert meaning in line["meaning"]
+
+
+@pytest.mark.parametrize(
     "fault",
     [ProducerFenced("m"), KafkaError("producer id mapping")],
     ids=["another had it", "Kafka does not know it any more"],
