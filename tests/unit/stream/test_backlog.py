@@ -52,7 +52,7 @@ def taken_over(monkeypatch, end, offset):
     async def into(*_):
         return {"i": offset}
 
-    checkpoint.open, checkpoint.client = opened, SimpleNamespace(send=None)
+    checkpoint.open = opened
     monkeypatch.setattr("stream.engine.custody.reader", reader)
     monkeypatch.setattr("stream.engine.custody.Checkpoint", lambda *_: checkpoint)
     monkeypatch.setattr("stream.engine.keeper.Restore", lambda *_: SimpleNamespace(into=into))

@@ -54,6 +54,7 @@ class Checkpoint:
 
     def __init__(self, fold):
         self.write, self.told = fold.write, fold.told
+        self.client = SimpleNamespace(send=None)
 
     async def close(self):
         self.told.append("producer closed")
@@ -323,7 +324,7 @@ def test_a_partition_that_can_not_be_taken_leaves_nothing_open(where, told, monk
     async def take():
         checkpoint = Checkpoint(fold)
         checkpoint.open = lambda: fail_if("opened")
-        monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
+        monkeypatch.setattr("stream.engine.custody.Checkpoint", lambda *_: checkpoint)
         keeper = keeper_of(factory=factory)
         with pytest.raises((KafkaError, OSError), match=where):
             await keeper._take(0, SimpleNamespace(into=lambda *_: fail_if("restored")))
@@ -401,7 +402,7 @@ def test_what_was_lost_before_a_restore_is_counted_by_the_next_checkpoint(monkey
         fold.go_on.set()
         checkpoint = Checkpoint(fold)
         checkpoint.open = opened
-        monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
+        monkeypatch.setattr("stream.engine.custody.Checkpoint", lambda *_: checkpoint)
         keeper._custody = replace(keeper._custody, factory=lambda *_: fold)
         await keeper._take(0, SimpleNamespace(into=into))
         before = lost(keeper)
