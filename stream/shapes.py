@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple, get_args
 
+from stream.copies import risks
 from stream.dead_letter import LETTER_BYTES
 from stream.join import KEPT_HORIZONS
 from stream.settings import KafkaSettings, Settings
@@ -144,6 +145,9 @@ def faults(settings: Settings, cluster: Mapping[str, Described], needs: Needs | 
         found += _retention_faults(shape, described, mender)
         found += _clock_faults(shape, described, mender)
         found += _size_faults(shape, described, mender)
+        for risk in risks(described.configuration, described.replication):
+            mend = mender.configure(shape.name, risk.change)
+            found.append(Fault(shape.name, risk.what, mend, risk.severity))
     return found
 
 
