@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -121,9 +122,12 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
 
     async def _made_again(self) -> list[str]:
         assignment = self.generation()
-        if assignment is None:
+        custody = cast(Any, self.app).custody
+        checkpoints = custody.checkpoints
+        if assignment is None or custody.throttling.keeps(
+            time.monotonic()
+        ):  # it would not be answered in time
             return []
-        checkpoints = cast(Any, self.app).custody.checkpoints
         names = {checkpoints, *(tp.topic for tp in assignment.tps)}
         now = await topic_ids(self._ensure_consumer()._client, names)
         self._ids = told(now) | self._ids

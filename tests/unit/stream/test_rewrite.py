@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from stream.engine import fetching
 from stream.engine.driver import Consumer
 from stream.engine.fetching import ConsumerThread
+from stream.engine.throttling import Throttling
 from stream.events import Instant, Prediction
 from stream.fold import InputFold
 from stream.pending import MemoryStore
@@ -60,7 +61,7 @@ def looked(monkeypatch, *ids):
         return waiting.pop(0)
 
     monkeypatch.setattr(fetching, "topic_ids", topic_ids)
-    app = SimpleNamespace(custody=SimpleNamespace(checkpoints="checkpoints"))
+    app = SimpleNamespace(custody=SimpleNamespace(checkpoints="checkpoints", throttling=Throttling()))
     app.keeper = SimpleNamespace(folds=lambda: {3: fold}, urge=lambda number: fold.said.append(number))
     thread = ConsumerThread.__new__(ConsumerThread)
     thread._ids, thread.app = {}, app
