@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from stream.engine.checkpoint import COMMITTED, Checkpoint, reader
+from stream.engine.lookup import make_patient
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import Probe
 from stream.engine.skew import Skew
@@ -35,6 +36,7 @@ class Custody:
         """Return what writes and restores this partition."""
         made = Checkpoint(self.options, self.group, self.checkpoints, number, self.probe, self.skew)
         self.throttling.watch(made.client)
+        make_patient(made.client)
         return made
 
     @asynccontextmanager

@@ -54,7 +54,7 @@ class Checkpoint:
 
     def __init__(self, fold):
         self.write, self.told = fold.write, fold.told
-        self.client = SimpleNamespace(send=None)
+        self.client = SimpleNamespace(send=None, coordinator_lookup=None)
 
     async def close(self):
         self.told.append("producer closed")
