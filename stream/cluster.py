@@ -103,7 +103,9 @@ async def describe(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[s
     configurations: dict[str, dict[str, str]] = {}
     for response in await admin.describe_configs(resources):
         for code, _, _, name, entries in response.resources:
-            if code != DENIED:
+            if code == _NOT_THERE:  # the broker that was asked this has not heard of it yet
+                del found[name]
+            elif code != DENIED:
                 configurations[name] = {entry[0]: entry[1] for entry in entries}
     return {name: _described(topic, configurations.get(name)) for name, topic in found.items()}
 

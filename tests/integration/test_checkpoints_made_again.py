@@ -1,9 +1,12 @@
-"""Checkpoints that are deleted and made again under a worker: what it knows of idle models is not lost."""
+"""Checkpoints that are deleted and made again under a worker or pager: what it knows is not lost."""
 
 import asyncio
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream import topics
@@ -11,9 +14,19 @@ from stream.events import Instant, Prediction
 from stream.wire import encode, partition_for
 from tests.conftest import Kafka
 from tests.integration.one_model import MODEL, fold, prediction, reach, worker
+from tests.integration.test_pager_on_kafka import Site, until
 from tests.integration.test_topic_made_again import delete
+from tests.unit.alerts.samples import finding, hook_server
 
 EVENTS = 20
+
+
+@pytest.fixture
+def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
+    with hook_server() as hook, hook_server() as pagerduty:
+        yield Site(kafka, tmp_path, hook, pagerduty)
+
+
 OTHER = next(name for name in "abcdefgh" if partition_for(name, 2) == partition_for(MODEL, 2))
 
 
@@ -56,3 +69,19 @@ async def made_again(kafka: Kafka, folder: Path) -> str:
 def test_what_a_worker_knows_of_idle_models_is_written_anew(kafka: Kafka, tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(made_again(kafka, tmp_path), 120))
     assert known(kafka) == {MODEL: EVENTS, OTHER: 1}
+
+
+def test_what_a_pager_knows_is_written_anew_and_nobody_is_told_again(site: Site) -> None:
+    incidents = site.kafka.settings().topics.incidents
+    with site.pager():
+        site.send(finding("a"), finding("b", model="eta.bus"))
+        until(lambda: len(site.hook.got) == 2, site)
+        asyncio.run(delete(site.kafka, incidents))
+        assert not asyncio.run(topics.create(site.kafka.settings())).faults
+        until(lambda: any(line["event"] == "checkpoints made again" for line in site.log()), site)
+        time.sleep(2.0)  # the checkpoint is soon
+    with site.pager():
+        site.send(finding("a", "closed"))
+        until(lambda: len(site.hook.got) > 2, site)
+    kinds = [json.loads(got.body)["type"] for got in site.hook.got]
+    assert kinds == ["incident.opened", "incident.opened", "incident.resolved"]
