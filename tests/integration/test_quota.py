@@ -10,9 +10,9 @@ from tests.conftest import Kafka
 from tests.integration.one_model import reach, send
 from tests.quotas import limit
 
-EVENTS = 150
+EVENTS = 100
 SLOW = 1_000.0
-"""Bytes a second: what the events take is read for some 20 seconds."""
+"""Bytes a second: what the events take is read for some 15 seconds."""
 
 
 async def throttled(kafka: Kafka, folder: Path) -> tuple[dict[str, object], float, float]:
