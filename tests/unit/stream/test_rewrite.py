@@ -1,6 +1,7 @@
 """Checkpoints that are deleted and made again under a process hold all it knows once it has seen that."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -77,6 +78,15 @@ def looked(monkeypatch, *ids):
     with capture_logs() as logs:
         found = asyncio.run(look())
     return found, [line["event"] for line in logs], fold.said
+
+
+def test_while_kafka_lets_requests_wait_it_is_not_asked_for_ids():
+    throttling = Throttling()
+    throttling.told(1, 600.0, time.monotonic())
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread.app = SimpleNamespace(custody=SimpleNamespace(checkpoints="c", throttling=throttling))
+    thread.generation = lambda: SimpleNamespace(tps=[SimpleNamespace(topic="p")])
+    assert asyncio.run(thread._made_again()) == []
 
 
 @pytest.mark.parametrize(

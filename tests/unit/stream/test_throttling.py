@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
+from stream.engine.app import EngineApp
+from stream.engine.liveness import STALL_S, Lag, Liveness
 from stream.engine.throttling import OVER_AFTER_S, SAID_AFTER_S, Throttling
 
 PRODUCE, FETCH, METADATA = 0, 1, 3
@@ -93,3 +95,25 @@ def test_the_line_names_the_quota():
             throttling.look(at)
     (line,) = logs
     assert (line["requests"], line["quotas"]) == (["fetch"], ["consumer_byte_rate"])
+
+
+def alive(monkeypatch, *, throttled: bool) -> bool:
+    """Whether a process passes for alive that lets records wait for two minutes, as Kafka may let it."""
+    app = SimpleNamespace(
+        keeper=SimpleNamespace(measure_lag=lambda end: {0: Lag(5, 100)}, restoring=False),
+        consumer=SimpleNamespace(end=None),
+        custody=SimpleNamespace(throttling=Throttling()),
+        liveness=Liveness(),
+        rebalancing=False,
+    )
+    for now in (0.0, STALL_S, 2 * STALL_S):
+        monkeypatch.setattr("stream.engine.app.time.monotonic", lambda now=now: now)
+        if throttled:
+            app.custody.throttling.told(FETCH, STALL_S, now)
+        _, is_stalled = EngineApp.look_alive(app)
+    return not is_stalled
+
+
+def test_a_process_that_kafka_lets_wait_is_not_taken_for_dead_and_another_is(monkeypatch):
+    assert alive(monkeypatch, throttled=True), "a restart would read its state again, and wait for that, too"
+    assert not alive(monkeypatch, throttled=False)
