@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,10 @@ from stream.engine.app import Plan, build
 from stream.engine.connection import client_options
 from stream.engine.partition import PartitionFactory
 from stream.engine.process import run
+from stream.engine.skew import Skew
 from stream.settings import Settings, SettingsError, strangers
 from stream.settings import load as load_settings
+from stream.topic_watch import topic_watch
 from stream.topics import demand
 
 log = structlog.get_logger("tidewatch.pager")
@@ -51,15 +53,18 @@ def pager(config: Path | None) -> None:
     settings, roster = configured(config, os.environ)
     for line in strangers():
         click.echo(f"tidewatch pager: {line}", err=True)
+    demand(settings, "tidewatch pager", **uses(settings, roster))
+    run(assemble(settings, roster), started=lambda: _announce(roster))
+
+
+def uses(settings: Settings, roster: Roster) -> dict[str, Sequence[str]]:
+    """Return which topics a pager ``reads``, and which it ``writes``."""
     topics = settings.topics
     asked = () if roster.desk is None else (topics.findings,)  # what people ask for goes there
-    demand(
-        settings,
-        "tidewatch pager",
-        reads=(topics.findings, topics.incidents),
-        writes=(topics.incidents, topics.dead_letters, *asked),
-    )
-    run(assemble(settings, roster), started=lambda: _announce(roster))
+    return {
+        "reads": (topics.findings, topics.incidents),
+        "writes": (topics.incidents, topics.dead_letters, *asked),
+    }
 
 
 def configured(config: Path | None, environ: Mapping[str, str]) -> tuple[Settings, Roster]:
@@ -82,7 +87,7 @@ def configured(config: Path | None, environ: Mapping[str, str]) -> tuple[Setting
 
 def assemble(settings: Settings, roster: Roster) -> faust.App:
     """Return the pager's application. Findings come from one partition, so one pager at a time is active."""
-    registry = CollectorRegistry()
+    registry, skew = CollectorRegistry(), Skew()
     receivers = (*roster.receivers, *roster.heralds)
     telemetry = Telemetry(registry, receivers, [feed.name for feed in roster.feeds])
     courier = Courier(Http(guard=roster.guard, ca_file=roster.ca_file), Smtp(ca_file=roster.ca_file))
@@ -93,11 +98,11 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
         limits=roster.limits,
         heralds=roster.heralds,
         digest_over=roster.digest_over,
+        now=skew.now,
     )
-    audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat)
+    audit = Audit(delivery.book, courier.send, telemetry, roster.heartbeat, skew.now)
     registry.register(BookFigures(delivery.held, roster.owners.names(), receivers))
-    watch = FindingWatch(telemetry)
-    read = intake(settings.topics.dead_letters)
+    watch, read = FindingWatch(telemetry), intake(settings.topics.dead_letters)
 
     def open_book(number: int, urge: Callable[[], None]) -> IncidentBook:
         book = IncidentBook(
@@ -113,16 +118,23 @@ def assemble(settings: Settings, roster: Roster) -> faust.App:
         delivery.attach(book)
         return book
 
-    app = build(_plan(settings, registry, open_book))
-    _run_beside(app, delivery.run, audit.run, partial(clock, delivery.book))
+    app = build(_plan(settings, registry, open_book, skew))
+    ticking = partial(clock, delivery.book, skew.known)
+    _run_beside(app, delivery.run, audit.run, ticking)
     _run_beside(app, *_lookouts(settings.pager.owners, roster, courier, telemetry))
+    _look_after(app, settings, roster, registry)
     _close_at_the_end(app, courier)
-    if roster.desk is not None:
-        _run_beside(app, partial(_answer, settings, roster, roster.desk))
     return app
 
 
-def _plan(settings: Settings, registry: CollectorRegistry, open_book: PartitionFactory) -> Plan:
+def _look_after(app: Any, settings: Settings, roster: Roster, registry: CollectorRegistry) -> None:
+    """Look at the topics, and answer people, beside the paging."""
+    _run_beside(app, topic_watch(settings, registry, **uses(settings, roster)).run)
+    if roster.desk is not None:
+        _run_beside(app, partial(_answer, settings, roster, roster.desk))
+
+
+def _plan(settings: Settings, registry: CollectorRegistry, open_book: PartitionFactory, skew: Skew) -> Plan:
     return Plan(
         kafka=settings.kafka,
         group=settings.pager.group,
@@ -135,6 +147,7 @@ def _plan(settings: Settings, registry: CollectorRegistry, open_book: PartitionF
         port=settings.pager.port,
         checkpoint_interval_s=settings.pager.checkpoint_interval_s,
         restore_timeout_s=settings.pager.restore_timeout_s,
+        skew=skew,
     )
 
 

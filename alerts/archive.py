@@ -103,6 +103,11 @@ class Archive:
             self.ledger.forget(name)
             self.touch(name)
 
+    def rewrite(self) -> None:
+        """Note that the next checkpoint must write all of it."""
+        held = (*self.ledger, *self.changes)
+        self._dirty |= dict.fromkeys([*(one.id for one in held), *(one.name for one in self.silences)])
+
     def flush(self) -> dict[bytes, bytes | None]:
         """Return what has changed since the last call by key, ``None``: gone."""
         names, self._dirty = self._dirty, {}

@@ -43,7 +43,9 @@ class Audit:
         send: Callable[[Request], Awaitable[Answer]],
         telemetry: Telemetry,
         heartbeat: Heartbeat | None,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        self._now = now
         self._book = book
         self._send = send
         self._telemetry = telemetry
@@ -71,7 +73,7 @@ class Audit:
         """Look until cancelled."""
         beats_at = time.monotonic()
         while True:
-            late = self.overdue(time.time())
+            late = self.overdue(self._now())
             beat = self._heartbeat
             if beat is not None and not late and self._book() is not None and time.monotonic() >= beats_at:
                 beats_at = time.monotonic() + beat.every_s

@@ -48,16 +48,11 @@ class IncidentBook:
         resolved_budget: int = RESOLVED_BUDGET,
     ) -> None:
         self._owners = self._configured = owners
-        self._read, self._urge = read, urge
-        self._look_again, self._announce = look_again, announce
-        self._watch, self._fallbacks = watch, fallbacks or {}
-        self._letter, self._resolved_budget = letter, resolved_budget
-        self._archive = Archive()
-        self._ledger = self._archive.ledger
-        self._letters: list[Output] = []
-        self.waiting_bytes, self.is_behind = 0, False
-        self._timers = Timers()
-        self._standing, self.closed = Standing(), False
+        self._read, self._watch, self._letter, self._fallbacks = read, watch, letter, fallbacks or {}
+        self._urge, self._look_again, self._announce = urge, look_again, announce
+        self._archive, self._resolved_budget, self._letters = Archive(), resolved_budget, list[Output]()
+        self._ledger, self.waiting_bytes, self.is_behind = self._archive.ledger, 0, False
+        self._timers, self._standing, self.closed = Timers(), Standing(), False
 
     @property
     def is_live(self) -> bool:
@@ -103,6 +98,10 @@ class IncidentBook:
         letters, self._letters, self.waiting_bytes = self._letters, [], 0
         return Flush(letters, [*self._archive.flush().items()])
 
+    def rewrite(self) -> None:
+        """Have the next checkpoint write all."""
+        self._archive.rewrite()
+
     def committed(self) -> Iterable[None]:
         """Let go what is durable now; there is nothing left to do."""
         self._standing.committed()
@@ -111,8 +110,9 @@ class IncidentBook:
         return ()
 
     def caught_up(self) -> None:
-        """Let time pass: an acknowledgement or a close that lay in the log is folded now."""
+        """Let time pass: what lay in the log is folded now. A checkpoint tells Kafka's time."""
         self._standing.caught_up()
+        self._urge()
         self._announce()
 
     def suspend(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from alerts.book import IncidentBook
@@ -11,10 +10,13 @@ from alerts.book import IncidentBook
 TICK_S = 0.25
 
 
-async def clock(book: Callable[[], IncidentBook | None]) -> None:
-    """Tick until cancelled; what a tick does depends only on the state and the instant."""
+async def clock(book: Callable[[], IncidentBook | None], now: Callable[[], float | None]) -> None:
+    """Tick until cancelled; what a tick does depends only on the state and the instant.
+
+    ``now`` returns it in epoch seconds, ``None`` while it is not known.
+    """
     while True:
-        held = book()
-        if held is not None:
-            held.advance(time.time())
+        held, at = book(), now()
+        if held is not None and at is not None:
+            held.advance(at)
         await asyncio.sleep(TICK_S)

@@ -48,7 +48,9 @@ class Delivery:
         limits: Mapping[str, Limit] | None = None,
         heralds: Mapping[str, Herald] | None = None,
         digest_over: Mapping[str, int] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        self._now = now
         self._receivers = receivers
         self._digest_over = digest_over or {}
         self._heralds = heralds or {}
@@ -190,7 +192,7 @@ class Delivery:
         async with self._talks[name]:
             answer = await self._ask(name, due)
             if isinstance(answer, Accepted):
-                book.accepted(due, time.time())
+                book.accepted(due, self._now())
             elif isinstance(answer, Refused | Gone):
                 book.refused(due, answer.reason)
             else:
@@ -203,7 +205,7 @@ class Delivery:
         if name in self._gone:
             return Gone(self._gone[name])
         expires_at = due.notification.expires_at
-        if expires_at is not None and time.time() >= expires_at:
+        if expires_at is not None and self._now() >= expires_at:
             return Refused(EXPIRED)
         message = self._made(name, due)
         if message is None:
@@ -218,7 +220,7 @@ class Delivery:
     def _made(self, name: str, due: Leaving) -> Message | None:
         """Return the message, ``None`` when a fault of ours keeps it from being made: others are to leave."""
         try:
-            return self._message(name, due, time.time())
+            return self._message(name, due, self._now())
         except Exception:
             log.exception("message can't be made", receiver=name, webhook_id=due.notification.id)
             return None
@@ -237,7 +239,7 @@ class Delivery:
         while True:
             await asyncio.sleep(every_s)
             book = self.book()
-            told = iter(()) if book is None else book.told(name, time.time() - RESOLVED_REFRESH_S)
+            told = iter(()) if book is None else book.told(name, self._now() - RESOLVED_REFRESH_S)
             while self.book() is book:
                 async with self._talks[name]:  # else what is over might be said to go on just after its end
                     due = next(told, None)
@@ -254,7 +256,7 @@ class Delivery:
         return isinstance(answer, Accepted)
 
     def _tell(self, due: Leaving, answer: Answer) -> None:
-        latency_s = self._telemetry.attempted(due, answer, time.time())
+        latency_s = self._telemetry.attempted(due, answer, self._now())
         what = {"change": "change", "digest": "digest"}.get(due.notification.action, "page")
         facts: dict[str, object] = {
             "receiver": due.notification.receiver,

@@ -37,10 +37,15 @@ def worker(config: Path | None) -> None:
     settings = load(config)
     for line in strangers():
         click.echo(f"tidewatch worker: {line}", err=True)
+    demand(settings, "tidewatch worker", **uses(settings))
+    run(build(settings))
+
+
+def uses(settings: Settings) -> dict[str, Sequence[str]]:
+    """Return which topics a worker ``reads``, and which it ``writes``."""
     topics = settings.topics
     both = (*topics.inputs(), topics.checkpoints)  # what is in a wrong partition of an input is written anew
-    demand(settings, "tidewatch worker", reads=both, writes=(*both, topics.findings, topics.dead_letters))
-    run(build(settings))
+    return {"reads": both, "writes": (*both, topics.findings, topics.dead_letters)}
 
 
 def build(settings: Settings) -> EngineApp:
@@ -49,6 +54,7 @@ def build(settings: Settings) -> EngineApp:
     from stream.fold import InputFold
     from stream.stores import Stores
     from stream.telemetry import PartitionFigures, Telemetry
+    from stream.topic_watch import topic_watch
     from stream.watch import FoldWatch, partition_rows
 
     registry = CollectorRegistry()
@@ -77,6 +83,7 @@ def build(settings: Settings) -> EngineApp:
     made = engine.build(
         replace(_plan(settings, factory, registry), figures=of_models, before_figures=refresh)
     )
+    made.task(topic_watch(settings, registry, **uses(settings)).run)
     return made
 
 

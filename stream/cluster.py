@@ -104,7 +104,9 @@ async def describe(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[s
     configurations: dict[str, dict[str, str]] = {}
     for response in await admin.describe_configs(resources):
         for code, _, _, name, entries in response.resources:
-            if code != DENIED:
+            if code == _NOT_THERE:  # the broker that was asked this has not heard of it yet
+                del found[name]
+            elif code != DENIED:
                 configurations[name] = {entry[0]: entry[1] for entry in entries}
     return {name: _described(topic, configurations.get(name)) for name, topic in found.items()}
 
@@ -134,17 +136,29 @@ async def administrator(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient
         ClusterError: the cluster can't be asked; names the brokers, and why none was reached.
     """
     with _heard() as heard:
-        admin = AIOKafkaAdminClient(**client_options(settings.kafka))
         try:
-            await admin.start()
-            yield admin
+            async with quiet_administrator(settings) as admin:
+                yield admin
         except (KafkaError, TimeoutError) as fault:
             brokers, protocol = ",".join(settings.kafka.brokers), settings.kafka.security_protocol
             reason = "; ".join(sorted(set(heard))) or str(fault) or type(fault).__name__
             told = f"kafka.brokers {brokers!r}, {protocol}: {reason}{advice(reason, protocol)}"
             raise ClusterError(told) from fault
-        finally:
-            await admin.close()
+
+
+@asynccontextmanager
+async def quiet_administrator(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open an admin client beside others, whose logs it leaves as they are.
+
+    Raises:
+        KafkaError, TimeoutError: the cluster can't be asked.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
 
 
 class _Heard(logging.Handler):

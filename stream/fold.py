@@ -44,8 +44,7 @@ class InputFold:
         self._saved: dict[str, bytes] = {}
         self._frozen: tuple[Changes, Mapping[str, int]] | None = None
         self._outputs, self.admission = Outputs(rules), Admission(number, rules)
-        self._rebuilt: dict[str, int] = {}
-        self._unwritten = 0
+        self._rebuilt, self._unwritten = dict[str, int](), 0
 
     @property
     def waiting_bytes(self) -> int:
@@ -256,6 +255,10 @@ class InputFold:
         self._frozen = join.set_apart(), dict(offsets)
         done = join.queues.done
         return Flush(outputs, self._records(self._clock.saved(join.predicted_until, join.known_until, done)))
+
+    def rewrite(self) -> None:
+        """Have the next checkpoint write all models."""
+        self._dirty.update(self.monitors)
 
     def _records(self, clocks: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield state.CLOCKS, clocks

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 import msgspec
 
 from stream.engine.connection import client_options
+from stream.engine.throttling import QUOTAS, Throttling
 from stream.events import Event, Finding, Identifier, Instant, Prediction, Rollout
 from stream.refusal import DecodeError
 from stream.rehearsal import DELAY_S, WELL, WORSE, Rehearsal
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 PAST, PAST_S = 3_000, 300.0
 """So many predictions of so many seconds before now tell the worker how well the version does."""
 STEP, STEP_S = 25, 0.25
+CLOSE_S = 5.0
 
 
 def _identifier(_context: click.Context, _argument: click.Parameter, given: str) -> str:
@@ -60,18 +63,16 @@ def rehearse(model: str, config: Path | None, timeout_s: float) -> None:
 
 
 async def _play(settings: Settings, rehearsal: Rehearsal, timeout_s: float) -> None:
-    from aiokafka import AIOKafkaProducer, TopicPartition
+    from aiokafka import TopicPartition
 
     from stream.engine.checkpoint import reader
 
-    async with (
-        AIOKafkaProducer(**client_options(settings.kafka), linger_ms=20) as producer,
-        reader(client_options(settings.kafka)) as consumer,
-    ):
+    async with _producer(settings) as producer, reader(client_options(settings.kafka)) as consumer:
+        stage = _Stage(settings, producer, consumer, rehearsal, timeout_s)
         findings = TopicPartition(settings.topics.findings, 0)
         consumer.assign([findings])
-        await consumer.seek_to_end(findings)
-        stage = _Stage(settings, producer, consumer, rehearsal, timeout_s)
+        async with stage.in_time("did not say where the findings end"):
+            await consumer.seek_to_end(findings)
         try:
             await stage.past()
             await stage.until("open", WORSE, f"now {WORSE:.0%} of its predictions are wrong")
@@ -79,6 +80,21 @@ async def _play(settings: Settings, rehearsal: Rehearsal, timeout_s: float) -> N
         except BaseException:
             await stage.take_off()
             raise
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """Open a producer; what Kafka has not taken when it is closed is given up soon."""
+    from aiokafka import AIOKafkaProducer
+
+    producer = AIOKafkaProducer(**client_options(settings.kafka), linger_ms=20)
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await producer.stop()
 
 
 class _Stage:
@@ -97,6 +113,27 @@ class _Stage:
         self._consumer = consumer
         self._rehearsal = rehearsal
         self._timeout_s = timeout_s
+        self._throttling = Throttling()
+        for client in (producer.client, consumer._client):
+            self._throttling.watch(client)
+
+    @asynccontextmanager
+    async def in_time(self, lack: str) -> AsyncIterator[None]:
+        """Do what Kafka answers soon, unless it lets this client wait.
+
+        Raises:
+            click.ClickException: it did not within the timeout.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                yield
+        except TimeoutError:
+            late = f"Kafka {lack} within {self._timeout_s:g} s (--timeout){self._throttled()}"
+            raise click.ClickException(late) from None
+
+    def _throttled(self) -> str:
+        quotas = [QUOTAS[kind] for kind in self._throttling.waits(time.monotonic())]
+        return f"; it lets this client wait for a quota ({', '.join(quotas)})" if quotas else ""
 
     async def past(self) -> None:
         """Send what lets the worker know the version."""
@@ -121,6 +158,7 @@ class _Stage:
                 raise click.ClickException(
                     f"no {state} finding in {self._topics.findings} within {self._timeout_s:g} s (--timeout):"
                     " is a tidewatch worker running with the same settings, and has it no lag?"
+                    f"{self._throttled()}"
                 )
             now = time.time() - DELAY_S
             ats = (now - STEP_S + number * STEP_S / STEP for number in range(STEP))
@@ -135,14 +173,22 @@ class _Stage:
         """Retire the version, so that nobody is paged of it any more, and what is open of it is closed."""
         mine, at = self._rehearsal, Instant(time.time())
         retired = Rollout(model=mine.model, version=mine.version, at=at, stage="retired")
-        await self._producer.send_and_wait(self._topics.rollouts, encode(retired), key=mine.model.encode())
+        try:
+            async with self.in_time(f"did not take that version {mine.version} is retired"):
+                await self._producer.send_and_wait(
+                    self._topics.rollouts, encode(retired), key=mine.model.encode()
+                )
+        except click.ClickException as late:  # why it is taken off is to be told, too
+            click.echo(late.message, err=True)
+            return
         click.echo(f"version {mine.version} is retired: a worker closes what is open of it", err=True)
 
     async def _send(self, events: Iterable[Event]) -> None:
-        for event in events:
-            topic = self._topics.predictions if isinstance(event, Prediction) else self._topics.outcomes
-            await self._producer.send(topic, encode(event), key=event.model.encode())
-        await self._producer.flush()
+        async with self.in_time("did not take the events"):
+            for event in events:
+                topic = self._topics.predictions if isinstance(event, Prediction) else self._topics.outcomes
+                await self._producer.send(topic, encode(event), key=event.model.encode())
+            await self._producer.flush()
 
     async def _finding(self, state: str) -> Finding | None:
         """Wait a step for the version's finding."""

@@ -103,6 +103,7 @@ class KafkaSettings(_Section):
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
+    client_id: Annotated[str, Field(min_length=1)] = "tidewatch"
     startup_timeout_s: Annotated[float, Field(ge=0)] = 120.0
     session_timeout_s: Annotated[float, Field(ge=1, le=60)] = 10.0
 

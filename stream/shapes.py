@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple, get_args
 
+from stream.copies import risks
 from stream.dead_letter import LETTER_BYTES
 from stream.join import KEPT_HORIZONS
 from stream.settings import KafkaSettings, Settings
@@ -27,7 +28,7 @@ WHY_KEPT = f"{KEPT_HORIZONS} x worker.label_horizon_s + worker.future_tolerance_
 
 WHY_AHEAD = "else one producer whose clock is ahead makes all later outcomes of its partition late"
 BROKERS = "LogAppendTime"
-WHY_BROKERS = "else a worker whose clock is wrong ends silences early, and escalates too early or too late"
+WHY_BROKERS = "else a worker whose clock is wrong escalates too early or too late, or can write nothing"
 IF_NEW = (
     "   (if it was made so; if it has grown since, models belong elsewhere now: docs/operations.md, Rescale)"
 )
@@ -91,10 +92,10 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     topics = settings.topics
     many, copies = topics.partitions, topics.replication
     durable = {"min.insync.replicas": str(copies - 1)} if copies > 2 else {}
-    compacted = durable | COMPACTED | {"max.message.bytes": str(COMPACTED_RECORD_BYTES)}
-    letters = durable | _deleted(topics.retention_s) | {"max.message.bytes": str(LETTER_BYTES)}
-    findings_s = max(FINDINGS_RETENTION_S, topics.retention_s)
-    findings = durable | _deleted(findings_s) | {CLOCK: BROKERS}
+    own = durable | {CLOCK: BROKERS}
+    compacted = own | COMPACTED | {"max.message.bytes": str(COMPACTED_RECORD_BYTES)}
+    letters = own | _deleted(topics.retention_s) | {"max.message.bytes": str(LETTER_BYTES)}
+    findings = own | _deleted(max(FINDINGS_RETENTION_S, topics.retention_s))
     needed_s = rebuilt_s(settings)
     ahead = {AHEAD: str(round(settings.worker.future_tolerance_s * 1000))}
     inputs = durable | _deleted(topics.retention_s) | ahead
@@ -144,6 +145,9 @@ def faults(settings: Settings, cluster: Mapping[str, Described], needs: Needs | 
         found += _retention_faults(shape, described, mender)
         found += _clock_faults(shape, described, mender)
         found += _size_faults(shape, described, mender)
+        for risk in risks(described.configuration, described.replication):
+            mend = mender.configure(shape.name, risk.change)
+            found.append(Fault(shape.name, risk.what, mend, risk.severity))
     return found
 
 
@@ -190,8 +194,8 @@ def _deleted(retention_s: float) -> dict[str, str]:
 
 def _count_to_mend_to(settings: Settings, cluster: Mapping[str, Described]) -> int:
     """Return the partition count to mend towards: partitions can be added, never taken away."""
-    same = (*settings.topics.inputs(), settings.topics.checkpoints)
-    return max([settings.topics.partitions, *(cluster[name].partitions for name in same if name in cluster)])
+    inputs = [cluster[name].partitions for name in settings.topics.inputs() if name in cluster]
+    return max([settings.topics.partitions, *inputs])
 
 
 def _rights_faults(
@@ -216,6 +220,9 @@ def _count_faults(shape: Shape, described: Described, enough: int, mender: _Mend
     elif shape.counts == "as inputs" and have < enough:
         what = f"{have} partitions: want {enough}; inputs and checkpoints must have the same number"
         found.append(Fault(shape.name, what, mender.grow(shape.name, enough)))
+    elif have > enough and shape.policy == "compact" and shape.counts == "as inputs":
+        what = f"{have} partitions: want {enough}, as the inputs; those beyond stay empty"
+        found.append(Fault(shape.name, what, "none is needed: Kafka takes no partition away", "warning"))
     elif shape.counts == "as inputs" and have != want:
         what = f"{have} partitions: want {want} (topics.partitions)"
         found.append(Fault(shape.name, what, f"set TIDEWATCH_TOPICS_PARTITIONS={have}{IF_NEW}"))

@@ -57,7 +57,12 @@ async def check(settings: Settings, needs: Needs | None = None) -> list[Fault]:
         ClusterError: the cluster can't be asked.
     """
     async with administrator(settings) as admin:
-        cluster = await describe(admin, [shape.name for shape in shapes(settings)])
+        return await unfit(admin, settings, needs)
+
+
+async def unfit(admin: AIOKafkaAdminClient, settings: Settings, needs: Needs | None = None) -> list[Fault]:
+    """Return what ``check`` does, asked by this client."""
+    cluster = await describe(admin, [shape.name for shape in shapes(settings)])
     uses_inputs = needs is None or any(map(needs.operations, settings.topics.inputs()))
     return (settings_faults(settings) if uses_inputs else []) + faults(settings, cluster, needs)
 

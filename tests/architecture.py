@@ -22,6 +22,7 @@ OPEN_TO_ALERTS = (
     "stream.dead_letter",
     "stream.settings",
     "stream.topics",
+    "stream.topic_watch",
     "stream.engine",
 )
 HTTPX_ROOM = "alerts/http.py"

@@ -33,6 +33,17 @@ def _intake() -> Iterable[Panel]:
         [Query("max by (job, topic) (tidewatch_input_held_back_seconds)", "{{topic}} for {{job}}")],
     )
     yield graph(
+        "Throttled",
+        "For which share of the time Kafka makes the process that waits most wait for a quota, by request.",
+        "percentunit",
+        [
+            Query(
+                "max by (job, request) (rate(tidewatch_throttled_seconds_total[$__rate_interval]))",
+                "{{request}} of {{job}}",
+            )
+        ],
+    )
+    yield graph(
         "Refused and misrouted",
         "Records sent to dead-letters, by reason; and records that a producer put in the wrong partition.",
         "eps",
@@ -117,6 +128,18 @@ def _keeping() -> Iterable[Panel]:
         "Event loop stall",
         "How late a sleeper of 10 ms woke up: what delays heartbeats, checkpoints and pages.",
         "tidewatch_loop_stall_seconds",
+    )
+    yield graph(
+        "Unfit topics",
+        "What is wrong with the topics so that a process would not start again; its log says what.",
+        "short",
+        [Query("max by (job) (tidewatch_topic_faults)", "{{job}}")],
+    )
+    yield graph(
+        "Clock skew",
+        "How far apart the clocks of a process and of Kafka are, of the process that is worst off.",
+        "s",
+        [Query("max by (job) (abs(tidewatch_clock_skew_seconds))", "{{job}}")],
     )
     yield graph(
         "Last restore",

@@ -29,16 +29,17 @@ from stream.engine.pages import serve
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
 from stream.engine.scrape import Rendered
+from stream.engine.skew import Skew
 from stream.engine.takeover import Takeover
 from stream.engine.telemetry import EngineTelemetry
+from stream.engine.throttling import Throttling
 from stream.garbage import ALL_S, collect_all, out_of_sight
 from stream.settings import KafkaSettings
 
 LOG = structlog.get_logger()
 AHEAD = 4
 """Fetched batches that wait for the fold: enough that it never waits for Kafka, few enough to stay small."""
-TICK_S = 0.1
-URGENT_PAUSE_S = 0.02
+TICK_S, URGENT_PAUSE_S = 0.1, 0.02
 FENCED_SESSIONS = 1.5
 """A process that is still fenced after so many sessions, and that the group counts on, was fenced by one that came
 too late: nobody folds for it."""
@@ -46,10 +47,9 @@ RESTORES = 2.0
 """How many times the longest restore Faust and aiokafka wait for one: it ends itself before, and says why."""
 FENCED = (
     "fenced, and no rebalance since: start again to take part anew; if it comes again, another deployment has"
-    " the group {!r} too, which names the transactions: want one of its own for each"
+    " the group {!r} too, which names the transactions (want one each), or Kafka is slow: see the log"
 )
-NAP_S = 0.01
-PACE_S = 5.0
+NAP_S, PACE_S = 0.01, 5.0
 
 
 class Fenced(Exception):
@@ -79,6 +79,7 @@ class Plan:
     restore_timeout_s: float
     batch_size: int = 1_000
     instance: str | None = None
+    skew: Skew = field(default_factory=Skew)
     figures: CollectorRegistry = field(default_factory=CollectorRegistry)
     before_figures: Callable[[], Awaitable[None]] = _nothing
     """Awaited before ``figures`` are made, which are costly; must give the loop back every few milliseconds."""
@@ -92,6 +93,7 @@ class EngineApp(faust.App):
     pace: Pace
     liveness: Liveness
     held_back: HeldBack[TP]
+    custody: Custody
 
     def _create_directories(self) -> None:
         """Leave the current folder alone: Faust's folders are for its tables, and there are none."""
@@ -103,10 +105,9 @@ class EngineApp(faust.App):
 
     def look_alive(self) -> tuple[int, bool]:
         """Return how many records wait, and whether some of them wait in vain."""
-        keeper = self.keeper
-        lags = keeper.measure_lag(cast(Consumer, self.consumer).end)
-        is_moving = keeper.restoring or self.rebalancing
-        is_stalled = self.liveness.look(lags, time.monotonic(), is_moving=is_moving)
+        lags = self.keeper.measure_lag(cast(Consumer, self.consumer).end)
+        is_kept = self.keeper.restoring or self.rebalancing or self.custody.throttling.keeps(time.monotonic())
+        is_stalled = self.liveness.look(lags, time.monotonic(), is_kept=is_kept)
         return sum(lag.waiting for lag in lags.values()), is_stalled
 
 
@@ -115,25 +116,25 @@ def build(plan: Plan) -> EngineApp:
     app = EngineApp(plan.group, **_options(plan))
     app.transport = Transport(app.conf.broker, app)
     telemetry = EngineTelemetry(plan.registry)
-    app.keeper, app.takeover = Keeper(_custody(plan), telemetry), Takeover(plan.restore_timeout_s)
+    app.custody = _custody(plan, telemetry)
+    telemetry.clock_skew.set_function(lambda: plan.skew.seconds)
+    app.keeper, app.takeover = Keeper(app.custody, telemetry), Takeover(plan.restore_timeout_s)
     app.pace, app.liveness, app.held_back = Pace(), Liveness(), HeldBack()
     _feed(app, plan.inputs)
     _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
     _follow(app)
     _measure(app, telemetry)
-    serve(app, plan.registry, _figures(app, plan, telemetry))
-    return app
-
-
-def _figures(app: EngineApp, plan: Plan, telemetry: EngineTelemetry) -> Rendered:
     made = telemetry.figures_made_at.set
-    return Rendered(plan.figures, plan.before_figures, epoch=lambda: app.keeper.epoch, made=made)
+    figures = Rendered(plan.figures, plan.before_figures, epoch=lambda: app.keeper.epoch, made=made)
+    serve(app, plan.registry, figures)
+    return app
 
 
 def _options(plan: Plan) -> dict[str, Any]:
     patience_s = max(1_000.0, RESTORES * plan.restore_timeout_s)
     connection = {
         "broker": [URL(f"aiokafka://{broker}") for broker in plan.kafka.brokers],
+        "broker_client_id": plan.kafka.client_id,
         "broker_credentials": _credentials(plan.kafka),
         "broker_commit_interval": plan.checkpoint_interval_s,
         "broker_max_poll_records": plan.batch_size,
@@ -153,7 +154,7 @@ def _options(plan: Plan) -> dict[str, Any]:
     return {**connection, **web, **off, "stream_buffer_maxsize": AHEAD, "topic_disable_leader": True}
 
 
-def _custody(plan: Plan) -> Custody:
+def _custody(plan: Plan, telemetry: EngineTelemetry) -> Custody:
     return Custody(
         options=client_options(plan.kafka),
         group=plan.group,
@@ -163,6 +164,8 @@ def _custody(plan: Plan) -> Custody:
         factory=plan.factory,
         interval_s=plan.checkpoint_interval_s,
         probe=probe(os.environ),
+        throttling=Throttling(telemetry.throttle),
+        skew=plan.skew,
     )
 
 
@@ -247,6 +250,7 @@ def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
             await asyncio.sleep(PACE_S)
             epoch = _look(app, telemetry, epoch)
             _look_back(app, telemetry)
+            app.custody.throttling.look(time.monotonic())
 
     async def collect_now_and_then() -> None:
         while not app.should_stop:
@@ -284,14 +288,13 @@ def _look_back(app: EngineApp, telemetry: EngineTelemetry) -> None:
 
 
 def _tell(app: EngineApp, waiting: int) -> None:
-    pace = app.pace
-    if pace.verdict is Verdict.KEEPS_UP:
+    if app.pace.verdict is Verdict.KEEPS_UP:
         LOG.info("keeps up again", waiting=waiting)
         return
     LOG.warning(
         "cannot keep up",
         waiting=waiting,
-        folded_per_s=round(pace.rate),
-        growth_per_s=round(pace.growth),
+        folded_per_s=round(app.pace.rate),
+        growth_per_s=round(app.pace.growth),
         advice=advice(len(app.keeper.folds())),
     )

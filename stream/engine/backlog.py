@@ -40,6 +40,10 @@ class Backlog:
         if reach.position >= end or is_lost:
             self._ends[topic] = min(end, reach.handed)
 
+    def end(self, topic: str) -> int:
+        """Return below which offset records of an input are to be folded, as far as is known."""
+        return self._ends.get(topic, 0)
+
     def is_folded(self, offsets: Mapping[str, int]) -> bool:
         """Whether all is folded, where ``offsets`` are the next ones to fold by topic."""
         return all(offsets.get(topic, 0) >= end for topic, end in self._ends.items())

@@ -8,25 +8,32 @@ other way.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IllegalOperation
+from aiokafka.structs import RecordMetadata
 
 from stream.engine.damaged import Damaged
 from stream.engine.partition import MARKER, Flush, Partition
 from stream.engine.probe import Probe, Step, nothing
+from stream.engine.skew import Skew, apart_s
 from stream.engine.slices import Slices
 from stream.engine.topic_ids import made_again, told, topic_ids
 from stream.engine.unseen import Unseen
 
 SCHEMA = 1
 BATCH_BYTES = 1 << 20
-REQUEST_BYTES = 8 << 20
+REQUEST_BYTES, TRANSACTION_S = 8 << 20, 60.0
 COMMITTED, EVERYTHING = "read_committed", "read_uncommitted"
+_APPEND_TIME = 1
+"""aiokafka's number of a timestamp that the broker has set."""
 STOP_AGAIN_S = 0.2
 """A reader that has not stopped after so long is told again."""
 
@@ -162,13 +169,27 @@ def _look_at(done: asyncio.Future[Any]) -> None:
         done.exception()
 
 
+def _skew_s(sent_at: float, acknowledged: RecordMetadata) -> float:
+    """Return how far this machine's clock is ahead of the broker's; ``nan`` where the topic bears ours."""
+    if acknowledged.timestamp_type != _APPEND_TIME or acknowledged.timestamp is None:
+        return math.nan
+    return apart_s(sent_at, acknowledged.timestamp / 1000, time.time())
+
+
 class Checkpoint:
     """Writes and restores one partition; ``number`` is the same in the inputs and in ``topic``."""
 
     def __init__(
-        self, options: Mapping[str, Any], group: str, topic: str, number: int, probe: Probe = nothing
+        self,
+        options: Mapping[str, Any],
+        group: str,
+        topic: str,
+        number: int,
+        probe: Probe = nothing,
+        skew: Skew | None = None,
     ) -> None:
         self._probe = probe
+        self._skew = skew or Skew()
         self.place = TopicPartition(topic, number)
         self.unseen = Unseen[TopicPartition]()
         self._ids: dict[str, str] = {}
@@ -176,7 +197,7 @@ class Checkpoint:
         self._producer = AIOKafkaProducer(
             **options,
             transactional_id=f"{group}-{number}",
-            transaction_timeout_ms=60_000,
+            transaction_timeout_ms=round(1_000 * TRANSACTION_S),
             max_request_size=REQUEST_BYTES,
             max_batch_size=BATCH_BYTES,
             linger_ms=0,
@@ -189,6 +210,11 @@ class Checkpoint:
     async def close(self) -> None:
         """Give the producer back."""
         await self._producer.stop()
+
+    @property
+    def client(self) -> AIOKafkaClient:
+        """What asks brokers."""
+        return self._producer.client
 
     async def partitions(self, topics: Collection[str]) -> list[TopicPartition]:
         """Return all partitions of these topics."""
@@ -242,9 +268,11 @@ class Checkpoint:
                 states, size = states + 1, size + len(value or b"")
                 await slices.pause()
             marker = msgspec.json.encode(Marker(SCHEMA, dict(offsets), await self._known(offsets)))
+            sent_at = time.time()
             pending.append(await self._send_state(MARKER, marker))
             await self._probe(Step.SENT)
             sent = await asyncio.gather(*pending)
+            self._skew.learn(_skew_s(sent_at, sent[-1]))
             await self._probe(Step.ACKNOWLEDGED)
         newest = (*sent[: len(flush.outputs)], sent[-1])
         self.unseen.expect({one.topic_partition: one.offset for one in newest})
@@ -271,7 +299,7 @@ class Checkpoint:
     async def _known(self, topics: Collection[str]) -> dict[str, str]:
         """Return the ids of the inputs, which are asked for once."""
         new = [topic for topic in topics if topic not in self._ids]
-        self._ids |= await topic_ids(self._producer.client, new)
+        self._ids |= await topic_ids(self.client, new)
         return told(self._ids)
 
     async def _send_output(self, out: Any) -> asyncio.Future[Any]:

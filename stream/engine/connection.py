@@ -22,6 +22,7 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": ",".join(kafka.brokers),
         "security_protocol": kafka.security_protocol,
+        "client_id": kafka.client_id,
     }
     if kafka.security_protocol.endswith("SSL"):
         options["ssl_context"] = ssl_context(kafka)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
+
+from stream.engine.checkpoint import COMMITTED, Checkpoint, reader
+from stream.engine.lookup import make_patient
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import Probe
+from stream.engine.skew import Skew
+from stream.engine.throttling import Throttling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +29,19 @@ class Custody:
     factory: PartitionFactory
     interval_s: float
     probe: Probe
+    throttling: Throttling = field(default_factory=Throttling)
+    skew: Skew = field(default_factory=Skew)
+
+    def checkpoint(self, number: int) -> Checkpoint:
+        """Return what writes and restores this partition."""
+        made = Checkpoint(self.options, self.group, self.checkpoints, number, self.probe, self.skew)
+        self.throttling.watch(made.client)
+        make_patient(made.client)
+        return made
+
+    @asynccontextmanager
+    async def reader(self, isolation_level: str = COMMITTED) -> AsyncIterator[AIOKafkaConsumer]:
+        """Open a consumer without a group, as ``checkpoint.reader`` does."""
+        async with reader(self.options, isolation_level) as consumer:
+            self.throttling.watch(consumer._client)
+            yield consumer

@@ -36,8 +36,8 @@ _RIGHTS: Mapping[type[BaseException], str] = {
 
 
 _REFUSED: Mapping[type[BaseException], str] = {
-    InvalidTimestampError: "Kafka took this machine's clock for too far from its own: set it right, or see"
-    " message.timestamp.after.max.ms of the checkpoints and the dead letters",
+    InvalidTimestampError: "Kafka took this machine's clock for too far from its own: set it right, and have the"
+    " checkpoints and dead letters bear Kafka's (message.timestamp.type): tidewatch topics check tells how",
     MessageSizeTooLargeError: "Kafka takes no record as large as one of the checkpoint: tidewatch topics check"
     " tells a max.message.bytes that is too small",
 }

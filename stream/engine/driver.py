@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import faust
+import structlog
 from aiokafka.errors import KafkaError, KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage, Message
@@ -27,6 +28,8 @@ from stream.engine.partition import Record
 from stream.engine.restore import InputGone
 from stream.engine.takeover import Takeover
 
+LOG = structlog.get_logger()
+REWRITTEN = "Kafka has deleted the topic and made it again; all that this process knows is written anew"
 GROUP_S = 5.0
 """Between two looks whether this process is still in its group."""
 
@@ -78,13 +81,24 @@ class Consumer(stock.Consumer):
             await self.sleep(GROUP_S)
             try:
                 await self.fetching.check_group()
-                again = await self.fetching.made_again()
+                again = await self._made_again()
             except KafkaError as fault:
                 await self.crash(fault)
                 return
             if again:
                 await self.crash(InputGone(again, "Kafka has deleted it and made it again"))
                 return
+
+    async def _made_again(self) -> list[str]:
+        """Return the inputs that are another log by now; have all state written where its log is another."""
+        again = await self.fetching.made_again()
+        checkpoints: str = cast(Any, self.app).custody.checkpoints
+        if checkpoints in again:
+            LOG.error("checkpoints made again", topic=checkpoints, meaning=REWRITTEN)
+            for number, fold in self._keeper.folds().items():
+                fold.rewrite()
+                self._keeper.urge(number)
+        return [topic for topic in again if topic != checkpoints]
 
     @property
     def fetching(self) -> ConsumerThread:
@@ -200,7 +214,7 @@ class Consumer(stock.Consumer):
         async with self._takeover.limited():
             offsets = await self._keeper.restore(self.assignment())
             sought_on = await self.fetching.seek_to(offsets)
-            await self.fetching.made_again()  # what is seen now is what later looks are held against
+            await self._made_again()  # what is seen now is what later looks are held against
         for tp, offset in offsets.items():
             self._read_offset[tp] = None
             self._committed_offset[tp] = offset

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -43,6 +44,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         # Faust's own setting is also how long it waits for a restore
         consumer._request_timeout_ms = consumer._client._request_timeout_ms = ANSWER_MS
+        cast(Any, self.app).custody.throttling.watch(consumer._client)
         consumer._client.cluster.add_listener(self._look_for_topics)
         return consumer
 
@@ -114,17 +116,28 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         return assignment
 
     async def made_again(self) -> list[str]:
-        """Return the assigned topics that are another log than when they were first seen."""
+        """Return the assigned topics that are another log than when they were first seen.
+
+        So is that of the checkpoints, which is told once.
+        """
         again: list[str] = await self.call_thread(self._made_again)
         return again
 
     async def _made_again(self) -> list[str]:
         assignment = self.generation()
-        if assignment is None:
+        custody = cast(Any, self.app).custody
+        checkpoints = custody.checkpoints
+        if assignment is None or custody.throttling.keeps(
+            time.monotonic()
+        ):  # it would not be answered in time
             return []
-        now = await topic_ids(self._ensure_consumer()._client, {tp.topic for tp in assignment.tps})
+        names = {checkpoints, *(tp.topic for tp in assignment.tps)}
+        now = await topic_ids(self._ensure_consumer()._client, names)
         self._ids = told(now) | self._ids
-        return made_again(self._ids, now)
+        again = made_again(self._ids, now)
+        if checkpoints in again:
+            self._ids[checkpoints] = now[checkpoints]
+        return again
 
     async def check_group(self) -> None:
         """Raise the ``KafkaError`` that keeps this process out of its group."""

@@ -53,9 +53,13 @@ class Held:
         return is_urgent or bool(self.losses.passed)
 
     def waiting(self, number: int, end: Callable[[TopicPartition], int | None]) -> Mapping[str, int]:
-        """Return how many records of each input wait; ``end``: below which offset records are."""
+        """Return how many records of each input wait; ``end``: below which offset records are.
+
+        Before the first fetch has told that, and Kafka may let it wait, it is what there was at the takeover.
+        """
+        known = {topic: 0 if self.backlog is None else self.backlog.end(topic) for topic in self.offsets}
         return {
-            topic: max(0, (end(TopicPartition(topic, number)) or 0) - offset)
+            topic: max(0, max(end(TopicPartition(topic, number)) or 0, known[topic]) - offset)
             for topic, offset in self.offsets.items()
         }
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream.engine.backlog import Reach
 from stream.engine.batch import Batch
-from stream.engine.checkpoint import EVERYTHING, Checkpoint, reader
+from stream.engine.checkpoint import EVERYTHING, TRANSACTION_S
 from stream.engine.custody import Custody
 from stream.engine.hanging import hidden
 from stream.engine.held import Held, look_again, look_ahead
@@ -28,6 +28,8 @@ from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import collect_all
 
 LOG = structlog.get_logger()
+TAKEN_OVER = "another process owns it; this one's work is void"
+TOO_SLOW = f"Kafka ended its transaction, open for over {TRANSACTION_S:g} s: a slow broker, or a quota"
 
 
 class Keeper:
@@ -150,9 +152,8 @@ class Keeper:
             written = await held.checkpoint.write(flush, offsets)
             await held.settle()
         except ProducerFenced:
-            LOG.warning(
-                "fenced", partition=number, meaning="another process owns it; this one's work is void"
-            )
+            is_slow = time.monotonic() - began > TRANSACTION_S
+            LOG.warning("fenced", partition=number, meaning=TOO_SLOW if is_slow else TAKEN_OVER)
             await self._drop(number, held)
             self.fenced_at = time.monotonic()
             return {}
@@ -188,14 +189,14 @@ class Keeper:
 
         Nothing is folded before ``resume``, which is to be called once that is where they are read.
         """
-        inputs, options = self._custody.inputs, self._custody.options
+        custody, inputs = self._custody, self._custody.inputs
         numbers = sorted({tp.partition for tp in assigned if tp.topic in inputs})
         refuse_fewer(inputs, numbers, assigned)
         self.restoring = True
         self.epoch += 1
         self._park()
-        async with self._writing, reader(options) as consumer, reader(options, EVERYTHING) as everything:
-            restore = Restore(consumer, everything, self._custody, self._telemetry)
+        async with self._writing, custody.reader() as consumer, custody.reader(EVERYTHING) as everything:
+            restore = Restore(consumer, everything, custody, self._telemetry)
             for number in numbers:
                 if not await self._unpark(number):
                     await self._take(number, restore)
@@ -215,12 +216,11 @@ class Keeper:
 
     async def _take(self, number: int, restore: Restore) -> None:
         began = time.monotonic()
-        custody = self._custody
-        checkpoint = Checkpoint(custody.options, custody.group, custody.checkpoints, number, custody.probe)
+        checkpoint = self._custody.checkpoint(number)
         async with AsyncExitStack() as opened:
             opened.push_async_callback(checkpoint.close)
             await checkpoint.open()
-            held = Held(custody.factory(number, partial(self.urge, number)), checkpoint)
+            held = Held(self._custody.factory(number, partial(self.urge, number)), checkpoint)
             opened.callback(held.fold.close)
             held.offsets = await restore.into(number, held.fold, checkpoint, held.losses)
             held.changed = bool(held.losses.passed or checkpoint.unseen.places)

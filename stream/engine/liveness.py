@@ -1,7 +1,7 @@
 """Core. Whether a process is alive: records wait, and some partition's are folded no more.
 
-Each partition is judged by itself, so that a stuck one does not hide behind busy ones. A process that restores, or
-whose group rebalances, folds nothing by rights; it begins anew afterwards.
+Each partition is judged by itself, so that a stuck one does not hide behind busy ones. A process that restores,
+whose group rebalances, or that Kafka makes wait for a quota, folds nothing by rights; it begins anew afterwards.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Liveness:
     def __init__(self) -> None:
         self._since: dict[int, tuple[int, float]] = {}
 
-    def look(self, lags: Mapping[int, Lag], now: float, *, is_moving: bool) -> bool:
+    def look(self, lags: Mapping[int, Lag], now: float, *, is_kept: bool) -> bool:
         """Return whether a partition's records wait in vain; ``now`` is in seconds, monotonic.
 
-        ``is_moving``: the process restores or its group rebalances.
+        ``is_kept``: the process restores, its group rebalances, or Kafka makes it wait for a quota.
         """
         before, self._since = self._since, {}
-        if is_moving:
+        if is_kept:
             return False
         for number, lag in lags.items():
             if lag.waiting:

@@ -13,6 +13,8 @@ from structlog.typing import Processor
 
 PATIENT_S = 10.0
 """A cluster's first group waits about a second until the brokers have made their topic of groups."""
+AGAIN_S, MOST_WORDS = 30.0, 1_000
+"""How long aiokafka is not heard that says the same again: while a broker is away that is 100 times a second."""
 _EXCEPTIONS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
@@ -37,7 +39,7 @@ def library_logs() -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"patient": {"()": Patience}},
+        "filters": {"patient": {"()": Patience}, "thin": {"()": Thinning}},
         "formatters": {
             "json": {
                 "()": structlog.stdlib.ProcessorFormatter,
@@ -50,7 +52,7 @@ def library_logs() -> dict[str, Any]:
             }
         },
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["patient"]},
+            "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["patient", "thin"]},
         },
         "root": {"level": "WARNING", "handlers": ["stderr"]},
     }
@@ -72,3 +74,28 @@ class Patience(logging.Filter):
         if self._since is None:
             self._since = now
         return now - self._since > PATIENT_S
+
+
+class Thinning(logging.Filter):
+    """Passes what aiokafka says again and again once in ``AGAIN_S``, with how often it was said meanwhile."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass it if it was not said for a while; a traceback always."""
+        if not record.name.startswith("aiokafka") or record.exc_info:
+            return True
+        now, words = self._clock(), record.getMessage()
+        since, held = self._said.get(words, (float("-inf"), 0))
+        if now - since < AGAIN_S:
+            self._said[words] = since, held + 1
+            return False
+        if len(self._said) >= MOST_WORDS:
+            self._said.clear()
+        self._said[words] = now, 0
+        if held:
+            record.msg, record.args = f"{words} (and {held} times since that was last told)", ()
+        return True

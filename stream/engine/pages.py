@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
@@ -45,6 +46,8 @@ def health_of(app: EngineApp) -> dict[str, Any]:
     waiting, is_stalled = app.look_alive()
     said: dict[str, Any] = {"stalled": is_stalled, "waiting": waiting, "folded": app.keeper.folded}
     said["pace"] = app.pace.verdict
+    if waits := app.custody.throttling.waits(time.monotonic()):
+        said["throttled"] = waits
     if app.pace.verdict is Verdict.FALLS_BEHIND:
         said["advice"] = advice(len(app.keeper.folds()))
     return said

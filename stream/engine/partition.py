@@ -126,6 +126,10 @@ class Partition(Protocol):
         """Return the outputs and changed state since the last freeze; it includes the inputs below ``offsets``."""
         ...
 
+    def rewrite(self) -> None:
+        """Learn that what checkpoints have written is gone: the next ``freeze`` is to return all state."""
+        ...
+
     def committed(self) -> Iterable[None]:
         """Learn that all of the last freeze is durable: now the outside world may see it.
 

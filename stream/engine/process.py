@@ -41,13 +41,23 @@ class Worker(faust.Worker):
     """Faust's worker, whose stop has an end: a broker that is gone never acknowledges the last checkpoint."""
 
     def _schedule_shutdown(self, signal: Any) -> None:
-        timer = threading.Timer(STOP_S, _give_up)
-        timer.daemon = True
-        timer.start()
+        self._limit_stop()
         super()._schedule_shutdown(signal)
 
+    def _crash(self, reason: BaseException) -> None:
+        if not self.crashed:
+            self._limit_stop()
+        super()._crash(reason)
 
-def _give_up() -> None:
-    meaning = f"Kafka acknowledged no last checkpoint within {STOP_S:g} s; what came since is folded again"
-    LOG.error("stopped without a checkpoint", meaning=meaning)
-    os._exit(1)
+    def _limit_stop(self) -> None:
+        timer = threading.Timer(STOP_S, self._give_up)
+        timer.daemon = True
+        timer.start()
+
+    def _give_up(self) -> None:
+        tell_denied(self.crash_reason)
+        meaning = (
+            f"Kafka acknowledged no last checkpoint within {STOP_S:g} s; what came since is folded again"
+        )
+        LOG.error("stopped without a checkpoint", meaning=meaning)
+        os._exit(1)

@@ -61,7 +61,8 @@ class Takeover:
                 raise
             raise TookTooLong(
                 f"the assigned partitions were not restored within {self._longest_s:g} s: want a higher"
-                " worker.restore_timeout_s (of a pager: pager.restore_timeout_s)"
+                " worker.restore_timeout_s (of a pager: pager.restore_timeout_s); if the log says throttled: a"
+                " higher quota"
             ) from fault
         finally:
             self._under_way.discard(limit)

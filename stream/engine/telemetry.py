@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from stream.engine.throttling import QUOTAS
+
 STALLS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08),
     *(0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10),
@@ -29,6 +31,18 @@ class EngineTelemetry:
             "figures_made_timestamp_seconds",
             "When the making of the costly figures that are shown began; 0 while there are none.",
         )
+        self.throttled = Counter(
+            "tidewatch_throttled_seconds",
+            "Seconds for which Kafka said that requests must wait for a quota, by kind of request.",
+            ["request"],
+            registry=registry,
+        )
+        self.clock_skew = self._gauge(
+            "clock_skew_seconds",
+            "How far this machine's clock is ahead of the Kafka broker's for certain; NaN where no broker says.",
+        )
+        for kind in QUOTAS:
+            self.throttled.labels(kind)
         self.loop_stall = self._histogram(
             "loop_stall_seconds", "How late a sleeper of 10 ms on the event loop woke up.", STALLS
         )
@@ -75,6 +89,10 @@ class EngineTelemetry:
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"tidewatch_{name}", text, buckets=buckets, registry=self._registry)
+
+    def throttle(self, kind: str, seconds: float) -> None:
+        """Count what a kind of request must wait."""
+        self.throttled.labels(kind).inc(seconds)
 
     def checkpointed(self, took_s: float, size: int) -> None:
         """Count an acknowledged checkpoint."""

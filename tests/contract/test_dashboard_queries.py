@@ -17,8 +17,10 @@ from stream.figures.sums import WIDTHS, Sums
 from stream.maturity_figures import MaturityFigures, MaturityRow
 from stream.model_figures import Families, ModelFigures, ModelRow
 from stream.series import new_series
+from stream.settings import Settings
 from stream.telemetry import PartitionFigures, PartitionRow
 from stream.telemetry import Telemetry as WorkerTelemetry
+from stream.topic_watch import topic_watch
 from stream.window_figures import of_series, of_whole
 from tests.dashboards import ROOT, RULES, dashboard, queries, rules, substitute
 from tests.require import missing
@@ -81,6 +83,7 @@ def worker():
     ):
         asyncio.run(ranked.refresh())
         registry.register(ranked)
+    topic_watch(Settings(), registry, reads=(), writes=())
     registry.register(PartitionFigures(lambda: [PartitionRow(0, 1.0, 1, 1, 1, 1, 1, 1, 1)]))
     return registry
 

@@ -8,7 +8,7 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import InvalidTimestampError
 
 from stream import cluster, shapes
-from stream.shapes import AHEAD
+from stream.shapes import AHEAD, BROKERS, CLOCK
 from stream.topics import ClusterError, check, create
 from tests.conftest import Kafka
 
@@ -54,7 +54,8 @@ def test_a_check_creates_nothing(kafka):
 def test_a_wrong_topic_is_named_with_its_mend_and_left_alone(kafka):
     settings = kafka.settings(topics={"partitions": 2})
     name = settings.topics.checkpoints
-    asyncio.run(make(kafka, name, 2, {"cleanup.policy": "delete", "max.message.bytes": str(8 << 20)}))
+    deleted = {"cleanup.policy": "delete", "max.message.bytes": str(8 << 20), CLOCK: BROKERS}
+    asyncio.run(make(kafka, name, 2, deleted))
     report = asyncio.run(create(settings))
     assert name not in report.created
     assert len(report.created) == 6

@@ -149,7 +149,7 @@ def new_book(seen: Seen | None = None, **options: Any) -> IncidentBook:
     seen = seen or Seen()
     book = fresh_book(seen, **options)
     book.caught_up()
-    seen.announced = 0
+    seen.announced = seen.urged = 0
     return book
 
 
@@ -200,7 +200,11 @@ def hook_server(tls: ssl.SSLContext | None = None) -> Iterator[HookServer]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            size = int(self.headers.get("content-length", 0))
+            body = self.rfile.read(size)
+            if len(body) < size:  # its sender was killed: no request came
+                self.close_connection = True
+                return
             got = Got(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             status, headers = hook.answer(got)
             hook.before_answer()

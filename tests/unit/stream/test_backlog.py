@@ -30,6 +30,7 @@ class Log:
 
     def __init__(self, end):
         self.end = end
+        self._client = SimpleNamespace(send=None)
 
     async def end_offsets(self, tps):
         return dict.fromkeys(tps, self.end)
@@ -52,8 +53,8 @@ def taken_over(monkeypatch, end, offset):
         return {"i": offset}
 
     checkpoint.open = opened
-    monkeypatch.setattr("stream.engine.keeper.reader", reader)
-    monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
+    monkeypatch.setattr("stream.engine.custody.reader", reader)
+    monkeypatch.setattr("stream.engine.custody.Checkpoint", lambda *_: checkpoint)
     monkeypatch.setattr("stream.engine.keeper.Restore", lambda *_: SimpleNamespace(into=into))
     keeper = keeper_of(factory=lambda *_: fold)
     asyncio.run(keeper.restore({INPUT}))
@@ -127,7 +128,7 @@ def test_a_partition_that_comes_back_has_to_catch_up_with_what_was_written_meanw
     async def later(*_):
         yield Log(7)
 
-    monkeypatch.setattr("stream.engine.keeper.reader", later)
+    monkeypatch.setattr("stream.engine.custody.reader", later)
     asyncio.run(keeper.restore({INPUT}))
     keeper.resume()
     assert "caught up" not in fold.told

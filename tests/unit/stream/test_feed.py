@@ -98,7 +98,7 @@ async def feed(count):
     await settled()
     without = fold.folded
     for now in (0.0, STALL_S + 1.0):
-        is_stalled = liveness.look(keeper.measure_lag(lambda _: count), now, is_moving=False)
+        is_stalled = liveness.look(keeper.measure_lag(lambda _: count), now, is_kept=False)
         await settled()
     fold.broker.set()
     await folding
@@ -151,4 +151,4 @@ def test_a_fold_that_goes_on_with_what_a_batch_left_is_alive():
 
     asyncio.run(feed_behind(look))
     assert lags[0][0].waiting == lags[1][0].waiting
-    assert not any(liveness.look(lag, now, is_moving=False) for now, lag in zip((0, 99), lags, strict=True))
+    assert not any(liveness.look(lag, now, is_kept=False) for now, lag in zip((0, 99), lags, strict=True))

@@ -54,6 +54,7 @@ class Checkpoint:
 
     def __init__(self, fold):
         self.write, self.told = fold.write, fold.told
+        self.client = SimpleNamespace(send=None, coordinator_lookup=None)
 
     async def close(self):
         self.told.append("producer closed")
@@ -224,6 +225,24 @@ def test_a_fenced_partition_is_durable_nowhere_and_given_back_while_the_others_a
 
 
 @pytest.mark.parametrize(
+    ("longest_s", "meaning"),
+    [(60.0, "another process owns it"), (-1.0, "a slow broker, or a quota")],
+    ids=["at once", "after a transaction's time"],
+)
+def test_who_is_fenced_is_told_whether_kafka_was_too_slow(monkeypatch, longest_s, meaning):
+    async def fenced():
+        keeper, fold = keeper_of(), Slow()
+        keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7}, changed=True)
+        await keeper.checkpoint()
+
+    monkeypatch.setattr("stream.engine.keeper.TRANSACTION_S", longest_s)
+    with capture_logs() as logs:
+        asyncio.run(fenced())
+    (line,) = logs
+    assert meaning in line["meaning"]
+
+
+@pytest.mark.parametrize(
     "fault",
     [ProducerFenced("m"), KafkaError("producer id mapping")],
     ids=["another had it", "Kafka does not know it any more"],
@@ -305,7 +324,7 @@ def test_a_partition_that_can_not_be_taken_leaves_nothing_open(where, told, monk
     async def take():
         checkpoint = Checkpoint(fold)
         checkpoint.open = lambda: fail_if("opened")
-        monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
+        monkeypatch.setattr("stream.engine.custody.Checkpoint", lambda *_: checkpoint)
         keeper = keeper_of(factory=factory)
         with pytest.raises((KafkaError, OSError), match=where):
             await keeper._take(0, SimpleNamespace(into=lambda *_: fail_if("restored")))
@@ -383,7 +402,7 @@ def test_what_was_lost_before_a_restore_is_counted_by_the_next_checkpoint(monkey
         fold.go_on.set()
         checkpoint = Checkpoint(fold)
         checkpoint.open = opened
-        monkeypatch.setattr("stream.engine.keeper.Checkpoint", lambda *_: checkpoint)
+        monkeypatch.setattr("stream.engine.custody.Checkpoint", lambda *_: checkpoint)
         keeper._custody = replace(keeper._custody, factory=lambda *_: fold)
         await keeper._take(0, SimpleNamespace(into=into))
         before = lost(keeper)

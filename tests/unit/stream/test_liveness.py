@@ -41,5 +41,5 @@ def test_stalled_is_who_lets_records_wait_in_vain(looks, is_stalled):
     """``None``: the process restores, or its group rebalances."""
     liveness = Liveness()
     for at, lags in looks:
-        found = liveness.look({0: WAITS} if lags is None else lags, at, is_moving=lags is None)
+        found = liveness.look({0: WAITS} if lags is None else lags, at, is_kept=lags is None)
     assert found is is_stalled

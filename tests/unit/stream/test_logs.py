@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-from stream.engine.logs import PATIENT_S, Patience
+from stream.engine.logs import AGAIN_S, MOST_WORDS, PATIENT_S, Patience, Thinning
 
 PROGRAM = """
 import logging, logging.config
@@ -65,3 +65,29 @@ def test_a_coordinator_that_stays_away_is_told():
     assert not patience.filter(record)
     now += PATIENT_S + 1
     assert patience.filter(record)
+
+
+def test_what_aiokafka_says_100_times_a_second_while_a_broker_is_away_is_told_now_and_then_with_its_number():
+    now = 0.0
+    thinning = Thinning(lambda: now)
+
+    def said(words, at, name="aiokafka", fault=None):
+        nonlocal now
+        now = at
+        record = logging.LogRecord(name, logging.WARNING, "", 0, "%s", (words,), fault)
+        return record.getMessage() if thinning.filter(record) else None
+
+    assert said("no broker", 0.0) == "no broker"
+    assert said("no leader", 0.1) == "no leader"
+    assert [said("no broker", at / 100) for at in range(1, 101)] == [None] * 100
+    assert said("no broker", 1.0, name="faust") == "no broker", "only aiokafka says so much"
+    assert said("no broker", 1.0, fault=(None, None, None)) == "no broker"
+    assert said("no broker", AGAIN_S) == "no broker (and 100 times since that was last told)"
+    assert said("no broker", 2 * AGAIN_S) == "no broker"
+
+
+def test_what_is_remembered_of_a_log_has_a_bound():
+    thinning = Thinning(lambda: 0.0)
+    for number in range(2 * MOST_WORDS):
+        assert thinning.filter(logging.LogRecord("aiokafka", logging.WARNING, "", 0, str(number), (), None))
+    assert len(thinning._said) <= MOST_WORDS

@@ -220,6 +220,7 @@ def test_plain_connections_need_no_more_than_brokers():
     assert client_options(KafkaSettings(brokers=("a:1", "b:2"))) == {
         "bootstrap_servers": "a:1,b:2",
         "security_protocol": "PLAINTEXT",
+        "client_id": "tidewatch",
     }
 
 

@@ -50,6 +50,60 @@ def test_an_input_with_more_partitions_makes_the_others_grow_and_the_setting_fol
     assert all(mends[name].count("--partitions 8") for name in mends.keys() - {"predictions"})
 
 
+def test_checkpoints_with_more_partitions_than_the_inputs_are_no_reason_to_move_every_model():
+    own = settings()
+    (fault,) = faults(own, cluster(own, checkpoints=described(own, "checkpoints", partitions=8)))
+    assert fault.what == "8 partitions: want 4, as the inputs; those beyond stay empty"
+    assert stopping([fault]) == []
+
+
+def test_checkpoints_with_fewer_partitions_than_the_inputs_are_to_grow():
+    own = settings()
+    (fault,) = stopping(faults(own, cluster(own, checkpoints=described(own, "checkpoints", partitions=2))))
+    assert "--topic tidewatch.checkpoints --partitions 4" in fault.mend
+
+
+@pytest.mark.parametrize("topic", ["findings", "checkpoints", "incidents", "dead_letters"])
+def test_a_topic_of_ours_that_bears_its_writers_clock_is_a_warning(topic):
+    own = settings()
+    (fault,) = faults(
+        own, cluster(own, **{topic: described(own, topic, message_timestamp_type="CreateTime")})
+    )
+    name = getattr(own.topics, topic)
+    assert fault.what.startswith(
+        "message.timestamp.type CreateTime: want LogAppendTime, else a worker whose clock"
+    )
+    assert fault.mend.endswith(f"--entity-name {name} --add-config message.timestamp.type=LogAppendTime")
+    assert stopping([fault]) == []
+
+
+@pytest.mark.parametrize(
+    ("copies", "in_sync", "severity"),
+    [(1, "2", "error"), (3, "4", "error"), (3, "3", "warning"), (2, "2", "warning")],
+)
+def test_a_topic_that_wants_more_copies_in_sync_than_may_be_there_is_named(copies, in_sync, severity):
+    own = settings(topics={"partitions": 4, "replication": copies})
+    (fault,) = faults(
+        own, cluster(own, checkpoints=described(own, "checkpoints", min_insync_replicas=in_sync))
+    )
+    assert fault.severity == severity
+    assert fault.mend.endswith(f"min.insync.replicas={max(1, copies - 1)}")
+
+
+@pytest.mark.parametrize(("copies", "in_sync"), [(1, "1"), (2, "1"), (3, "2"), (3, "1")])
+def test_a_topic_that_may_lose_a_broker_is_right(copies, in_sync):
+    own = settings(topics={"partitions": 4, "replication": copies})
+    right = described(own, "checkpoints", min_insync_replicas=in_sync)
+    assert faults(own, cluster(own, checkpoints=right)) == []
+
+
+def test_a_topic_whose_leader_may_lack_records_is_a_warning():
+    own = settings()
+    unclean = described(own, "predictions", unclean_leader_election_enable="true")
+    (fault,) = faults(own, cluster(own, predictions=unclean))
+    assert (fault.severity, fault.mend[-35:]) == ("warning", "unclean.leader.election.enable=false"[-35:])
+
+
 @pytest.mark.parametrize("policy", ["compact", "compact,delete"])
 def test_a_compacted_input_is_an_error(policy):
     own = settings()
@@ -105,23 +159,9 @@ def test_an_older_kafka_is_told_what_it_does_not_know_and_the_brokers_own_time_m
     assert faults(own, {name: Described(4, 1, own_time) for name in names}, Needs(names)) == []
 
 
-def test_findings_that_bear_their_workers_clock_are_a_warning():
-    own = settings()
-    (fault,) = faults(
-        own, cluster(own, findings=described(own, "findings", message_timestamp_type="CreateTime"))
-    )
-    assert fault.what.startswith(
-        "message.timestamp.type CreateTime: want LogAppendTime, else a worker whose clock"
-    )
-    assert fault.mend.endswith(
-        "--entity-name tidewatch.findings --add-config message.timestamp.type=LogAppendTime"
-    )
-    assert stopping([fault]) == []
-
-
 def test_fewer_copies_than_asked_is_a_warning():
     own = settings(topics={"partitions": 4, "replication": 3})
-    one = described(own, "findings")._replace(replication=1)
+    one = described(own, "findings", min_insync_replicas="1")._replace(replication=1)
     (fault,) = faults(own, cluster(own, findings=one))
     assert (fault.what, fault.severity) == ("replication 1: want 3", "warning")
 

@@ -1,0 +1,107 @@
+"""Checkpoints that are deleted and made again under a process hold all it knows once it has seen that."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from structlog.testing import capture_logs
+
+from stream.engine import fetching
+from stream.engine.driver import Consumer
+from stream.engine.fetching import ConsumerThread
+from stream.engine.throttling import Throttling
+from stream.events import Instant, Prediction
+from stream.fold import InputFold
+from stream.pending import MemoryStore
+from stream.wire import encode
+from tests.laws.lives import BEGAN_AT, RULES, Life, Logged
+from tests.unit.alerts.samples import commit, finding, new_book, record
+
+OLD, NEW = "cluster/old", "cluster/new"
+
+
+def test_a_fold_writes_all_its_models():
+    fold = InputFold(0, RULES, Life({}), MemoryStore())
+    for offset, model in enumerate(("idle", "busy")):
+        event = Prediction(
+            prediction_id=model, model=model, version="v", at=Instant(BEGAN_AT), prediction="x"
+        )
+        fold.apply([Logged("predictions", offset, int(1_000 * BEGAN_AT), encode(event))])
+    first = dict(fold.freeze({}).state)
+    assert len(dict(fold.freeze({}).state)) == 1, "nothing has changed but the clocks"
+    fold.rewrite()
+    assert dict(fold.freeze({}).state).keys() == first.keys()
+
+
+def test_a_book_writes_all_it_holds():
+    book = new_book()
+    book.apply([record(finding("a")), record(finding("b", model="eta.bus"))])
+    first = commit(book)
+    assert commit(book) == {}
+    book.rewrite()
+    assert commit(book) == first
+
+
+class Told:
+    """A fold that remembers what it was told."""
+
+    def __init__(self):
+        self.said = []
+
+    def rewrite(self):
+        self.said.append("rewrite")
+
+
+def looked(monkeypatch, *ids):
+    """Return what each look finds when topics have these ids in turn; what was logged; what was done to a fold."""
+    waiting, fold = [*ids], Told()
+
+    async def topic_ids(client, names):
+        assert names == {"predictions", "checkpoints"}
+        return waiting.pop(0)
+
+    monkeypatch.setattr(fetching, "topic_ids", topic_ids)
+    app = SimpleNamespace(custody=SimpleNamespace(checkpoints="checkpoints", throttling=Throttling()))
+    app.keeper = SimpleNamespace(folds=lambda: {3: fold}, urge=lambda number: fold.said.append(number))
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._ids, thread.app = {}, app
+    thread.generation = lambda: SimpleNamespace(tps=[SimpleNamespace(topic="predictions")])
+    thread._ensure_consumer = lambda: SimpleNamespace(_client=None)
+    thread.made_again = thread._made_again
+    consumer = Consumer.__new__(Consumer)
+    consumer.app, consumer._thread = app, thread
+
+    async def look():
+        return [await consumer._made_again() for _ in ids]
+
+    with capture_logs() as logs:
+        found = asyncio.run(look())
+    return found, [line["event"] for line in logs], fold.said
+
+
+def test_while_kafka_lets_requests_wait_it_is_not_asked_for_ids():
+    throttling = Throttling()
+    throttling.told(1, 600.0, time.monotonic())
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread.app = SimpleNamespace(custody=SimpleNamespace(checkpoints="c", throttling=throttling))
+    thread.generation = lambda: SimpleNamespace(tps=[SimpleNamespace(topic="p")])
+    assert asyncio.run(thread._made_again()) == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "found", "said", "done"),
+    [
+        ([{"checkpoints": OLD}] * 2, [[], []], [], []),
+        (
+            [{"checkpoints": OLD}, {"checkpoints": ""}, {"checkpoints": NEW}, {"checkpoints": NEW}],
+            [[], [], [], []],
+            ["checkpoints made again"],
+            ["rewrite", 3],
+        ),
+        ([{"predictions": OLD}, {"predictions": NEW}], [[], ["predictions"]], [], []),
+    ],
+    ids=["nothing happened", "checkpoints", "an input"],
+)
+def test_checkpoints_that_were_made_again_are_written_anew_once(monkeypatch, ids, found, said, done):
+    assert looked(monkeypatch, *ids) == (found, said, done)
