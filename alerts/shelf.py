@@ -22,8 +22,9 @@ from alerts.incident import PREFIX, Incident
 from alerts.kept import NotWritten
 from alerts.silences import PREFIX as SILENCE
 from alerts.silences import SetSilence, Wish
-from stream.engine.checkpoint import reader, undamaged
+from stream.engine.checkpoint import undamaged
 from stream.engine.partition import MARKER
+from stream.engine.reading import reader
 
 log = structlog.get_logger("tidewatch.pager")
 WRITE_S = 10.0

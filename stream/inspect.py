@@ -59,7 +59,7 @@ async def rows(settings: Settings) -> AsyncIterator[dict[str, Any]]:
     Raises:
         CheckpointError, MonitorStateError: a record has a schema that this release does not read.
     """
-    from stream.engine.checkpoint import reader
+    from stream.engine.reading import reader
 
     async with reader(client_options(settings.kafka)) as consumer:
         for number in range(settings.topics.partitions):

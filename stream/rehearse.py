@@ -65,7 +65,7 @@ def rehearse(model: str, config: Path | None, timeout_s: float) -> None:
 async def _play(settings: Settings, rehearsal: Rehearsal, timeout_s: float) -> None:
     from aiokafka import TopicPartition
 
-    from stream.engine.checkpoint import reader
+    from stream.engine.reading import reader
 
     async with _producer(settings) as producer, reader(client_options(settings.kafka)) as consumer:
         stage = _Stage(settings, producer, consumer, rehearsal, timeout_s)

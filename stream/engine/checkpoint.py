@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IllegalOperation
 from aiokafka.structs import RecordMetadata
@@ -23,6 +23,7 @@ from aiokafka.structs import RecordMetadata
 from stream.engine.damaged import Damaged
 from stream.engine.partition import MARKER, Flush, Partition
 from stream.engine.probe import Probe, Step, nothing
+from stream.engine.reading import REQUEST_BYTES, read_range
 from stream.engine.skew import Skew, apart_s
 from stream.engine.slices import Slices
 from stream.engine.topic_ids import made_again, told, topic_ids
@@ -30,12 +31,9 @@ from stream.engine.unseen import Unseen
 
 SCHEMA = 1
 BATCH_BYTES = 1 << 20
-REQUEST_BYTES, TRANSACTION_S = 8 << 20, 60.0
-COMMITTED, EVERYTHING = "read_committed", "read_uncommitted"
+TRANSACTION_S = 60.0
 _APPEND_TIME = 1
 """aiokafka's number of a timestamp that the broker has set."""
-STOP_AGAIN_S = 0.2
-"""A reader that has not stopped after so long is told again."""
 
 
 class CheckpointError(Exception):
@@ -55,48 +53,6 @@ class Written(NamedTuple):
 
     states: int
     size: int
-
-
-@asynccontextmanager
-async def reader(
-    options: Mapping[str, Any], isolation_level: str = COMMITTED
-) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer without a group; it sees only what was committed unless told otherwise."""
-    consumer = AIOKafkaConsumer(
-        **options,
-        enable_auto_commit=False,
-        isolation_level=isolation_level,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=10,  # the next request waits behind a fetch that finds nothing
-        max_partition_fetch_bytes=REQUEST_BYTES,
-    )
-    try:
-        await consumer.start()
-        await asyncio.sleep(0)  # a task of aiokafka that is stopped before its first step fails the stop
-        yield consumer
-    finally:
-        await _stop(consumer)
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer, whatever it does: aiokafka's fetcher passes over a cancel while its assignment changes."""
-    stopping = asyncio.create_task(consumer.stop())
-    while not (await asyncio.wait({stopping}, timeout=STOP_AGAIN_S))[0]:
-        consumer._fetcher._fetch_task.cancel()
-    await stopping
-
-
-async def read_range(
-    consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int
-) -> AsyncIterator[Sequence[ConsumerRecord]]:
-    """Yield the records of ``tp`` with ``start <= offset < end``, in batches."""
-    if start >= end:
-        return
-    consumer.assign([tp])
-    consumer.seek(tp, start)
-    while await consumer.position(tp) < end:
-        for batch in (await consumer.getmany(tp, timeout_ms=500, max_records=5_000)).values():
-            yield [record for record in batch if record.offset < end]
 
 
 async def read_checkpoint(consumer: AIOKafkaConsumer, tp: TopicPartition, into: Partition) -> Marker:
@@ -161,6 +117,13 @@ def marker_of(marker: bytes, tp: TopicPartition) -> Marker:
     if found.schema != SCHEMA:
         raise CheckpointError(f"{tp}: checkpoint schema {found.schema}: want {SCHEMA}")
     return found
+
+
+def why_fenced(lasted_s: float) -> str:
+    """Return in words what fences a writer whose transaction was open for so long."""
+    if lasted_s > TRANSACTION_S:
+        return f"Kafka ended its transaction, open for over {TRANSACTION_S:g} s: a slow broker, or a quota"
+    return "another process owns it; this one's work is void"
 
 
 def _look_at(done: asyncio.Future[Any]) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from stream.engine.checkpoint import COMMITTED, Checkpoint, reader
+from stream.engine.checkpoint import Checkpoint
 from stream.engine.lookup import make_patient
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import Probe
+from stream.engine.reading import COMMITTED, reader
 from stream.engine.skew import Skew
 from stream.engine.throttling import Throttling
 
@@ -41,7 +42,7 @@ class Custody:
 
     @asynccontextmanager
     async def reader(self, isolation_level: str = COMMITTED) -> AsyncIterator[AIOKafkaConsumer]:
-        """Open a consumer without a group, as ``checkpoint.reader`` does."""
+        """Open a consumer without a group, as ``reading.reader`` does."""
         async with reader(self.options, isolation_level) as consumer:
             self.throttling.watch(consumer._client)
             yield consumer

@@ -127,9 +127,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         assignment = self.generation()
         custody = cast(Any, self.app).custody
         checkpoints = custody.checkpoints
-        if assignment is None or custody.throttling.keeps(
-            time.monotonic()
-        ):  # it would not be answered in time
+        is_kept = custody.throttling.keeps(time.monotonic())  # it would not be answered in time
+        if assignment is None or is_kept:
             return []
         names = {checkpoints, *(tp.topic for tp in assignment.tps)}
         now = await topic_ids(self._ensure_consumer()._client, names)

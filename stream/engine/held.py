@@ -13,10 +13,11 @@ from aiokafka.errors import KafkaError
 from stream.engine.backlog import Backlog, Reach
 from stream.engine.batch import PART
 from stream.engine.cadence import Cadence
-from stream.engine.checkpoint import Checkpoint, reader
+from stream.engine.checkpoint import Checkpoint
 from stream.engine.custody import Custody
 from stream.engine.losses import Losses
 from stream.engine.partition import Partition, Record
+from stream.engine.reading import reader
 from stream.engine.slices import Slices
 
 LOG = structlog.get_logger()

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream.engine.backlog import Reach
 from stream.engine.batch import Batch
-from stream.engine.checkpoint import EVERYTHING, TRANSACTION_S
+from stream.engine.checkpoint import why_fenced
 from stream.engine.custody import Custody
 from stream.engine.hanging import hidden
 from stream.engine.held import Held, look_again, look_ahead
@@ -23,13 +23,12 @@ from stream.engine.liveness import Lag
 from stream.engine.partition import Partition
 from stream.engine.precedence import Precedence
 from stream.engine.probe import Step
+from stream.engine.reading import EVERYTHING
 from stream.engine.restore import Restore, refuse_fewer
 from stream.engine.telemetry import EngineTelemetry
 from stream.garbage import collect_all
 
 LOG = structlog.get_logger()
-TAKEN_OVER = "another process owns it; this one's work is void"
-TOO_SLOW = f"Kafka ended its transaction, open for over {TRANSACTION_S:g} s: a slow broker, or a quota"
 
 
 class Keeper:
@@ -152,8 +151,7 @@ class Keeper:
             written = await held.checkpoint.write(flush, offsets)
             await held.settle()
         except ProducerFenced:
-            is_slow = time.monotonic() - began > TRANSACTION_S
-            LOG.warning("fenced", partition=number, meaning=TOO_SLOW if is_slow else TAKEN_OVER)
+            LOG.warning("fenced", partition=number, meaning=why_fenced(time.monotonic() - began))
             await self._drop(number, held)
             self.fenced_at = time.monotonic()
             return {}

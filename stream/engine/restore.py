@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream.engine.checkpoint import Checkpoint, CheckpointError, read_range
+from stream.engine.checkpoint import Checkpoint, CheckpointError
 from stream.engine.custody import Custody
 from stream.engine.hanging import Hanging
 from stream.engine.losses import Losses
 from stream.engine.partition import Partition
+from stream.engine.reading import read_range
 from stream.engine.slices import Slices
 from stream.engine.telemetry import EngineTelemetry
 

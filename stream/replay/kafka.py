@@ -59,7 +59,7 @@ class Reader:
             loop.close()
 
     def _lines(self, loop: asyncio.AbstractEventLoop, passed: Callable[[int], None]) -> Iterator[Line]:
-        from stream.engine.checkpoint import reader
+        from stream.engine.reading import reader
 
         opened = reader(client_options(self._settings.kafka))
         consumer = loop.run_until_complete(opened.__aenter__())

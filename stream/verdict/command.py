@@ -107,7 +107,7 @@ async def _asked(settings: Settings, model: str, version: str, against: str | No
     Raises:
         Unknown: model or version are not known, also not in the end.
     """
-    from stream.engine.checkpoint import reader
+    from stream.engine.reading import reader
 
     until = time.monotonic() + wait_s
     async with reader(client_options(settings.kafka)) as consumer:
@@ -136,8 +136,9 @@ async def _monitor(consumer: AIOKafkaConsumer, settings: Settings, model: str) -
     """
     from aiokafka import TopicPartition
 
-    from stream.engine.checkpoint import marker_of, read_range, undamaged
+    from stream.engine.checkpoint import marker_of, undamaged
     from stream.engine.partition import MARKER
+    from stream.engine.reading import read_range
 
     topic, home = settings.topics.checkpoints, partition_for(model, settings.topics.partitions)
     tp = TopicPartition(topic, home)

@@ -5,8 +5,8 @@ import json
 
 from aiokafka import TopicPartition
 
-from stream.engine.checkpoint import read_range, reader
 from stream.engine.connection import client_options
+from stream.engine.reading import read_range, reader
 from stream.topics import create
 
 PARTITIONS = 8

@@ -14,11 +14,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from stream import topics
-from stream.engine.checkpoint import EVERYTHING, Checkpoint, read_range, read_states, reader
+from stream.engine.checkpoint import Checkpoint, read_states
 from stream.engine.connection import client_options
 from stream.engine.hanging import Hanging
 from stream.engine.partition import Flush, Output
 from stream.engine.probe import Step
+from stream.engine.reading import EVERYTHING, read_range, reader
 from tests.conftest import Kafka
 
 VERIFICATION = "transaction.partition.verification.enable"

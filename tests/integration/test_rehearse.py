@@ -10,8 +10,8 @@ import sys
 
 from aiokafka import TopicPartition
 
-from stream.engine.checkpoint import reader
 from stream.engine.connection import client_options
+from stream.engine.reading import reader
 from stream.events import Finding
 from stream.replay.kafka import Range, Reader
 from stream.topics import create
