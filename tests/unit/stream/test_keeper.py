@@ -235,7 +235,7 @@ def test_who_is_fenced_is_told_whether_kafka_was_too_slow(monkeypatch, longest_s
         keeper._held[0] = Held(fold, refusing(fold, ProducerFenced("m")), {"i": 7}, changed=True)
         await keeper.checkpoint()
 
-    monkeypatch.setattr("stream.engine.keeper.TRANSACTION_S", longest_s)
+    monkeypatch.setattr("stream.engine.checkpoint.TRANSACTION_S", longest_s)
     with capture_logs() as logs:
         asyncio.run(fenced())
     (line,) = logs
