@@ -23,7 +23,9 @@ from stream.reference import Reference
 from stream.series import task_of
 from stream.version import Judgement, Stages, Version, served_until, settled_s, stage_of
 
-TOGETHER: Final = "judged together with the versions before it, since it is too young to be judged alone"
+TOGETHER: Final = (
+    "judged together with other versions, since it is too young, or back for too short, to be judged alone"
+)
 SHADOW: Final[tuple[Stage, ...]] = ("shadow",)
 YOUNG: Final = 2
 """Versions in a row that were too young, when another one begins, for their lineage to be judged."""
@@ -53,6 +55,13 @@ def lineage_of(
         made.is_mature, made.patience_s, made.arl = True, elder.patience_s, elder.arl
         catch_up(made, versions, judgement)
     return made
+
+
+def joins(version: Version, at: float) -> bool:
+    """Return whether a known version may join a lineage with a prediction ``at``; asked of each one."""
+    if version.is_mature:
+        return at - served_until(version) > AWAY_S
+    return version.serves_since > -inf
 
 
 def has_come_back(version: Version, at: float, versions: Mapping[str, Version], stages: Stages) -> bool:
@@ -88,7 +97,7 @@ def judged_by(
         is_idle = stage_of(served.version, stages) in IDLES
         if is_idle or not has_come_back(version, served.at, versions, stages):
             return lineage
-        version.serves_since = served.at
+        version.back_at = served.at
     if lineage is not None:
         return lineage
     others = {name: one for name, one in versions.items() if one is not version}
@@ -109,13 +118,19 @@ def is_member(
     version = versions[served.version]
     if version.task != lineage.task or stage_of(served.version, stages) in without:
         return False
-    was_away = version.is_mature and version.serves_since > lineage.began_at
-    return was_away or served.at >= version.serves_since
+    since = _serves_since(version)
+    was_away = version.is_mature and since > lineage.began_at
+    return was_away or served.at >= since
 
 
 def is_back(version: Version, lineage: Version) -> bool:
     """Return whether a version began to serve again, or at last, since the lineage began: it is judged as one."""
-    return version.serves_since >= lineage.began_at
+    return _serves_since(version) >= lineage.began_at
+
+
+def _serves_since(version: Version) -> float:
+    """Return since when a version serves without another one in its place; -inf for always."""
+    return max(version.serves_since, version.back_at)
 
 
 def is_over(lineage: Version, versions: Mapping[str, Version], stages: Stages, at: float) -> bool:
@@ -127,7 +142,7 @@ def is_over(lineage: Version, versions: Mapping[str, Version], stages: Stages, a
         return False
     serving = [*_but(IDLES, versions.items(), stages, lineage.task)]
     since = [served_until(one) for one in serving[-1:] if not one.is_mature]
-    since += [one.serves_since for one in serving if is_back(one, lineage)]
+    since += [_serves_since(one) for one in serving if is_back(one, lineage)]
     if not since:
         return True
     labels = lineage.series[ALL].outcomes if ALL in lineage.series else 0

@@ -26,7 +26,7 @@ from stream.health import Health
 from stream.inheritance import catch_up, new_version
 from stream.joined import MISMATCHED, Joined, Reason, Served
 from stream.judging import Judge
-from stream.lineage import AWAY_S, SHADOW, is_back, is_member, is_over, judged_by, may_tell, rest, told_until
+from stream.lineage import SHADOW, is_back, is_member, is_over, joins, judged_by, may_tell, rest, told_until
 from stream.producers import Producers
 from stream.room import FORGOTTEN, FORGOTTEN_VERSION, make_room, remember
 from stream.rows import row_of, with_class
@@ -59,7 +59,7 @@ class Monitor(Struct, array_like=True, gc=False):
     """Event time of the newest prediction of the versions that were forgotten."""
     trained: dict[str, float] = {}
     lineage: Version | None = None
-    """All versions as one, while the newest is too young to be judged alone."""
+    """All versions as one, while one is too young, or back for too short, to be judged alone."""
 
     def newest(self) -> tuple[str, bool]:
         """Return the newest version, empty before one, and whether the model is served: not all have retired."""
@@ -100,7 +100,7 @@ class Monitor(Struct, array_like=True, gc=False):
         version = self.versions.get(served.version)
         if version is None:
             version, ended = self._begin(served, judgement, proven_at)
-        elif served.at - served_until(version) > AWAY_S if version.is_mature else version.serves_since > -inf:
+        elif joins(version, served.at):
             self._judge_together(served, judgement)
         version.count(served, judgement, self.versions)
         if self.lineage is not None and self._has(self.lineage, served, IDLES):

@@ -116,6 +116,8 @@ class Version(Struct, array_like=True, gc=False):
     """Event time of the newest prediction of versions forgotten before it began; it may be one of them."""
     serves_since: float = -inf
     """Event time of the rollout with which it served again, or at last: it was a shadow, or retired."""
+    back_at: float = -inf
+    """Event time of the prediction with which it came back, after another one had taken its place for a while."""
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""

@@ -293,6 +293,22 @@ def test_versions_that_take_turns_are_judged_alone():
     assert (play.monitor.lineage, play.found) == (None, [])
 
 
+def test_versions_that_take_turns_come_back_once_only():
+    """What came back itself is none that began to serve in the place of the other one."""
+    play = Play()
+    turns = lambda i: "v2" if i >= KNOWN and not (i - KNOWN) // 600 % 2 else "v1"  # noqa: E731
+    play.run(KNOWN + 6 * 600 + 100, turns, lambda *_: WELL)
+    assert all(one.is_mature for one in play.monitor.versions.values())
+    assert (play.monitor.lineage, play.found) == (None, [])
+
+
+def test_harm_that_began_before_a_version_was_away_began_then():
+    play, bad_from = Play(), KNOWN - 60
+    play.run(KNOWN + 2_000, rolled_back, lambda i, _: 0.16 if i >= bad_from else 0.08)
+    opened = play.found[0]
+    assert opened.onset_after <= bad_from * PACE_S <= opened.onset_before
+
+
 def test_a_bad_shadow_hides_nothing():
     play = Play()
     play.roll("s", "shadow", 0.0)
