@@ -159,8 +159,14 @@ def _storm(incidents: Ledger, finding: Finding, place: Place, owners: Owners) ->
     if finding.severity != "page" or owners.grouping.together_s <= 0:
         return []
     near = incidents.open_near(place.owner.name, finding.onset_at, STORM_S)
-    found = [one for one in near if not one.cause and one.severity == "page" and _overlap(one.lead, finding)]
+    found = [one for one in near if _may_grow(one) and _overlap(one.lead, finding)]
     return found if len({model for one in found for model in one.children}) >= STORM else []
+
+
+def _may_grow(incident: Incident) -> bool:
+    """Whether an incident pages and goes on, and nobody asked for its quiet: that was of what it is by now."""
+    is_page = incident.severity == "page" and not incident.cause
+    return is_page and incident.recovered_at is None and not incident.is_hushed
 
 
 def _overlap(one: Finding, other: Finding) -> bool:

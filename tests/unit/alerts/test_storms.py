@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from alerts.command import Command, Kind
 from alerts.grouping import Grouping, Upstream, harm
 from alerts.incident import Incident
 from alerts.owners import Owner, Owners
@@ -252,6 +253,25 @@ def test_models_that_became_worse_at_different_times_are_a_page_each(width_s: fl
     play = Play()
     play.at(300_000.0, *spread(6, width_s, apart_s=apart_s))
     assert play.said() == {"team0": 6}
+
+
+@pytest.mark.parametrize("kind", ["acknowledge", "silence"])
+def test_a_storm_that_somebody_has_takes_further_models_but_not_one_that_is_to_be_quiet(kind: Kind) -> None:
+    play, storm = Play(), spread(4, 4 * 3_600.0)
+    play.at(120_000.0, *storm[:3])
+    for one in play.of("team0"):
+        wish = Command(kind=kind, incident=one.id, by="ada", until=700_000.0)
+        play.book.apply([Rec(encode(wish), 121_000_000)])
+    play.at(122_000.0, storm[3])
+    assert play.said() == {"team0": 3 if kind == "acknowledge" else 4}
+
+
+def test_what_is_over_but_for_its_hold_is_no_storm() -> None:
+    play, storm = Play(grouping=Grouping(hold_s=3_600.0)), spread(4, 4 * 3_600.0)
+    play.at(120_000.0, *storm[:3])
+    play.at(121_000.0, *(replace(one, state="closed") for one in storm[:3]))
+    play.at(122_000.0, storm[3])
+    assert play.said() == {"team0": 4}
 
 
 def test_what_may_have_begun_together_is_a_page_each_where_that_rule_is_off() -> None:
