@@ -1,7 +1,7 @@
 """Core. What is open of a version when it ends: it was retired, made room for others, or has long served nobody.
 
 A finding is closed by labels and predictions of its own version and slice, so nothing that comes later would close
-it. So what is open of a slice ends as well when that has long had no prediction.
+it. So what is open of a slice ends as well when that has long had no prediction, longer than it may rest.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from stream.confidence import HORIZONS
 from stream.events import ALL, Finding, Rollout
 from stream.history import Span
 from stream.reference import Reference
+from stream.traffic import DAY_S
 from stream.version import Ended, Stages, Version, served_until, stage_of
 
 RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
 SERVES: Final = "this version was a shadow, and serves now: it is judged anew"
 IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
-VANISHED: Final = "this slice has had no prediction for two label horizons, and others had"
+VANISHED: Final = "this slice has had no prediction for eight days and two label horizons, and others had"
 IDLES: Final = ("shadow", "retired")
 """Stages of a version that serves nobody."""
+RESTS_S = 8 * DAY_S
+"""A slice may rest at night and at weekends, and one of Sundays in the week."""
 
 
 def is_told(version: Version) -> bool:
@@ -135,7 +138,9 @@ def end_idle(
     A label of a prediction tells how far the clocks have come, and that it is no mere pause of all versions. What
     a retired version has left open is closed when nobody shows it any more.
     """
-    over_at = max(map(_labelled_until, versions.values()), default=-inf) - HORIZONS * horizon_s
+    newest_at = max(map(_labelled_until, versions.values()), default=-inf)
+    over_at = newest_at - HORIZONS * horizon_s
+    vanished_at = min(over_at, newest_at - RESTS_S)
     serving = _serving(versions, stages)
     others = {name: one for name, one in serving.items() if served_until(one) >= over_at}
     ended = [
@@ -147,13 +152,13 @@ def end_idle(
         )
     ]
     for one in others.values():
-        ended += _vanished(one, over_at, at, proven_at)
+        ended += _vanished(one, vanished_at, at, proven_at)
     return ended
 
 
-def _vanished(version: Version, over_at: float, at: float, proven_at: float | None) -> list[Finding]:
-    """Close what is open of a version's slices that have had no prediction since ``over_at``."""
-    gone = [one for one in version.series.values() if one.finding is not None and one.newest_at < over_at]
+def _vanished(version: Version, since: float, at: float, proven_at: float | None) -> list[Finding]:
+    """Close what is open of a version's slices that have had no prediction ``since`` then."""
+    gone = [one for one in version.series.values() if one.finding is not None and one.newest_at < since]
     found = [one.finding for one in gone if one.finding is not None]
     for one in gone:
         one.rested = None

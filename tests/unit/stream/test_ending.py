@@ -10,7 +10,7 @@ import pytest
 from stream import state
 from stream.aspect import Aspect
 from stream.drift import Drift
-from stream.ending import IDLE, RETIRED, SERVES, VANISHED, end_of, is_told
+from stream.ending import IDLE, RESTS_S, RETIRED, SERVES, VANISHED, end_of, is_told
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.fold import InputFold
 from stream.instant import in_words
@@ -203,7 +203,9 @@ def test_it_stays_open_while_labels_may_come_and_of_the_version_that_served_last
 def test_what_is_open_of_a_slice_is_closed_when_no_label_of_it_can_come_any_more():
     life = Life("v1")
     life.gate_until = GONE
-    over = GONE + round(2 * HORIZON_S / STEP_S)
+    life.until(GONE + 300)
+    life.number += round(RESTS_S / STEP_S) - 400
+    over = GONE + round(RESTS_S / STEP_S)
     life.until(over - 30)
     assert [(one.slice, one.state) for one in life.found] == [("gate=b", "open")]
     life.until(over + 60)
@@ -212,6 +214,15 @@ def test_what_is_open_of_a_slice_is_closed_when_no_label_of_it_can_come_any_more
     life.gate_until = inf
     life.until(over + 300)
     assert [(one.slice, one.state, one.episode) for one in life.found[2:]] == [("gate=b", "open", 2)]
+
+
+def test_a_slice_that_rests_at_night_stays_open():
+    life = Life("v1")
+    life.gate_until = GONE
+    life.until(GONE + 600)
+    life.gate_until = inf
+    life.until(GONE + 900)
+    assert [(one.slice, one.state) for one in life.found] == [("gate=b", "open")]
 
 
 def test_a_version_that_was_forgotten_and_is_back_tells_its_harm_under_another_id():
