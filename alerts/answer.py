@@ -25,7 +25,7 @@ class Accepted(NamedTuple):
 class RetryLater(NamedTuple):
     """The receiver may take it later; ``after_s`` is what it asked for, ``None`` if nothing.
 
-    After ``most`` attempts it is refused; ``None``: never.
+    After ``most`` such answers in a row it is refused; ``None``: never.
     """
 
     reason: str
@@ -62,13 +62,6 @@ class Reply(NamedTuple):
     body: bytes
     whole: bool
     now: float
-
-
-def at_last(answer: Answer, attempts: int) -> Answer:
-    """Return the answer to attempt number ``attempts``, a refusal when that was one too many."""
-    if isinstance(answer, RetryLater) and answer.most is not None and attempts >= answer.most:
-        return Refused(answer.reason)
-    return answer
 
 
 def by_status(reply: Reply) -> Answer:

@@ -14,7 +14,7 @@ from random import SystemRandom
 
 import structlog
 
-from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater, at_last
+from alerts.answer import Accepted, Answer, Gone, Refused, RetryLater
 from alerts.book import IncidentBook
 from alerts.change import DueChange
 from alerts.lane import FREE, PACE, Lane, Limit, Pace
@@ -211,7 +211,8 @@ class Delivery:
         if message is None:
             return RetryLater(NOT_MADE)
         self._lanes[name].take(time.monotonic())
-        answer = at_last(await self._send(message, self._is_ours), due.notification.attempts + 1)
+        said = await self._send(message, self._is_ours)
+        answer = self._lanes[name].at_last(due.notification.id, said)
         if isinstance(answer, Gone):
             self._gone[name] = answer.reason
             log.error("receiver disabled until the pager starts again", receiver=name, reason=answer.reason)

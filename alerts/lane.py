@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from alerts.answer import Answer, RetryLater
+from alerts.answer import Answer, Refused, RetryLater
 
 TRIP = 3
 """Failures in a row that open the circuit."""
@@ -48,6 +48,7 @@ class Lane:
         self._pace = pace
         self._limit = limit
         self._again_at: dict[str, float] = {}
+        self._borne: dict[str, int] = {}
         self._quiet_until = float("-inf")
         self._failures = 0
         self._tokens = limit.burst
@@ -86,9 +87,21 @@ class Lane:
             quiet_s = max(quiet_s, self._pace.wait_s(self._failures, self._draw()))
         self._quiet_until = max(self._quiet_until, now + quiet_s)
 
+    def at_last(self, notification_id: str, answer: Answer) -> Answer:
+        """Return the answer, a refusal when it is the last in a row of those that are borne so often only."""
+        most = answer.most if isinstance(answer, RetryLater) else None
+        times = self._borne.pop(notification_id, 0) + 1
+        if most is None:
+            return answer
+        if times >= most:
+            return Refused(answer.reason)
+        self._borne[notification_id] = times
+        return answer
+
     def keep(self, notification_ids: Collection[str]) -> None:
         """Forget all notifications but these."""
         self._again_at = {name: at for name, at in self._again_at.items() if name in notification_ids}
+        self._borne = {name: times for name, times in self._borne.items() if name in notification_ids}
 
     def _level(self, now: float) -> float:
         return min(self._limit.burst, self._tokens + max(0.0, now - self._filled_at) * self._limit.per_s)

@@ -726,3 +726,20 @@ def test_a_page_that_its_receiver_always_fails_at_does_not_stand_before_those_th
             await until(lambda: pager.value("tidewatch_receiver_circuit_open", receiver="maps-hook") == 1)
 
     run(lambda: Pager(hook, pagerduty), story)
+
+
+def test_a_page_that_was_tried_for_long_is_not_lost_by_one_wrong_answer_to_its_name(
+    hook: HookServer, pagerduty: HookServer
+) -> None:
+    extra, http = named(hook, lambda number: "0.0.0.0" if number == 20 else "127.0.0.1")
+    hook.answer = lambda got: (503 if len(hook.got) < 19 else 204, {"connection": "close"})
+
+    async def story(pager: Pager) -> None:
+        pager.fold(finding("a"))
+        await until(lambda: len(hook.got) == 20)
+        await until(lambda: not list(pager.book.pending()))
+        assert pager.letters == []
+        reason = {"receiver": "maps-hook", "reason": "address_not_allowed"}
+        assert pager.value("tidewatch_notification_attempts_total", **reason) == 1
+
+    run(lambda: Pager(hook, pagerduty, extra, http=http), story)

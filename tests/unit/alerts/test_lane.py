@@ -106,3 +106,16 @@ def test_hour_of_outage_and_ten_minutes_of_throttling_lose_nothing_and_stay_few(
     assert len(tries) - 200 < 600
     assert sent[0] < 4_200.0 + 61.0
     assert max(sum(began <= at < began + 1.0 for at in sent) for began in sent) <= 22
+
+
+def test_what_is_borne_a_dozen_times_ends_after_so_many_in_a_row_only() -> None:
+    one, astray, down = lane(), RetryLater("address_not_allowed", most=12), RetryLater("network")
+    for _ in range(100):
+        assert one.at_last("a", down) == down
+    for _ in range(11):
+        assert one.at_last("a", astray) == astray
+    assert one.at_last("a", down) == down
+    for _ in range(11):
+        assert one.at_last("a", astray) == astray
+        assert one.at_last("b", down) == down
+    assert one.at_last("a", astray) == Refused("address_not_allowed")
