@@ -67,8 +67,7 @@ class Edition:
             self._check()
         except OwnersError as faults:
             return str(faults).splitlines()
-        except (
-            Exception
-        ) as fault:  # what nobody thought of would end a start too, but must not end this pager
+        except Exception as fault:
+            # what nobody thought of would end a start too, but must not end this pager
             return [type(fault).__name__]
         return []

@@ -64,9 +64,8 @@ class Http:
             follow_redirects=False,
             timeout=timeout_s,
             headers={"accept-encoding": "identity"},  # an answer is read as it comes
-            cookies=CookieJar(
-                DefaultCookiePolicy(allowed_domains=())
-            ),  # they would grow, and be another's too
+            # they would grow, and be another's too
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)  # below, they log URLs, and those hold secrets

@@ -125,9 +125,8 @@ def _onset(version: Version, change: Change, at: float) -> Onset:
     A rollout may say that it is later than ``at``, when the harm was proved.
     """
     mean_s, spread_s = version.delays(max(version.series[ALL].outcomes, 1))
-    late_s = min(
-        LATE * mean_s, max(SPREADS * spread_s, DAY_S)
-    )  # what takes three weeks may take them each time
+    # what takes three weeks may take them each time
+    late_s = min(LATE * mean_s, max(SPREADS * spread_s, DAY_S))
     early = change.onset._replace(after=change.onset.after - late_s)
     return Onset(*(max(one, min(version.serves_since, at)) for one in early))
 

@@ -61,7 +61,7 @@ def joins(version: Version, at: float) -> bool:
     """Return whether a known version may join a lineage with a prediction ``at``; asked of each one."""
     if version.is_mature:
         return at - served_until(version) > AWAY_S
-    return version.serves_since > -inf
+    return version.serves_since > version.back_at
 
 
 def has_come_back(version: Version, at: float, versions: Mapping[str, Version], stages: Stages) -> bool:
@@ -98,10 +98,12 @@ def judged_by(
         if is_idle or not has_come_back(version, served.at, versions, stages):
             return lineage
         version.back_at = served.at
-    if lineage is not None:
-        return lineage
-    others = {name: one for name, one in versions.items() if one is not version}
-    return lineage_of(served, others, stages, judgement, label_horizon_s)
+    if lineage is None:
+        others = {name: one for name, one in versions.items() if one is not version}
+        lineage = lineage_of(served, others, stages, judgement, label_horizon_s)
+    if lineage is not None and version is not None:
+        version.back_at = max(version.back_at, version.serves_since)
+    return lineage
 
 
 def is_member(
@@ -141,8 +143,11 @@ def is_over(lineage: Version, versions: Mapping[str, Version], stages: Stages, a
     if lineage.is_harmed():
         return False
     serving = [*_but(IDLES, versions.items(), stages, lineage.task)]
-    since = [served_until(one) for one in serving[-1:] if not one.is_mature]
-    since += [_serves_since(one) for one in serving if is_back(one, lineage)]
+    since = [
+        _serves_since(one) if one.is_mature else served_until(one)
+        for one in serving
+        if is_back(one, lineage) or (one is serving[-1] and not one.is_mature)
+    ]
     if not since:
         return True
     labels = lineage.series[ALL].outcomes if ALL in lineage.series else 0

@@ -117,7 +117,10 @@ class Version(Struct, array_like=True, gc=False):
     serves_since: float = -inf
     """Event time of the rollout with which it served again, or at last: it was a shadow, or retired."""
     back_at: float = -inf
-    """Event time of the prediction with which it came back, after another one had taken its place for a while."""
+    """Event time of the prediction with which it came back, after another one had taken its place for a while.
+
+    Or ``serves_since``, once it is judged with others since then.
+    """
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""

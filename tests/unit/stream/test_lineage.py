@@ -253,6 +253,24 @@ def test_what_a_version_said_as_a_shadow_is_no_part_of_it():
     assert lineage.series["all"].outcomes == np.count_nonzero(is_served & (known > KNOWN * PACE_S))
 
 
+def test_a_shadow_with_few_predictions_that_serves_begins_one_lineage_only():
+    """It stays too young to be judged alone for long; the newest version is not."""
+    play = Play(rolls={KNOWN - 200: ("s", "shadow"), KNOWN + 1_500: ("s", "canary")})
+    version = lambda i: "s" if i >= KNOWN - 200 and not i % 100 else "v1" if i < KNOWN else "v2"  # noqa: E731
+    begun = set()
+
+    def wrong(i: int, _: float) -> float:
+        if play.monitor.lineage is not None:
+            begun.add(play.monitor.lineage.began_at)
+        return WELL
+
+    play.run(KNOWN + 3_000, version, wrong)
+    assert not play.monitor.versions["s"].is_mature
+    assert len(begun) == 2, "with v2, and with the rollout of the shadow"
+    assert (max(begun), play.found) == ((KNOWN + 1_500) * PACE_S, [])
+    assert play.monitor.lineage is not None
+
+
 QUICK_S, SURE_S = 300.0, 40_000.0
 BACK = KNOWN + 300
 
