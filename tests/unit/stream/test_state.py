@@ -1,7 +1,9 @@
 """State bytes: what was written is read back, an older schema is migrated, anything else is refused by name."""
 
 import pickle
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -134,24 +136,31 @@ def test_state_of_schema_6_keeps_what_its_references_are_learned_from(kind):
     assert (level.blocks, level.sums, level.squares, young.first) == ((), (), (), ())
 
 
+def back_at_of(fields: list[Any]) -> set[float]:
+    """Take out of a monitor's fields when its versions came back, the last field of each."""
+    return {version.pop() for version in fields[1].values()}
+
+
 @pytest.mark.parametrize("kind", ["error", "number"])
 def test_state_of_schema_7_is_the_same_without_a_head_and_what_was_appended(kind):
     written = (WRITTEN / f"state-7-{kind}.bin").read_bytes().partition(b"\n")[2]
     body = state.dump(state.load(b"7\n" + written)).partition(b"\n")[2]
     fields = msgspec.msgpack.decode(body[2 + int.from_bytes(body[:2]) :])
     lineage, appended = fields.pop(), fields[4].pop()
+    assert back_at_of(fields) == {-inf}
     assert msgspec.msgpack.encode(fields) == written
     assert lineage is None
     assert msgspec.msgpack.encode(appended) == msgspec.msgpack.encode(Unjudged())
 
 
 @pytest.mark.parametrize("kind", ["error", "number"])
-def test_state_of_schema_8_is_the_same_without_a_lineage(kind):
+def test_state_of_schema_8_is_the_same_without_a_lineage_and_when_versions_came_back(kind):
     written = (WRITTEN / f"state-8-{kind}.bin").read_bytes().partition(b"\n")[2]
     head, body = (written[2:][: int.from_bytes(written[:2])], written[2 + int.from_bytes(written[:2]) :])
     again = state.dump(state.load(b"8\n" + written)).partition(b"\n")[2]
     fields = msgspec.msgpack.decode(again[2 + int.from_bytes(again[:2]) :])
     assert (again[2:][: len(head)], fields.pop()) == (head, None)
+    assert back_at_of(fields) == {-inf}
     assert msgspec.msgpack.encode(fields) == body
 
 
