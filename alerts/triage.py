@@ -124,17 +124,26 @@ def arrive(
     is_open = latest is not None and latest.state != "resolved"
     if latest is not None and is_open and not is_full(latest):
         return join(latest, finding, place, owners, now, quiet)
+    before = _just_over(latest, owners, now)
     near = [] if place.cause else _near(incidents, finding, place, owners)
     related = [one for one in near if _belongs(one, finding, owners)]
-    related = related or ([] if place.cause else _storm(incidents, finding, place, owners))
+    if not related and before is None and not place.cause:
+        related = _storm(incidents, finding, place, owners)
     together = next((one for one in related if not is_full(one)), None)
     if together is not None:
         return join(together, finding, place, owners, now, quiet)
-    if latest is not None and not is_open and now - latest.changed_at <= owners.grouping.reopen_s > 0:
-        return reopen(latest, finding, place, owners, now, quiet)
+    if before is not None:
+        return reopen(before, finding, place, owners, now, quiet)
     told, reasons = tell(_new(finding, place, now), owners, now, quiet)
     another = (Reason.ANOTHER_IS_FULL,) if is_open or related else ()
     return Decision((told,), (Reason.OPENED, *another, *reasons))
+
+
+def _just_over(latest: Incident | None, owners: Owners, now: float) -> Incident | None:
+    """Return the incident if it has resolved so lately that what comes now is a relapse."""
+    if latest is None or latest.state != "resolved":
+        return None
+    return latest if now - latest.changed_at <= owners.grouping.reopen_s > 0 else None
 
 
 def _near(incidents: Ledger, finding: Finding, place: Place, owners: Owners) -> list[Incident]:

@@ -266,6 +266,17 @@ def test_a_storm_that_somebody_has_takes_further_models_but_not_one_that_is_to_b
     assert play.said() == {"team0": 3 if kind == "acknowledge" else 4}
 
 
+def test_a_relapse_is_told_while_a_storm_of_others_goes_on() -> None:
+    play, storm = Play(), spread(30, 4 * 3_600.0)
+    play.at(120_000.0, *storm)
+    (alone,) = (one for one in play.of("team0") if len(one.children) == 1 and storm[1].id in one.findings)
+    play.at(121_000.0, replace(storm[1], state="closed"))
+    assert play.said("resolve") == {"team0": 1}
+    play.at(121_300.0, replace(storm[1], id="again", onset_at=storm[1].onset_at + 3_000.0))
+    assert [one.episode for one in play.of("team0") if one.id == alone.id] == [2]
+    assert play.said() == {"team0": 4}
+
+
 def test_what_is_over_but_for_its_hold_is_no_storm() -> None:
     play, storm = Play(grouping=Grouping(hold_s=3_600.0)), spread(4, 4 * 3_600.0)
     play.at(120_000.0, *storm[:3])
