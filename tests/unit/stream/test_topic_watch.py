@@ -5,6 +5,7 @@ import asyncio
 from aiokafka.errors import KafkaConnectionError
 from structlog.testing import capture_logs
 
+from stream.settings import SettingsError
 from stream.shapes import Fault
 from stream.topic_watch import TopicWatch
 
@@ -47,6 +48,19 @@ def test_a_cluster_that_can_not_be_asked_changes_nothing():
     said, shown = looked([COMPACTED], KafkaConnectionError(), TimeoutError(), [COMPACTED])
     assert said == [("topic unfit", "error", "predictions")]
     assert shown == [1, 1]
+
+
+def test_a_password_file_that_can_not_be_read_is_told_and_ends_nothing():
+    watch = TopicWatch(_unreadable, lambda count: None)
+    with capture_logs() as logs:
+        asyncio.run(watch.look())
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("topics not looked at", "warning")
+    assert "kafka.sasl_password_file" in line["fault"]
+
+
+async def _unreadable():
+    raise SettingsError("settings: kafka.sasl_password_file: no such file")
 
 
 def test_the_line_says_what_mends_it():
