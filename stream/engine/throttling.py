@@ -31,7 +31,8 @@ class Throttling:
 
     def __init__(self, count: Callable[[str, float], None] = lambda kind, seconds: None) -> None:
         self._count = count
-        self._until = dict.fromkeys(QUOTAS, 0.0)  # all kinds: another thread may add none while this one looks
+        self._until = dict.fromkeys(QUOTAS, 0.0)
+        """Of every kind from the start: another thread adds none while this one looks."""
         self._since: float | None = None
         self._newest = 0.0
         self._is_said = False
