@@ -44,6 +44,12 @@ def test_a_fault_is_told_once_and_so_is_its_end():
     assert shown == [0, 1, 1, 0], "a warning keeps no process from starting"
 
 
+def test_a_topic_of_which_something_else_is_wrong_now_is_not_fit_again():
+    smaller, larger = (Fault("predictions", f"{have} partitions: want 8", "run: this") for have in (2, 4))
+    said, _ = looked([smaller], [larger], [])
+    assert [event for event, *_ in said] == ["topic unfit", "topic unfit", "topic fit again"]
+
+
 def test_a_cluster_that_can_not_be_asked_changes_nothing():
     said, shown = looked([COMPACTED], KafkaConnectionError(), TimeoutError(), [COMPACTED])
     assert said == [("topic unfit", "error", "predictions")]
