@@ -46,8 +46,8 @@ class TopicWatch:
             found = frozenset(await self._check())
         except (KafkaError, TimeoutError):
             return
-        except Exception as fault:  # a password file that is being replaced, say, ends nothing that runs
-            LOG.warning("topics not looked at", fault=repr(fault), meaning="they are in a minute")
+        except Exception as failed:  # a password file that is being replaced, say, ends nothing that runs
+            LOG.warning("topics not looked at", fault=repr(failed), meaning="they are in a minute")
             return
         for fault in sorted(found - self._told):
             tell = LOG.error if fault.severity == "error" else LOG.warning
