@@ -110,9 +110,8 @@ class IncidentBook:
         return ()
 
     def caught_up(self) -> None:
-        """Let time pass: what lay in the log is folded now. A checkpoint tells Kafka's time."""
+        """Let time pass: what lay in the log is folded now."""
         self._standing.caught_up()
-        self._urge()
         self._announce()
 
     def suspend(self) -> None:
@@ -127,9 +126,12 @@ class IncidentBook:
 
     # The clock's side.
 
-    def advance(self, now: float) -> None:
-        """Let time pass until ``now``, epoch seconds; asks for a checkpoint when it changed anything."""
-        if self.is_live and self._pass(now):
+    def advance(self, now: float | None) -> None:
+        """Let time pass until ``now``, epoch seconds; asks for a checkpoint of what that changed.
+
+        ``None``: the time is not known, and a checkpoint is asked for, which tells it.
+        """
+        if self.is_live and (now is None or self._pass(now)):
             self._urge()
 
     # The delivery's side.
@@ -265,8 +267,7 @@ class IncidentBook:
             incident = self._ledger.get(name)
             if incident is None or ripe_at(incident, self._owners) is None:
                 continue
-            decision = ripen(incident, self._owners, now)
-            passed = True
+            decision, passed = ripen(incident, self._owners, now), True
             self._take_over(decision)
             self._watch.ripened(decision.changed[0], decision.reasons)
         for name in self._archive.silences.over(now):  # not before: they held at instants done now

@@ -16,7 +16,7 @@ async def clock(book: Callable[[], IncidentBook | None], now: Callable[[], float
     ``now`` returns it in epoch seconds, ``None`` while it is not known.
     """
     while True:
-        held, at = book(), now()
-        if held is not None and at is not None:
-            held.advance(at)
+        held = book()
+        if held is not None:
+            held.advance(now())
         await asyncio.sleep(TICK_S)

@@ -22,7 +22,10 @@ LOOK_S = 60.0
 
 
 class TopicWatch:
-    """Tells each fault that ``check`` finds once, and its end; ``show`` is told how many would stop a start."""
+    """Tells each fault that ``check`` finds once, and when a topic has none any more.
+
+    ``show`` is told how many would stop a start.
+    """
 
     def __init__(
         self, check: Callable[[], Awaitable[Collection[Fault]]], show: Callable[[float], None]
@@ -43,11 +46,14 @@ class TopicWatch:
             found = frozenset(await self._check())
         except (KafkaError, TimeoutError):
             return
+        except Exception as failed:  # a password file that is being replaced, say, ends nothing that runs
+            LOG.warning("topics not looked at", fault=repr(failed), meaning="they are in a minute")
+            return
         for fault in sorted(found - self._told):
             tell = LOG.error if fault.severity == "error" else LOG.warning
             tell("topic unfit", topic=fault.topic, what=fault.what, mend=fault.mend)
-        for fault in sorted(self._told - found):
-            LOG.info("topic fit again", topic=fault.topic, what=fault.what)
+        for topic in sorted({fault.topic for fault in self._told} - {fault.topic for fault in found}):
+            LOG.info("topic fit again", topic=topic)
         self._told = found
         self._show(sum(fault.severity == "error" for fault in found))
 

@@ -117,7 +117,7 @@ def build(plan: Plan) -> EngineApp:
     app.transport = Transport(app.conf.broker, app)
     telemetry = EngineTelemetry(plan.registry)
     app.custody = _custody(plan, telemetry)
-    telemetry.clock_skew.set_function(lambda: plan.skew.seconds)
+    telemetry.clock_skew.set_function(lambda: plan.skew.shown)
     app.keeper, app.takeover = Keeper(app.custody, telemetry), Takeover(plan.restore_timeout_s)
     app.pace, app.liveness, app.held_back = Pace(), Liveness(), HeldBack()
     _feed(app, plan.inputs)

@@ -44,7 +44,7 @@ _REFUSED: Mapping[type[BaseException], str] = {
 
 
 def tell_denied(fault: BaseException | None) -> None:
-    """Log the right that was lacking, or what was refused, if that is what the process ends of."""
+    """Log what Kafka denied, refused or can't give, if that is what the process ends of."""
     right = denied(fault)
     if right is not None:
         LOG.error("not allowed", right=right, meaning="Kafka denies it to this user: see docs/operations.md")

@@ -90,14 +90,16 @@ class Consumer(stock.Consumer):
                 return
 
     async def _made_again(self) -> list[str]:
-        """Return the inputs that are another log by now; have all state written where its log is another."""
+        """Return the inputs that are another log by now; have all state written where its log is another.
+
+        While partitions are restored that has to wait: the keeper does not have all of them.
+        """
         again = await self.fetching.made_again()
         checkpoints: str = cast(Any, self.app).custody.checkpoints
-        if checkpoints in again:
+        if checkpoints in again and not self._keeper.restoring:
             LOG.error("checkpoints made again", topic=checkpoints, meaning=REWRITTEN)
-            for number, fold in self._keeper.folds().items():
-                fold.rewrite()
-                self._keeper.urge(number)
+            self._keeper.rewrite()
+            self.fetching.forget_id(checkpoints)
         return [topic for topic in again if topic != checkpoints]
 
     @property

@@ -34,7 +34,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self._handed: dict[TP, int] = {}
         self._ids: dict[str, str] = {}
-        """Of the inputs, as first seen: an id stays as long as its topic."""
+        """Of the inputs and checkpoints, as first seen: an id stays as long as its topic."""
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -116,27 +116,24 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         return assignment
 
     async def made_again(self) -> list[str]:
-        """Return the assigned topics that are another log than when they were first seen.
-
-        So is that of the checkpoints, which is told once.
-        """
+        """Return which assigned topics, and whether the checkpoints, are another log than when first seen."""
         again: list[str] = await self.call_thread(self._made_again)
         return again
 
     async def _made_again(self) -> list[str]:
         assignment = self.generation()
         custody = cast(Any, self.app).custody
-        checkpoints = custody.checkpoints
         is_kept = custody.throttling.keeps(time.monotonic())  # it would not be answered in time
         if assignment is None or is_kept:
             return []
-        names = {checkpoints, *(tp.topic for tp in assignment.tps)}
+        names = {custody.checkpoints, *(tp.topic for tp in assignment.tps)}
         now = await topic_ids(self._ensure_consumer()._client, names)
         self._ids = told(now) | self._ids
-        again = made_again(self._ids, now)
-        if checkpoints in again:
-            self._ids[checkpoints] = now[checkpoints]
-        return again
+        return made_again(self._ids, now)
+
+    def forget_id(self, topic: str) -> None:
+        """Take the log that this topic is at the next look for the first one seen."""
+        self._ids.pop(topic, None)
 
     async def check_group(self) -> None:
         """Raise the ``KafkaError`` that keeps this process out of its group."""

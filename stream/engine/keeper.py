@@ -35,15 +35,11 @@ class Keeper:
     """The state behind one process's assignment. All methods run on the worker's event loop."""
 
     def __init__(self, custody: Custody, telemetry: EngineTelemetry) -> None:
-        self._custody = custody
-        self._telemetry = telemetry
-        self._held: dict[int, Held] = {}
-        self._parked: dict[int, Held] = {}
+        self._custody, self._telemetry = custody, telemetry
+        self._held, self._parked = dict[int, Held](), dict[int, Held]()
         self._writing = asyncio.Lock()
-        self.epoch = 0
-        self.urgent = asyncio.Event()
-        self.precedence = Precedence()
-        self.folded = 0
+        self.epoch = self.folded = 0
+        self.urgent, self.precedence = asyncio.Event(), Precedence()
         self.restoring = False
         self.fenced_at: float | None = None
 
@@ -98,6 +94,12 @@ class Keeper:
         """Write a partition's checkpoint soon."""
         if number in self._held:
             self._urge(self._held[number])
+
+    def rewrite(self) -> None:
+        """Write soon all that is known; what is parked, once it comes back."""
+        for held in (*self._parked.values(), *self._held.values()):
+            held.fold.rewrite()
+            self._urge(held)
 
     async def end_hidden(self) -> None:
         """End once more, with the next checkpoint, what was committed and can't be read."""

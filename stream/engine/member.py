@@ -57,7 +57,10 @@ class Member(_Coordinator):  # type: ignore[misc]
     """Asks before it joins its group again whether its name is still its own."""
 
     _was: tuple[int, str] | None = None
-    """The generation and id under which it was a member; not asked twice: an answer to a join may be lost."""
+    """The generation and id under which it was a member; forgotten before it joins, whose answer may be lost.
+
+    Not forgotten by a member whose name was taken: it would take the name back while its process ends.
+    """
 
     def reset_generation(self) -> None:
         """Forget the id that Kafka does not know any more."""
@@ -70,9 +73,9 @@ class Member(_Coordinator):  # type: ignore[misc]
 
     async def _do_rejoin_group(self, subscription: Any) -> Any:
         self._note()
-        was, self._was = self._was, None
-        if was is not None and self._group_instance_id is not None:
-            await self._ask(*was, self._group_instance_id)
+        if self._was is not None and self._group_instance_id is not None:
+            await self._ask(*self._was, self._group_instance_id)
+        self._was = None
         return await super()._do_rejoin_group(subscription)
 
     async def _ask(self, generation: int, member: str, name: str) -> None:

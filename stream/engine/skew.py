@@ -15,6 +15,8 @@ import structlog
 LOG = structlog.get_logger()
 WRONG_S = 30.0
 """Clocks that are less apart are right: brokers differ among each other, too."""
+RIGHT_AFTER_S = 60.0
+"""Of several brokers one may be wrong: partitions that others lead must not say in turn that all is right."""
 
 
 def apart_s(sent_at: float, stamped_at: float, known_at: float) -> float:
@@ -26,32 +28,50 @@ def apart_s(sent_at: float, stamped_at: float, known_at: float) -> float:
 
 
 class Skew:
-    """Of a process; ``seconds`` it is ahead, ``nan`` where no broker says its time."""
+    """Of a process; ``seconds`` it is ahead, ``nan`` where no broker says its time.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._is_wrong = self._is_learned = False
-        self.seconds = math.nan
+    ``shown`` is the same, or what was wrong within the newest minute. ``steady`` is a clock that nobody sets.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock, self._steady = clock, steady
+        self.seconds = self.shown = math.nan
+        self._wrong_at: float | None = None
+        self._lead_s: float | None = None
+        """How far the clock was ahead of the steady one when a checkpoint told of it."""
 
     def learn(self, seconds: float) -> None:
         """Learn it of a checkpoint; say so when the clock has become wrong, or right."""
-        self.seconds, self._is_learned = seconds, True
-        is_wrong = abs(seconds) > WRONG_S
-        if is_wrong and not self._is_wrong:
-            LOG.error(
-                "clock wrong",
-                seconds=round(seconds),
-                meaning="so far is this machine's clock ahead of (negative: behind) the Kafka broker's",
-                mend="set it right (NTP) where this process runs, or on the broker: see docs/operations.md",
-            )
-        if self._is_wrong and not is_wrong:
-            LOG.info("clock right again")
-        self._is_wrong = is_wrong
+        self.seconds, self._lead_s, at = seconds, self._ahead_s(), self._steady()
+        if abs(seconds) > WRONG_S:
+            if self._wrong_at is None:
+                _tell(seconds)
+            self._wrong_at, self.shown = at, seconds
+        elif self._wrong_at is None or at - self._wrong_at > RIGHT_AFTER_S:
+            if self._wrong_at is not None:
+                LOG.info("clock right again")
+            self._wrong_at, self.shown = None, seconds
 
     def now(self) -> float:
         """Return the time in epoch seconds; the broker's, where this machine's clock is wrong."""
-        return self._clock() - (self.seconds if self._is_wrong else 0.0)
+        return self._clock() - (self.seconds if abs(self.seconds) > WRONG_S else 0.0)
 
     def known(self) -> float | None:
-        """Return the time, and ``None`` before it is known which it is."""
-        return self.now() if self._is_learned else None
+        """Return the time; ``None`` until a checkpoint has told which it is, and again once the clock was set."""
+        if self._lead_s is None or abs(self._ahead_s() - self._lead_s) > WRONG_S:
+            return None
+        return self.now()
+
+    def _ahead_s(self) -> float:
+        return self._clock() - self._steady()
+
+
+def _tell(seconds: float) -> None:
+    LOG.error(
+        "clock wrong",
+        seconds=round(seconds),
+        meaning="so far is this machine's clock ahead of (negative: behind) the Kafka broker's",
+        mend="set it right (NTP) where this process runs, or on the broker: see docs/operations.md",
+    )

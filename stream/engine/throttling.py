@@ -31,7 +31,8 @@ class Throttling:
 
     def __init__(self, count: Callable[[str, float], None] = lambda kind, seconds: None) -> None:
         self._count = count
-        self._until: dict[str, float] = {}
+        self._until = dict.fromkeys(QUOTAS, 0.0)
+        """Of every kind from the start: another thread adds none while this one looks."""
         self._since: float | None = None
         self._newest = 0.0
         self._is_said = False
@@ -51,7 +52,7 @@ class Throttling:
         """Learn that the next such request waits so long; ``now`` is in seconds, monotonic."""
         if seconds > 0:
             kind = _KINDS.get(api_key, "other")
-            self._until[kind] = max(self._until.get(kind, 0.0), now + seconds)
+            self._until[kind] = max(self._until[kind], now + seconds)
             self._count(kind, seconds)
 
     def waits(self, now: float) -> list[str]:

@@ -149,7 +149,7 @@ def new_book(seen: Seen | None = None, **options: Any) -> IncidentBook:
     seen = seen or Seen()
     book = fresh_book(seen, **options)
     book.caught_up()
-    seen.announced = seen.urged = 0
+    seen.announced = 0
     return book
 
 

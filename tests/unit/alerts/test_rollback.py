@@ -267,7 +267,7 @@ def delivered(hook: HookServer, who: Owners, until: Callable[[IncidentBook], boo
         book = new_book(
             announce=delivery.wake,
             owners=who,
-            urge=lambda: loop.call_soon(lambda: commit(book, stored)),
+            urge=lambda: loop.call_soon(commit, book, stored),
         )
         delivery.attach(book)
         working = asyncio.create_task(delivery.run())
@@ -316,7 +316,7 @@ def test_request_is_withdrawn_while_those_before_it_are_sent() -> None:
         receivers = {HOOK: RollbackReceiver("http://hook.example/", [SECRET])}
         delivery = Delivery(receivers, send, Telemetry(CollectorRegistry(), (HOOK,)))
         book = new_book(
-            announce=delivery.wake, owners=owners(), urge=lambda: loop.call_soon(lambda: commit(book, stored))
+            announce=delivery.wake, owners=owners(), urge=lambda: loop.call_soon(commit, book, stored)
         )
         now_ms = int(time.time() * 1000)
         book.apply([Rec(record(one).value, now_ms) for one in (blaming("a"), blaming("b", model="eta.bus"))])

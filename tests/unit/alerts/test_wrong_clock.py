@@ -29,9 +29,9 @@ async def for_a_moment(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
             await work()
 
 
-def ticked(skew: Skew) -> list[float]:
+def ticked(skew: Skew) -> list[float | None]:
     """Return the instants to which a book is advanced."""
-    instants: list[float] = []
+    instants: list[float | None] = []
     book: Any = SimpleNamespace(advance=instants.append)
     asyncio.run(for_a_moment(lambda: clock(lambda: book, skew.known)))
     return instants
@@ -39,9 +39,21 @@ def ticked(skew: Skew) -> list[float]:
 
 def test_time_passes_by_kafkas_clock() -> None:
     skew = Skew(clock=lambda: 10_000.0)
-    assert ticked(skew) == [], "it is not known yet, and what is over soon would be over at once"
+    assert set(ticked(skew)) == {None}, "it is not known yet, and what is over soon would be over at once"
     skew.learn(HOUR_S)
     assert set(ticked(skew)) == {10_000.0 - HOUR_S}
+
+
+def test_a_book_that_does_not_know_the_time_asks_for_a_checkpoint_which_tells_it() -> None:
+    urged: list[int] = []
+    book = new_book(urge=lambda: urged.append(1))
+    book.suspend()
+    book.advance(None)
+    assert urged == [], "another pager may have the findings"
+    commit(book)
+    book.caught_up()
+    book.advance(None)
+    assert urged == [1]
 
 
 def test_a_page_is_signed_at_kafkas_time_else_its_receiver_refuses_it_for_good() -> None:

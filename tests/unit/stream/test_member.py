@@ -50,6 +50,15 @@ def test_a_member_whose_name_was_taken_does_not_join_again(monkeypatch):
     assert asked._told == ("workers", 7, "worker-0-a")
 
 
+def test_a_member_whose_name_was_taken_does_not_take_it_back_while_its_process_ends(monkeypatch):
+    member = Known(TAKEN, TAKEN)
+    member.reset_generation()
+    for _ in range(2):  # aiokafka goes on once its fault was heard
+        with pytest.raises(NameTaken):
+            asyncio.run(rejoin(member, monkeypatch))
+    assert member.joined == 0
+
+
 @pytest.mark.parametrize("said", [0, UNKNOWN, -1])
 def test_a_member_whose_session_is_over_joins_again_and_asks_once(monkeypatch, said):
     member = Known(said)

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from stream.engine import fetching
 from stream.engine.driver import Consumer
 from stream.engine.fetching import ConsumerThread
+from stream.engine.held import Held
 from stream.engine.throttling import Throttling
 from stream.events import Instant, Prediction
 from stream.fold import InputFold
@@ -17,6 +18,7 @@ from stream.pending import MemoryStore
 from stream.wire import encode
 from tests.laws.lives import BEGAN_AT, RULES, Life, Logged
 from tests.unit.alerts.samples import commit, finding, new_book, record
+from tests.unit.stream.keepers import keeper_of
 
 OLD, NEW = "cluster/old", "cluster/new"
 
@@ -43,19 +45,12 @@ def test_a_book_writes_all_it_holds():
     assert commit(book) == first
 
 
-class Told:
-    """A fold that remembers what it was told."""
+def looked(monkeypatch, *ids, restores=()):
+    """Return what each look finds when topics have these ids in turn; what was logged; how often all is rewritten.
 
-    def __init__(self):
-        self.said = []
-
-    def rewrite(self):
-        self.said.append("rewrite")
-
-
-def looked(monkeypatch, *ids):
-    """Return what each look finds when topics have these ids in turn; what was logged; what was done to a fold."""
-    waiting, fold = [*ids], Told()
+    Partitions are restored at looks of these numbers.
+    """
+    waiting, rewritten = [*ids], []
 
     async def topic_ids(client, names):
         assert names == {"predictions", "checkpoints"}
@@ -63,7 +58,7 @@ def looked(monkeypatch, *ids):
 
     monkeypatch.setattr(fetching, "topic_ids", topic_ids)
     app = SimpleNamespace(custody=SimpleNamespace(checkpoints="checkpoints", throttling=Throttling()))
-    app.keeper = SimpleNamespace(folds=lambda: {3: fold}, urge=lambda number: fold.said.append(number))
+    app.keeper = SimpleNamespace(rewrite=lambda: rewritten.append(1), restoring=False)
     thread = ConsumerThread.__new__(ConsumerThread)
     thread._ids, thread.app = {}, app
     thread.generation = lambda: SimpleNamespace(tps=[SimpleNamespace(topic="predictions")])
@@ -73,11 +68,15 @@ def looked(monkeypatch, *ids):
     consumer.app, consumer._thread = app, thread
 
     async def look():
-        return [await consumer._made_again() for _ in ids]
+        found = []
+        for number in range(len(ids)):
+            app.keeper.restoring = number in restores
+            found.append(await consumer._made_again())
+        return found
 
     with capture_logs() as logs:
         found = asyncio.run(look())
-    return found, [line["event"] for line in logs], fold.said
+    return found, [line["event"] for line in logs], len(rewritten)
 
 
 def test_while_kafka_lets_requests_wait_it_is_not_asked_for_ids():
@@ -92,16 +91,32 @@ def test_while_kafka_lets_requests_wait_it_is_not_asked_for_ids():
 @pytest.mark.parametrize(
     ("ids", "found", "said", "done"),
     [
-        ([{"checkpoints": OLD}] * 2, [[], []], [], []),
+        ([{"checkpoints": OLD}] * 2, [[], []], [], 0),
         (
             [{"checkpoints": OLD}, {"checkpoints": ""}, {"checkpoints": NEW}, {"checkpoints": NEW}],
             [[], [], [], []],
             ["checkpoints made again"],
-            ["rewrite", 3],
+            1,
         ),
-        ([{"predictions": OLD}, {"predictions": NEW}], [[], ["predictions"]], [], []),
+        ([{"predictions": OLD}, {"predictions": NEW}], [[], ["predictions"]], [], 0),
     ],
     ids=["nothing happened", "checkpoints", "an input"],
 )
 def test_checkpoints_that_were_made_again_are_written_anew_once(monkeypatch, ids, found, said, done):
     assert looked(monkeypatch, *ids) == (found, said, done)
+
+
+def test_what_is_made_again_while_partitions_are_restored_is_written_anew_when_all_of_them_are_there(
+    monkeypatch,
+):
+    ids = [{"checkpoints": OLD}, *[{"checkpoints": NEW}] * 3]
+    assert looked(monkeypatch, *ids, restores=range(3)) == ([[]] * 4, ["checkpoints made again"], 1)
+
+
+def test_what_is_parked_is_written_anew_too_since_it_may_come_back():
+    keeper, rewritten = keeper_of(), []
+    for place, name in ((keeper._held, "held"), (keeper._parked, "parked")):
+        place[len(name)] = Held(SimpleNamespace(rewrite=lambda name=name: rewritten.append(name)), None)
+    keeper.rewrite()
+    assert sorted(rewritten) == ["held", "parked"]
+    assert [held.urgent for held in keeper._held.values()] == [True]

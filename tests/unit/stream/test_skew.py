@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream.engine.checkpoint import _skew_s
-from stream.engine.skew import WRONG_S, Skew, apart_s
+from stream.engine.skew import RIGHT_AFTER_S, WRONG_S, Skew, apart_s
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,13 @@ def test_of_a_topic_that_bears_the_writers_clock_nothing_is_known():
     assert _skew_s(100.0, brokers) == 60.0
 
 
-def learned(*seconds):
-    skew = Skew(clock=lambda: 1_000.0)
+def learned(*seconds, every_s=2 * RIGHT_AFTER_S):
+    """Return what knows the time after checkpoints that told these, so far apart; and what was logged."""
+    at = [0.0]
+    skew = Skew(clock=lambda: 1_000.0, steady=lambda: at[0])
     with capture_logs() as logs:
         for one in seconds:
+            at[0] += every_s
             skew.learn(one)
     return skew, [line["event"] for line in logs]
 
@@ -37,6 +40,25 @@ def learned(*seconds):
 def test_a_wrong_clock_is_said_once_and_so_is_that_it_is_right_again():
     _, said = learned(3_600.0, 3_601.0, 0.0, 0.0, -3_600.0)
     assert said == ["clock wrong", "clock right again", "clock wrong"]
+
+
+def test_one_broker_of_several_whose_clock_is_wrong_is_said_once_and_stays_shown():
+    skew, said = learned(*[3_600.0, 0.0] * 5, every_s=1.0)
+    assert said == ["clock wrong"]
+    assert (skew.shown, skew.seconds, skew.now()) == (3_600.0, 0.0, 1_000.0)
+
+
+@pytest.mark.parametrize("by_s", [3_600.0, -3_600.0])
+def test_once_the_clock_was_set_it_is_not_known_which_time_it_is_until_the_next_checkpoint(by_s):
+    wall, steady = [1_000.0], [50.0]
+    skew = Skew(clock=lambda: wall[0], steady=lambda: steady[0])
+    skew.learn(3_600.0)
+    wall[0], steady[0] = wall[0] + 7_200.0, steady[0] + 7_200.0
+    assert skew.known() == 8_200.0 - 3_600.0, "time has passed, no more"
+    wall[0] += by_s
+    assert skew.known() is None
+    skew.learn(0.0)
+    assert skew.known() == wall[0]
 
 
 @pytest.mark.parametrize(

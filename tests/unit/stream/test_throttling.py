@@ -54,6 +54,20 @@ def test_a_request_waits_for_as_long_as_the_newest_answer_said():
     assert throttling.waits(131.0) == []
 
 
+def test_what_the_thread_that_fetches_is_told_does_not_disturb_who_looks_meanwhile():
+    throttling = Throttling()
+    throttling.told(METADATA, 1.0, 100.0)
+
+    class Now(float):
+        """An instant; while it is compared the other thread is told of the first fetch."""
+
+        def __lt__(self, until):
+            throttling.told(FETCH, 1.0, 100.0)
+            return float(self) < until
+
+    assert "other" in throttling.waits(Now(100.5))
+
+
 def test_only_what_keeps_records_from_coming_or_going_excuses_a_process_that_folds_nothing():
     throttling = Throttling()
     throttling.told(METADATA, 30.0, 100.0)

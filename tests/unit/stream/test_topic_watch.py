@@ -5,6 +5,7 @@ import asyncio
 from aiokafka.errors import KafkaConnectionError
 from structlog.testing import capture_logs
 
+from stream.settings import SettingsError
 from stream.shapes import Fault
 from stream.topic_watch import TopicWatch
 
@@ -43,10 +44,29 @@ def test_a_fault_is_told_once_and_so_is_its_end():
     assert shown == [0, 1, 1, 0], "a warning keeps no process from starting"
 
 
+def test_a_topic_of_which_something_else_is_wrong_now_is_not_fit_again():
+    smaller, larger = (Fault("predictions", f"{have} partitions: want 8", "run: this") for have in (2, 4))
+    said, _ = looked([smaller], [larger], [])
+    assert [event for event, *_ in said] == ["topic unfit", "topic unfit", "topic fit again"]
+
+
 def test_a_cluster_that_can_not_be_asked_changes_nothing():
     said, shown = looked([COMPACTED], KafkaConnectionError(), TimeoutError(), [COMPACTED])
     assert said == [("topic unfit", "error", "predictions")]
     assert shown == [1, 1]
+
+
+def test_a_password_file_that_can_not_be_read_is_told_and_ends_nothing():
+    watch = TopicWatch(_unreadable, lambda count: None)
+    with capture_logs() as logs:
+        asyncio.run(watch.look())
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("topics not looked at", "warning")
+    assert "kafka.sasl_password_file" in line["fault"]
+
+
+async def _unreadable():
+    raise SettingsError("settings: kafka.sasl_password_file: no such file")
 
 
 def test_the_line_says_what_mends_it():
