@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -208,16 +208,15 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Roster:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else fault
         raise OwnersError(f"owners file {path}: {reason}") from None
-    return _roster(path.name, raw, environ)._replace(edition=edition_of(content))
+    return _roster(path.name, raw, environ)._replace(edition=edition_of(content, named_files(raw, SECRETS)))
 
 
-def edition_of(content: bytes, fields: Collection[str] = SECRETS) -> str:
-    """Return what tells one content of the file, and of the files that these fields in it name, from another."""
+def edition_of(content: bytes, files: Iterable[Path]) -> str:
+    """Return what tells one content of the file, and of the files that it names, from another."""
     parts = [content]
-    with suppress(UnicodeDecodeError, tomllib.TOMLDecodeError):
-        for path in named_files(tomllib.loads(content.decode()), fields):
-            with suppress(OSError):
-                parts.append(path.read_bytes())
+    for path in files:
+        with suppress(OSError):
+            parts.append(path.read_bytes())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 

@@ -110,10 +110,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
             NoSuchName: the name has no address.
             NotAllowed: one of its addresses may not be asked; ``NotAllowedNow`` when the host is a name.
         """
-        try:
-            addresses = await self._resolve(host, port)
-        except (OSError, UnicodeError) as fault:
-            raise NoSuchName from fault
+        addresses = await _resolved(host, port, self._resolve)
         if not addresses or not all(self._guard.lets_through(address) for address in addresses):
             raise NotAllowed if _is_address(host) else NotAllowedNow
 
@@ -121,6 +118,13 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
             return self._network.connect_tcp(address, port, timeout, local_address, socket_options)
 
         return await first_of(dial, addresses, httpcore.AsyncNetworkStream.aclose)
+
+
+async def _resolved(host: str, port: int, resolve: Resolve) -> Sequence[str]:
+    try:
+        return await resolve(host, port)
+    except (OSError, UnicodeError) as fault:
+        raise NoSuchName from fault
 
 
 def _is_address(host: str) -> bool:
@@ -138,10 +142,7 @@ async def line_to(host: str, port: int, resolve: Resolve) -> socket.socket:
         NoSuchName: the name has no address.
         OSError: nobody is there.
     """
-    try:
-        addresses = await resolve(host, port)
-    except (OSError, UnicodeError) as fault:
-        raise NoSuchName from fault
+    addresses = await _resolved(host, port, resolve)
 
     async def dial(address: str) -> socket.socket:
         line = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)

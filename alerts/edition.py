@@ -7,12 +7,14 @@ next start, which it keeps from paging anybody: both are told before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
 from alerts.config import OwnersError, edition_of
+from alerts.secret import SECRETS, named_files
 from alerts.telemetry import Telemetry
 
 log = structlog.get_logger("tidewatch.pager")
@@ -29,6 +31,9 @@ class Edition:
         self._check = check
         self._telemetry = telemetry
         self._seen = self._told = ("", "")
+        self._content = b""
+        self._secrets: Sequence[Path] = ()
+        self._rotas: Sequence[Path] = ()
         self._is_other = self._is_faulty = False
 
     async def run(self) -> None:
@@ -60,7 +65,18 @@ class Edition:
             content = self._path.read_bytes()
         except OSError as fault:
             return f"{GONE}: {fault.strerror}", ""
-        return edition_of(content), edition_of(content, {"file"})
+        if content != self._content:
+            self._read(content)
+        return edition_of(content, self._secrets), edition_of(content, self._rotas)
+
+    def _read(self, content: bytes) -> None:
+        """Learn which files it names: a large one takes too long for each look."""
+        self._content = content
+        try:
+            said = tomllib.loads(content.decode())
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+            said = {}
+        self._secrets, self._rotas = [*named_files(said, SECRETS)], [*named_files(said, {"file"})]
 
     def _faults(self) -> list[str]:
         try:
