@@ -232,9 +232,12 @@ class Consumer(stock.Consumer):
         return await self.tell(await self._keeper.checkpoint())
 
     async def tell(self, offsets: Mapping[TP, int]) -> bool:
-        """Tell the group what is durable, for lag monitors only."""
+        """Tell the group what is durable, for lag monitors only.
+
+        A thread that a crash has ended answers nobody.
+        """
         owned = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
-        if not owned or not await self._commit(owned):
+        if not owned or self.fetching.should_stop or not await self._commit(owned):
             return False
         self._committed_offset.update(owned)
         self.app.monitor.on_tp_commit(owned)

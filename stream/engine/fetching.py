@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer
@@ -35,6 +36,11 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         self._handed: dict[TP, int] = {}
         self._ids: dict[str, str] = {}
         """Of the inputs and checkpoints, as first seen: an id stays as long as its topic."""
+
+    def _stopped_set(self) -> None:
+        """Have it stop; a crash has had it stop by itself, and its loop may be closed."""
+        with suppress(RuntimeError):
+            super()._stopped_set()
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)

@@ -55,9 +55,9 @@ class Worker(faust.Worker):
         timer.start()
 
     def _give_up(self) -> None:
-        tell_denied(self.crash_reason)
         meaning = (
             f"Kafka acknowledged no last checkpoint within {STOP_S:g} s; what came since is folded again"
         )
         LOG.error("stopped without a checkpoint", meaning=meaning)
+        tell_denied(self.crash_reason)  # last: it is what ends this process
         os._exit(1)
