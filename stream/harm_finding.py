@@ -16,11 +16,10 @@ from stream.explanation import SUSPECT_S, causes, rolled_out, rollouts_before
 from stream.instant import in_words
 from stream.joined import Served
 from stream.onset import Onset
-from stream.pauses import WIDE
 from stream.producers import Producers
 from stream.scan import Harm, onset_in
 from stream.traffic import DAY_S
-from stream.version import LATE, Stages, Version, stage_of
+from stream.version import LATE, SPREADS, Stages, Version, stage_of
 
 
 class Change(NamedTuple):
@@ -127,7 +126,7 @@ def _onset(version: Version, change: Change, at: float) -> Onset:
     """
     mean_s, spread_s = version.delays(max(version.series[ALL].outcomes, 1))
     # what takes three weeks may take them each time
-    late_s = min(LATE * mean_s, max(WIDE * spread_s, DAY_S))
+    late_s = min(LATE * mean_s, max(SPREADS * spread_s, DAY_S))
     early = change.onset._replace(after=change.onset.after - late_s)
     return Onset(*(max(one, min(version.serves_since, at)) for one in early))
 

@@ -45,7 +45,6 @@ def new_version(
     )
     if elder is not None and elder.task == task:
         made.aspects, made.learned_from = aspects.over(elder.aspects.heirs()), elder.learned_from
-        made.pauses, made.settles_s = elder.pauses.heir(), elder.pauses.settles_s()
     return made
 
 

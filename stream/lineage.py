@@ -19,10 +19,9 @@ from stream.ending import IDLES
 from stream.events import ALL, Finding, Stage, Task, finding_id
 from stream.inheritance import catch_up, new_version
 from stream.joined import Served
-from stream.pauses import settled_s
 from stream.reference import Reference
 from stream.series import task_of
-from stream.version import Judgement, Stages, Version, served_until, stage_of
+from stream.version import Judgement, Stages, Version, served_until, settled_s, stage_of
 
 TOGETHER: Final = (
     "judged together with other versions, since it is too young, or back for too short, to be judged alone"

@@ -247,7 +247,7 @@ class Monitor(Struct, array_like=True, gc=False):
         if served.bins:
             where = with_class(served.slices, version.task, joined.outcome)
             version.rows.add(at, min(loss, widest(route) or loss), where, served.bins)
-        if version.ripens(at, joined.outcome_at, loss, len(route), judgement):
+        if version.ripens(at, joined.outcome_at, len(route), judgement):
             catch_up(version, self.versions, judgement)
         return route
 

@@ -180,11 +180,6 @@ class Series(Struct, array_like=True, gc=False):
         if not ill or 2.0 * well.mean <= usual.mean + (both.total - well.total) / ill:
             self.detector.risen = 0
 
-    def forget(self) -> None:
-        """Learn anew what is usual."""
-        self.guard = new_guard(self.task)
-        self.detector.restart()
-
     def rest_until(self, at: float) -> None:
         """Forget the evidence of what began before ``at``: another one has told it, and its end."""
         self.well_at = max(self.well_at, at)
@@ -265,9 +260,5 @@ def widest(route: Iterable[Series]) -> float:
 def new_series(task: Task, delta: float) -> Series:
     """Return the series of a version and slice that nothing is known of yet."""
     scale = 1.0 if task == "classification" else 0.0
-    return Series(task, Detector(delta=delta), History(), scale=scale, guard=new_guard(task))
-
-
-def new_guard(task: Task) -> Guard:
-    """Return the guard of a series that nothing is known of yet."""
-    return Guard(HALF) if task == "classification" else Guard()
+    guard = Guard(HALF) if task == "classification" else Guard()
+    return Series(task, Detector(delta=delta), History(), scale=scale, guard=guard)

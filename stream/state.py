@@ -33,9 +33,9 @@ from stream.maturity import Cohorts
 from stream.monitor import Monitor
 from stream.reference import FIRST, NO_WORDS, UNSEEN, Feature, Reference
 from stream.repeats import Repeats
-from stream.routes import Routes
 from stream.rows import Rows
 from stream.traffic import Hours
+from stream.version import Routes
 
 SCHEMA: Final = b"9"
 _LENGTH: Final = 2

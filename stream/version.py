@@ -19,9 +19,7 @@ from stream.judge.budget import WEEK_S
 from stream.judge.guard import Guard
 from stream.judge.known import References
 from stream.judge.objective import Objective
-from stream.pauses import MATURE, Pauses, settled_s
 from stream.reference import Reference
-from stream.routes import Routes
 from stream.rows import Rows
 from stream.series import Series, new_series
 
@@ -30,6 +28,8 @@ OTHERS = 16
 """Slice names with an "other" of their own in one version; as many as a prediction may have."""
 SERIES = 800
 """Series of a model in all its versions; see ``stream.room``."""
+MATURE, SPREADS = 2.0, 6.0
+"""Mean label delays, and their standard deviations, from a first prediction on before labels are judged."""
 RECKONED = 50
 """Labels of a version between two looks at how many come in a week; so many say how long labels take."""
 PATIENCE = 1.5
@@ -63,6 +63,16 @@ class Judgement:
     def silence_odds(self, kinds: int) -> float:
         """Return the chance of a false ticket of one of so many kinds, a day and model, in the pages' budget."""
         return min(self.false_pages_per_week / (DAYS * kinds * self.models_per_team), 0.5)
+
+
+class Routes:
+    """Which series a combination of slices leads to; derived, so never saved."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known: dict[bytes | tuple[str, ...], tuple[Series, ...]] = {}
+        """By shape, the hash of which is worked out once, or by slices where there is none."""
 
 
 class Ended(Struct, array_like=True, gc=False, frozen=True):
@@ -111,9 +121,6 @@ class Version(Struct, array_like=True, gc=False):
 
     Or ``serves_since``, once it is judged with others since then.
     """
-    pauses: Pauses = msgspec.field(default_factory=Pauses)
-    settles_s: float = 0.0
-    """For how long labels have to come at least; 0 while nothing but their delays says it."""
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""
@@ -124,61 +131,31 @@ class Version(Struct, array_like=True, gc=False):
         mean = self.delay_total_s / labels
         return mean, sqrt(max(self.delay_squares / labels - mean * mean, 0.0))
 
-    def ripens(self, at: float, outcome_at: float, loss: float, slices: int, judgement: Judgement) -> bool:
-        """Take when a label came; return whether it is the first that is one of a fair sample.
+    def ripens(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> bool:
+        """Take when a label came, before its loss; return whether it is the first that is one of a fair sample.
 
-        It is in so many slices, which take its loss after this, and its prediction is of event time ``at``.
+        It is in so many slices, and its prediction of event time ``at``.
         """
-        delay_s, whole = outcome_at - at, self.series[ALL]
-        labels = whole.outcomes + 1
+        delay_s, labels = outcome_at - at, self.series[ALL].outcomes + 1
         self.delay_total_s += delay_s
         self.delay_squares += delay_s * delay_s
         if labels % RECKONED == 1:
             self._reckon(at, outcome_at, slices, judgement)
-        if self.is_mature:
-            if whole.guard.cut >= 0.0:
-                self.pauses.take(delay_s, self.delay_total_s / labels, loss > whole.guard.cut)
-            if delay_s > self.pauses.beyond_s and delay_s > self.settles_s:
-                self._stray(at, delay_s, outcome_at)
         if self.is_mature or labels < RECKONED:
             return False
-        settles_s = max(settled_s(*self.delays(labels)), self.settles_s)
-        self.is_mature = self._lasted_s(outcome_at) >= settles_s
-        if self.is_mature and self.settles_s:  # what rose until now did since quick labels came alone
-            for one in self.series.values():
-                one.rest_until(at)
+        self.is_mature = self._lasted_s(outcome_at) >= settled_s(*self.delays(labels))
         return self.is_mature
-
-    def _stray(self, at: float, delay_s: float, outcome_at: float) -> None:
-        """Wait once more, and learn anew, when labels begin to come that are slower than any before.
-
-        What was learned is of quick ones only. It can't be helped any more once that has made a finding.
-        """
-        if self._lasted_s(outcome_at) >= MATURE * delay_s or not self.pauses.stray():
-            return
-        self.is_mature, self.settles_s = False, MATURE * delay_s
-        learned = [one for one in self.series.values() if not one.guard.is_given]
-        if at - self.learned_from >= WEEK_S or any(one.episode for one in learned) or self.is_harmed():
-            return
-        self.learned_from = at
-        for one in learned:
-            one.forget()
-        if self.series[ALL] in learned:
-            self.aspects = Aspects()
 
     def _reckon(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> None:
         """Set the run length anew from the labels so far."""
-        whole = self.series[ALL]
-        outcomes, newest_at = whole.outcomes, whole.newest_at
+        outcomes = self.series[ALL].outcomes
         if isnan(self.began_at):
             self.began_at = at
         if isnan(self.learned_from):
             self.learned_from = self.began_at
         if not outcomes:
             return
-        mean_s, spread_s = self.delays(outcomes + 1)
-        self.patience_s = PATIENCE * mean_s
-        self.pauses.reckon(mean_s, spread_s, (newest_at - self.began_at) / whole.predictions)
+        self.patience_s = PATIENCE * self.delay_total_s / (outcomes + 1)
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
         streams = slices + self.aspects.of_a_label(self.task)
         self.arl = budget.run_length(outcomes, self._lasted_s(outcome_at), streams, team, pages)
@@ -204,9 +181,8 @@ class Version(Struct, array_like=True, gc=False):
 
         An outcome that was read before its prediction says nothing of whether predictions still come.
         """
-        patience_s = min(self.patience_s, self.pauses.patience_s)
-        is_in_time = joined.has_waited or joined.outcome_at - self.series[ALL].newest_at <= patience_s
-        return self.is_mature and is_in_time and not self.pauses.is_biased(joined.outcome_at)
+        is_in_time = joined.has_waited or joined.outcome_at - self.series[ALL].newest_at <= self.patience_s
+        return self.is_mature and is_in_time
 
     def heed_findings(self) -> None:
         """Take note of findings that were opened or closed: what one series tells, others show as well.
@@ -230,11 +206,7 @@ class Version(Struct, array_like=True, gc=False):
 
     def count(self, served: Served, judgement: Judgement, versions: Mapping[str, Version]) -> None:
         """Count a prediction in each of its slices; ``versions`` are the model's."""
-        route = self.route(served, judgement, versions)
-        paused_s = served.at - route[0].newest_at
-        if paused_s > self.pauses.shortest_s:
-            self.pauses.resume(paused_s, served.at)
-        for series in route:
+        for series in self.route(served, judgement, versions):
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
@@ -281,6 +253,11 @@ class Version(Struct, array_like=True, gc=False):
         return found
 
 
+def settled_s(mean: float, spread: float) -> float:
+    """Return for how long labels with such delays have to come until they are a fair sample, seconds."""
+    return MATURE * mean + SPREADS * spread
+
+
 def stage_of(version: str, stages: Stages) -> Stage:
     """Return the stage that a version is in; ``live`` when no rollout of it is known."""
     return stages[version][1] if version in stages else "live"
@@ -294,3 +271,16 @@ def served_until(version: Version) -> float:
 def series_of(versions: Mapping[str, Version]) -> int:
     """Return how many series the versions have in all."""
     return sum(len(one.series) for one in versions.values())
+
+
+def expect(versions: Mapping[str, Version], label_horizon_s: float) -> None:
+    """Count confidence anew, from the next cohort on, where it was for another label horizon (seconds)."""
+    for version in versions.values():
+        if version.confidence.horizon_s != label_horizon_s:
+            version.confidence = Confidence(label_horizon_s, served_until(version))
+
+
+def close_cohorts(versions: Mapping[str, Version], now: float) -> None:
+    """Hold estimates against labels of which all are known, when both clocks of the partition stand at ``now``."""
+    for version in versions.values():
+        version.confidence.close(now)

@@ -212,12 +212,7 @@ class Guard(Struct, array_like=True, gc=False):
     def is_whole(self) -> bool:
         """Whether nothing is learned any more: it is promised, given by a file, or of enough losses and a week."""
         is_enough = self.harm is not None and self.known >= MOST and self.is_seasoned
-        return self.is_given or is_enough
-
-    @property
-    def is_given(self) -> bool:
-        """Whether the reference is not learned here: it is promised, or given by a file."""
-        return self.due in (PROMISED, GIVEN)
+        return self.due in (PROMISED, GIVEN) or is_enough
 
     @property
     def inflation(self) -> float:
