@@ -1,0 +1,137 @@
+"""Shell. Models whose wrong labels come sooner, or later, than the right ones; they pause, or are rolled out.
+
+After a pause, and of a new version, slow labels are missing: what comes is a biased sample, until as much time has
+passed as they take. ``python -m bench.detection.pauses [LIVES]`` prints a line for each kind of model (some twenty
+minutes).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from heapq import merge
+from math import nan
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.detection.pool import each
+from stream.clock import Clock
+from stream.events import ALL, Instant, Prediction
+from stream.joined import Joined, Reason, Served
+from stream.monitor import Monitor
+from stream.traffic import DAY_S, HOUR_S
+from stream.version import Judgement
+
+BEGAN_AT, RATE = 1_700_006_400.0, 0.1
+"""A midnight, and how many are wrong."""
+DAYS = 28
+PAUSED = 14.4
+"""The day on which the one pause begins, and ends where it takes no time."""
+NEVER = 0.0
+MINUTE_S = 60.0
+Floats = NDArray[np.float64]
+
+
+class Kind(NamedTuple):
+    """``labels_a_day``, and which of them are ``slow``: "right", "wrong", "any" (as many, by chance).
+
+    They take ``slow_h``, the others a minute. It pauses for ``pause_h`` once, or each "weekend" or "night", or
+    outside of an "office", where that is the ``rest``. From the end of the one pause on, ``times`` as many are
+    wrong. A version lives for so many days.
+    """
+
+    labels_a_day: int
+    slow: str
+    pause_h: float = NEVER
+    rest: str = ""
+    times: float = 1.0
+    lives: float = DAYS
+    slow_h: float = 24.0
+
+    def __str__(self) -> str:
+        rests = f"rest {self.rest}" if self.rest else f"a pause of {self.pause_h:g} h"
+        return f"slow: {self.slow:<5}, {self.slow_h:g} h; {rests}; a version each {self.lives:g} days"
+
+
+def _served(kind: Kind, rng: np.random.Generator) -> Floats:
+    """Return the days of the predictions, in order."""
+    at = np.sort(rng.uniform(0.0, DAYS, kind.labels_a_day * DAYS))
+    hour = 24.0 * (at % 1)
+    rests = {
+        "weekend": at % 7 >= 5,
+        "night": hour >= 12,
+        "office": (hour < 9) | (hour >= 17),
+        "": np.zeros(len(at), bool),
+    }[kind.rest]
+    return at[~rests & ~((at >= PAUSED) & (at < PAUSED + kind.pause_h / 24))]
+
+
+def _delays_s(kind: Kind, wrong: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+    chance = rng.random(len(wrong)) < 1 - RATE
+    slow = {"right": ~wrong, "wrong": wrong, "any": chance}[kind.slow]
+    return np.where(slow, kind.slow_h * HOUR_S, MINUTE_S) * rng.uniform(0.9, 1.1, len(wrong))
+
+
+def pages(kind: Kind, seed: int) -> list[float]:
+    """Return the days of the pages of one life, since the end of its pause."""
+    rng = np.random.default_rng(seed)
+    at, end = _served(kind, rng), PAUSED + kind.pause_h / 24
+    wrong = rng.random(len(at)) < RATE * np.where(at >= end, kind.times, 1.0)
+    known_at = at + _delays_s(kind, wrong, rng) / DAY_S
+    order = np.argsort(known_at, kind="stable")
+    predictions = ((one, 0, number) for number, one in enumerate(at.tolist()))
+    labels = zip(known_at[order].tolist(), [1] * len(at), order.tolist(), strict=True)
+    monitor, clock, judgement, found = Monitor("m"), Clock(), Judgement(), []
+    for now, is_label, number in merge(predictions, labels):
+        name, instant = f"p{number}", BEGAN_AT + DAY_S * float(at[number])
+        version = f"v{int(at[number] // kind.lives)}"
+        served = Served(name, "m", version, instant, True, False, (ALL,))
+        clock.move(BEGAN_AT + DAY_S * now)
+        if not is_label:
+            monitor.health.predicted(instant, clock, 0.0)
+            one = Prediction(
+                prediction_id=name, model="m", version=version, at=Instant(instant), prediction=True
+            )
+            monitor.predicted(one, served, judgement)
+            continue
+        joined = Joined(Reason.MATCHED, "m", served, not wrong[number], BEGAN_AT + DAY_S * now)
+        told = monitor.take(joined, judgement, None)[1]
+        found += [one for one in told if (one.state, one.severity) == ("open", "page")]
+    return [(one.detected_at - BEGAN_AT) / DAY_S - end for one in found]
+
+
+def kinds() -> Iterator[Kind]:
+    """Yield the models that are well."""
+    for slow in ("right", "wrong", "any"):
+        for pause_h in (1.0, 12.0, 60.0):
+            yield Kind(2_000, slow, pause_h)
+        for rest in ("weekend", "night"):
+            yield Kind(2_000, slow, rest=rest)
+        yield Kind(2_000, slow, rest="office", slow_h=2.0)
+        for lives in (7.0, 1.0, 0.3):
+            yield Kind(2_000, slow, lives=lives)
+
+
+def main(lives: int) -> None:
+    """Print false pages of each kind while it is well, and how soon it is told that 3 times as many are wrong.
+
+    Both, since a model that is never judged has no false pages.
+    """
+    for kind in kinds():
+        found = [*each(partial(pages, kind), range(lives))]
+        hurt = [*each(partial(pages, kind._replace(times=3.0)), range(lives))]
+        told = [min(days) for one in hurt if (days := [day for day in one if day > 0.0])]
+        after_h = 24.0 * median(told) if told else nan
+        print(
+            f"{kind}: {sum(map(len, found))} false pages in {lives} lives of {DAYS} days;"
+            f" x3: told in {len(told)}, median after {after_h:.1f} h",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
