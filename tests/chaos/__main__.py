@@ -151,7 +151,9 @@ def tell(verdict: Verdict) -> None:
     )
     for what in verdict.not_shown:
         print(f"       NOT SHOWN, in {verdict.tries} tries: {what}")
-    for line in (*verdict.miscounted[:12], *(f"lost: {one}" for one in verdict.lost_findings[:12])):
+    again = verdict.forwarded_again if verdict.is_void else ()
+    lost = (f"lost: {one}" for one in verdict.lost_findings[:12])
+    for line in (*verdict.miscounted[:12], *again, *lost):
         print(f"       {line}", flush=True)
 
 

@@ -44,8 +44,10 @@ class Verdict(Shown):
     """Records that the load's own producer wrote twice; not the service's doing."""
     input_lost: int = 0
     """Records that it was told are written and that no log holds: the calm run's events are others then."""
+    forwarded_again: list[str] = field(default_factory=list)
+    """Topics of which records were forwarded that no log asks for."""
     void: int = 0
-    """Tries before this one that such records made void."""
+    """Tries before this one that Kafka made void."""
     zombie_writes: int = 0
     zombies: int = 0
     """Workers that were continued after another had their partitions, and had a broker to write to."""
@@ -62,7 +64,12 @@ class Verdict(Shown):
     def is_right(self) -> bool:
         """Whether everything is as it must be; a worker that ended by itself is told, not a fault."""
         wrong = self.miscounted or self.lost or self.extra or self.duplicated or self.zombie_writes
-        return not (wrong or self.input_lost)
+        return not (wrong or self.is_void)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether Kafka lost input, or committed a transaction in some partitions only (KAFKA-20734)."""
+        return bool(self.input_lost or (self.hung and self.forwarded_again))
 
     @property
     def shows_fencing(self) -> bool:
@@ -105,9 +112,9 @@ def shown(
     per_s: float,
     calm: Verdict,
 ) -> Verdict:
-    """Run a round; again when Kafka did not get all events, and once more when it did not show its point."""
+    """Run a round; again when Kafka made it void, and once more when it did not show its point."""
     verdict = run(cluster, records, shape, storm, seed, per_s, calm)
-    while verdict.input_lost and verdict.void < VOID:
+    while verdict.is_void and verdict.void < VOID:
         void = verdict.void + 1
         verdict = run(cluster, records, shape, storm, seed + 10 * void, per_s, calm)
         verdict.void = void
@@ -152,6 +159,8 @@ def run(
         verdict.zombies = 0 if ground.brokers_ended else len(ground.zombies)
         verdict.fenced = sum(worker.said("fenced") - said for worker, said in ground.zombies)
         verdict.hung = sum(worker.said("hanging transaction") for worker in fleet.workers)
+        if not verdict.is_void:
+            verdict.miscounted += verdict.forwarded_again
         verdict.faults_asked, verdict.faults_fired = fleet.faults()
         if not ground.brokers_ended:  # without one the last checkpoint is given up, with 1
             verdict.miscounted += fleet.unclean()
@@ -270,13 +279,13 @@ def _intake(verdict: Verdict, cluster: Cluster, records: Sequence[Sent], shape: 
         mine = Counter((one.partition, one.value) for one in sent)
         verdict.input_repeated += (have[False] - mine).total()
         verdict.input_lost += (mine - have[False]).total()
-        for name, different in (
-            ("not forwarded", forwarded - have[True]),
-            ("forwarded for nothing", have[True] - forwarded),
+        for name, told, different in (
+            ("not forwarded", verdict.miscounted, forwarded - have[True]),
+            ("forwarded for nothing", verdict.forwarded_again, have[True] - forwarded),
         ):
             if different:
                 example = next(iter(different))
-                verdict.miscounted.append(f"{word}: {different.total()} records {name}, as {example}")
+                told.append(f"{word}: {different.total()} records {name}, as {example}")
     poison = _poison(records)
     letters = Counter(one.value for one in log.records["dead-letters"])
     wanted = Counter(one.value for one in log.records["outcomes"] if one.value in poison)

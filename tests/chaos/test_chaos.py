@@ -56,6 +56,7 @@ def test_the_producer_of_misrouted_records_is_named_for_each_of_them(calm):
 @pytest.mark.parametrize("storm", SHORT, ids=[storm.name for storm in SHORT])
 def test_every_event_is_counted_once_through_a_storm(storm: Storm, cluster, records, calm):
     verdict = rounds.shown(cluster, records, SHAPE, storm, SEED, PER_S, calm)
+    assert not verdict.is_void, (verdict.input_lost, verdict.forwarded_again)
     assert verdict.miscounted == []
     assert verdict.lost_findings == []
     assert [one for one, count in verdict.findings.items() if count > 1] == []
