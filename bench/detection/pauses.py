@@ -1,8 +1,8 @@
 """Shell. Models whose wrong labels come sooner, or later, than the right ones; they pause, or are rolled out.
 
 After a pause, and of a new version, slow labels are missing: what comes is a biased sample, until as much time has
-passed as they take. ``python -m bench.detection.pauses [LIVES]`` prints a line for each kind of model (some twenty
-minutes).
+passed as they take. ``python -m bench.detection.pauses [LIVES]`` prints a line for each kind of model (half an
+hour).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from heapq import merge
-from math import nan
 from statistics import median
 from typing import NamedTuple
 
@@ -31,7 +30,6 @@ BEGAN_AT, RATE = 1_700_006_400.0, 0.1
 DAYS = 28
 PAUSED = 14.4
 """The day on which the one pause begins, and ends where it takes no time."""
-NEVER = 0.0
 MINUTE_S = 60.0
 Floats = NDArray[np.float64]
 
@@ -46,7 +44,7 @@ class Kind(NamedTuple):
 
     labels_a_day: int
     slow: str
-    pause_h: float = NEVER
+    pause_h: float = 0.0
     rest: str = ""
     times: float = 1.0
     lives: float = DAYS
@@ -117,20 +115,23 @@ def kinds() -> Iterator[Kind]:
 
 
 def main(lives: int) -> None:
-    """Print false pages of each kind while it is well, and how soon it is told that 3 times as many are wrong.
+    """Print false pages of each kind while it is well, and how soon 1.5 and 3 times as many wrong ones are told.
 
     Both, since a model that is never judged has no false pages.
     """
     for kind in kinds():
         found = [*each(partial(pages, kind), range(lives))]
-        hurt = [*each(partial(pages, kind._replace(times=3.0)), range(lives))]
-        told = [min(days) for one in hurt if (days := [day for day in one if day > 0.0])]
-        after_h = 24.0 * median(told) if told else nan
+        told = "; ".join(_told(kind._replace(times=times), lives) for times in (1.5, 3.0))
         print(
-            f"{kind}: {sum(map(len, found))} false pages in {lives} lives of {DAYS} days;"
-            f" x3: told in {len(told)}, median after {after_h:.1f} h",
-            flush=True,
+            f"{kind}: {sum(map(len, found))} false pages in {lives} lives of {DAYS} days; {told}", flush=True
         )
+
+
+def _told(kind: Kind, lives: int) -> str:
+    found = each(partial(pages, kind), range(lives))
+    told = [min(late) for days in found if (late := [day for day in days if day > 0.0])]
+    after = f", median after {24.0 * median(told):.1f} h" if told else ""
+    return f"x{kind.times}: told in {len(told)}{after}"
 
 
 if __name__ == "__main__":

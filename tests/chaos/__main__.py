@@ -151,9 +151,7 @@ def tell(verdict: Verdict) -> None:
     )
     for what in verdict.not_shown:
         print(f"       NOT SHOWN, in {verdict.tries} tries: {what}")
-    again = verdict.forwarded_again if verdict.is_void else ()
-    lost = (f"lost: {one}" for one in verdict.lost_findings[:12])
-    for line in (*verdict.miscounted[:12], *again, *lost):
+    for line in (*verdict.miscounted[:12], *(f"lost: {one}" for one in verdict.lost_findings[:12])):
         print(f"       {line}", flush=True)
 
 

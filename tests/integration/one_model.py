@@ -13,7 +13,6 @@ from aiokafka.admin import RecordsToDelete
 
 from stream.cluster import administrator
 from stream.demo.processes import Child, free_port
-from stream.engine.probe import VARIABLE
 from stream.events import Prediction
 from stream.wire import encode, partition_for
 from tests.conftest import Kafka
@@ -25,7 +24,7 @@ def worker(kafka: Kafka, folder: Path, fault: str = "", **own: object) -> Child:
     """Start a worker that keeps its disk in the folder, with a fault point and these settings of its own."""
     port = free_port()
     own |= {"port": port, "data_dir": folder / "data"}
-    return Child("worker", kafka.environment(worker=own) | {VARIABLE: fault}, folder, port)
+    return Child("worker", kafka.environment(worker=own) | {"TIDEWATCH_FAULT": fault}, folder, port)
 
 
 async def owned(child: Child) -> list[int]:
