@@ -12,7 +12,6 @@ from typing import Any, cast
 from uuid import uuid4
 
 import faust
-import structlog
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 from yarl import URL
@@ -20,11 +19,12 @@ from yarl import URL
 from stream.engine.connection import client_options, ssl_context
 from stream.engine.custody import Custody
 from stream.engine.driver import BatchSchema, Consumer, Transport
-from stream.engine.hanging import LOOK_S, tell
+from stream.engine.hanging import LOOK_S
 from stream.engine.held_back import HeldBack
 from stream.engine.keeper import Keeper
 from stream.engine.liveness import Liveness
-from stream.engine.pace import Pace, Sight, Verdict, advice
+from stream.engine.looks import measure
+from stream.engine.pace import Pace
 from stream.engine.pages import serve
 from stream.engine.partition import PartitionFactory
 from stream.engine.probe import probe
@@ -33,10 +33,9 @@ from stream.engine.skew import Skew
 from stream.engine.takeover import Takeover
 from stream.engine.telemetry import EngineTelemetry
 from stream.engine.throttling import Throttling
-from stream.garbage import ALL_S, collect_all, out_of_sight
+from stream.garbage import out_of_sight
 from stream.settings import KafkaSettings
 
-LOG = structlog.get_logger()
 AHEAD = 4
 """Fetched batches that wait for the fold: enough that it never waits for Kafka, few enough to stay small."""
 TICK_S, URGENT_PAUSE_S = 0.1, 0.02
@@ -49,7 +48,6 @@ FENCED = (
     "fenced, and no rebalance since: start again to take part anew; if it comes again, another deployment has"
     " the group {!r} too, which names the transactions (want one each), or Kafka is slow: see the log"
 )
-NAP_S, PACE_S = 0.01, 5.0
 
 
 class Fenced(Exception):
@@ -123,7 +121,7 @@ def build(plan: Plan) -> EngineApp:
     _feed(app, plan.inputs)
     _tick(app, FENCED_SESSIONS * plan.kafka.session_timeout_s)
     _follow(app)
-    _measure(app, telemetry)
+    measure(app, telemetry)
     made = telemetry.figures_made_at.set
     figures = Rendered(plan.figures, plan.before_figures, epoch=lambda: app.keeper.epoch, made=made)
     serve(app, plan.registry, figures)
@@ -235,66 +233,3 @@ def _follow(app: EngineApp) -> None:
 
     app.task(tell_who_caught_up)
     app.task(end_what_is_hidden)
-
-
-def _measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
-    async def measure_stalls() -> None:
-        while not app.should_stop:
-            slept_at = time.monotonic()
-            await asyncio.sleep(NAP_S)
-            telemetry.loop_stall.observe(max(0.0, time.monotonic() - slept_at - NAP_S))
-
-    async def watch_pace() -> None:
-        epoch = -1
-        while not app.should_stop:
-            await asyncio.sleep(PACE_S)
-            epoch = _look(app, telemetry, epoch)
-            _look_back(app, telemetry)
-            app.custody.throttling.look(time.monotonic())
-
-    async def collect_now_and_then() -> None:
-        while not app.should_stop:
-            await app.sleep(ALL_S)
-            if not app.should_stop:
-                collect_all()
-
-    app.task(measure_stalls)
-    app.task(collect_now_and_then)
-    app.task(watch_pace)
-
-
-def _look(app: EngineApp, telemetry: EngineTelemetry, epoch: int) -> int:
-    """Judge the pace anew, from the beginning if the assignment is not that of ``epoch``; return its epoch."""
-    keeper: Keeper = app.keeper
-    if keeper.epoch != epoch or keeper.restoring:
-        app.pace.restart()
-    before = app.pace.verdict
-    waiting, _ = app.look_alive()
-    verdict = app.pace.look(Sight(time.monotonic(), waiting, keeper.folded))
-    telemetry.falls_behind.set(verdict is Verdict.FALLS_BEHIND)
-    if verdict is not before:
-        _tell(app, waiting)
-    return keeper.epoch
-
-
-def _look_back(app: EngineApp, telemetry: EngineTelemetry) -> None:
-    """Show what is held back of the inputs that are folded, and tell of what hangs there."""
-    folds, ends = app.keeper.folds(), cast(Consumer, app.consumer).fetching.ends()
-    mine = {tp: one for tp, one in ends.items() if tp.partition in folds}
-    seen = app.held_back.look(mine, time.monotonic())
-    telemetry.held(seen.held_s)
-    for hang in seen.hangs:
-        tell(hang)
-
-
-def _tell(app: EngineApp, waiting: int) -> None:
-    if app.pace.verdict is Verdict.KEEPS_UP:
-        LOG.info("keeps up again", waiting=waiting)
-        return
-    LOG.warning(
-        "cannot keep up",
-        waiting=waiting,
-        folded_per_s=round(app.pace.rate),
-        growth_per_s=round(app.pace.growth),
-        advice=advice(len(app.keeper.folds())),
-    )

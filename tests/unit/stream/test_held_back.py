@@ -7,9 +7,9 @@ from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from stream.engine.app import _look_back
 from stream.engine.fetching import ConsumerThread
 from stream.engine.held_back import HANGS_S, Ends, Hang, HeldBack
+from stream.engine.looks import look_back
 from stream.engine.telemetry import EngineTelemetry
 
 TP = TopicPartition("predictions", 0)
@@ -111,7 +111,7 @@ class App:
     def look(self):
         """Look once; return what was logged."""
         with capture_logs() as logs:
-            _look_back(self, self.telemetry)
+            look_back(self, self.telemetry)
         return logs
 
     def shown(self, tp):
@@ -148,7 +148,7 @@ def test_nothing_is_shown_before_the_first_assignment():
 
 def test_the_log_names_the_place_and_the_tool_that_ends_it(monkeypatch):
     now = 0.0
-    monkeypatch.setattr("stream.engine.app.time.monotonic", lambda: now)
+    monkeypatch.setattr("stream.engine.looks.time.monotonic", lambda: now)
     app = App({TP: (hung := state(7, 9))}, 0)
     assert app.look() == []
     now, hung.timestamp = LATE, 2

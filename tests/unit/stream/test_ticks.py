@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from stream.engine.app import Fenced, _look, _tick
+from stream.engine.app import Fenced, _tick
+from stream.engine.looks import look
 from stream.engine.pace import Verdict
 from stream.engine.telemetry import EngineTelemetry
 
@@ -97,7 +98,7 @@ class Watched:
     def look(self, epoch=1):
         """Look once; return what was logged, and the gauge."""
         with capture_logs() as logs:
-            assert _look(self, self.telemetry, epoch) == self.keeper.epoch
+            assert look(self, self.telemetry, epoch) == self.keeper.epoch
         return logs, self.registry.get_sample_value("tidewatch_falls_behind")
 
 
