@@ -33,6 +33,13 @@ def _intake() -> Iterable[Panel]:
         [Query("max by (job, topic) (tidewatch_input_held_back_seconds)", "{{topic}} for {{job}}")],
     )
     yield graph(
+        "Kafka silent",
+        "Time since Kafka last answered a fetch, of the process that it has not answered for longest, by process "
+        "kind; a gap where no answer is waited for.",
+        "s",
+        [Query("max by (job) (time() - tidewatch_kafka_answered_timestamp_seconds)", "{{job}}")],
+    )
+    yield graph(
         "Throttled",
         "For which share of the time Kafka makes the process that waits most wait for a quota, by request.",
         "percentunit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -100,6 +101,21 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         tps = () if assignment is None else assignment.tps
         states = {tp: assignment.state_value(tp) for tp in tps}
         return {tp: Ends(state.lso, state.highwater, state.timestamp) for tp, state in states.items()}
+
+    def answered_at(self) -> float:
+        """Return when Kafka last answered a fetch of any assigned input, in epoch seconds.
+
+        ``nan`` while it has answered none of them, none is assigned, or no answer is waited for: all that was
+        fetched is still to be folded, or Kafka said that it lets fetches wait for a quota.
+        """
+        assignment = self.generation()
+        tps = () if assignment is None else assignment.tps
+        states = {tp: assignment.state_value(tp) for tp in tps}
+        newest_ms = max((state.timestamp or 0 for state in states.values()), default=0)
+        buffered = self._ensure_consumer()._fetcher._records if states else {}
+        is_asked = any(state.has_valid_position and tp not in buffered for tp, state in states.items())
+        is_kept = "fetch" in cast(Any, self.app).custody.throttling.waits(time.monotonic())
+        return newest_ms / 1000 if newest_ms and is_asked and not is_kept else math.nan
 
     def generation(self) -> Any:
         """Return aiokafka's assignment, a new object at each rebalance; ``None`` before the first."""

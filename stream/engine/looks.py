@@ -1,4 +1,4 @@
-"""Shell. What a process looks at of itself while it runs, and says: its loop, its pace, its inputs."""
+"""Shell. What a process looks at of itself while it runs, and says: its loop, its pace, its inputs, its Kafka."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAP_S, PACE_S = 0.01, 5.0
 
 
 def measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
-    """Add the looks to the application's tasks."""
+    """Add the looks to the application's tasks, and to what a scrape asks."""
 
     async def measure_stalls() -> None:
         while not app.should_stop:
@@ -45,6 +45,8 @@ def measure(app: EngineApp, telemetry: EngineTelemetry) -> None:
             if not app.should_stop:
                 collect_all()
 
+    answered_at = telemetry.kafka_answered_at
+    answered_at.set_function(lambda: cast(Consumer, app.consumer).fetching.answered_at())
     app.task(measure_stalls)
     app.task(collect_now_and_then)
     app.task(watch_pace)

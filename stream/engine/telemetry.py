@@ -41,6 +41,10 @@ class EngineTelemetry:
             "clock_skew_seconds",
             "How far this machine's clock is ahead of the Kafka broker's for certain; NaN where no broker says.",
         )
+        self.kafka_answered_at = self._gauge(
+            "kafka_answered_timestamp_seconds",
+            "When Kafka last answered a fetch of any input; NaN while none has, or no answer is waited for.",
+        )
         for kind in QUOTAS:
             self.throttled.labels(kind)
         self.loop_stall = self._histogram(
