@@ -46,7 +46,7 @@ def _is_worse(one: Proof, whole: Series, rise: Rise) -> bool:
         return False
     if one.metric not in SHIFTS:
         return after.mean > rise.factor * before.mean * (1.0 + rise.least)
-    return after.mean - abs(before.mean) > rise.least * usual_of(whole)
+    return after.mean - abs(before.mean) > (rise.early * (1.0 + rise.least) - 1.0) * usual_of(whole)
 
 
 def change_told(version: Version, one: Proof, increase: float, windows: ErrorWindows) -> Change:

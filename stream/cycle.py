@@ -38,12 +38,18 @@ class Count(NamedTuple):
 class Rise(NamedTuple):
     """What a rise is held against: the reference's mean times ``factor`` (>= 1), and ``least`` more than that.
 
-    ``is_known``: these hours of the day were seen before, or the rise has lasted for a day.
+    ``is_known``: these hours of the day were seen before, or the rise has lasted for a day. ``early`` is what of
+    the factor is due to how soon after predictions labels come.
     """
 
     factor: float
     least: float
     is_known: bool = True
+    early: float = 1.0
+
+    def times(self, early: float) -> Rise:
+        """Return it where so many times as much is usual of labels that come so early."""
+        return self._replace(factor=self.factor * early, early=early)
 
 
 class Cycle:

@@ -23,6 +23,7 @@ from stream.version import Ended, Stages, Version, served_until, stage_of
 
 RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"
+OTHER_TASK: Final = "the model's newest version is of another task"
 SERVES: Final = "this version was a shadow, and serves now: it is judged anew"
 IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
 VANISHED: Final = "this slice has had no prediction for eight days and two label horizons, and others had"

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from stream import state
 from stream.admission import Admission
 from stream.clock import Clock, Clocks
+from stream.cohorts import close_cohorts
 from stream.engine.partition import Flush, Output, Record
 from stream.entries import Changes, Size, Store
 from stream.events import Event, Finding, Outcome, Prediction, Rollout
@@ -23,7 +24,6 @@ from stream.outputs import Outputs
 from stream.refusal import DecodeError
 from stream.rules import Rules
 from stream.tally import Onlooker, Tally
-from stream.version import close_cohorts
 from stream.wire import read_event
 
 WAITING, MATCHED, DUPLICATE = Reason.WAITING, Reason.MATCHED, Reason.DUPLICATE_PREDICTION

@@ -79,9 +79,9 @@ class Health(Struct, array_like=True, gc=False):
         return True
 
     def labelled(
-        self, at: float, outcome_at: float, loss: float, clock: Clock, proven_at: float | None
+        self, at: float, outcome_at: float, loss: float, scale: float, clock: Clock, proven_at: float | None
     ) -> None:
-        """Take the outcome of a prediction of event time ``at``."""
+        """Take the outcome of a prediction of event time ``at``; ``scale`` is a large loss, 0 while not known."""
         maturity, now = self.maturity, clock.at
         is_usual = now - maturity.seen_at <= SHORTEST_S and maturity.finding is None
         if is_usual and maturity.began_at <= at < maturity.ends_at:
@@ -89,8 +89,9 @@ class Health(Struct, array_like=True, gc=False):
             maturity.labels += 1
             maturity.loss_total += loss
             maturity.delays[int(outcome_at - at).bit_length() if outcome_at > at else 0] += 1
+            maturity.development.take(outcome_at - at, loss, scale)
         else:
-            maturity.labelled(at, outcome_at - at, loss, now, clock.lost_s)
+            maturity.labelled(at, outcome_at - at, loss, scale, now, clock.lost_s)
         if proven_at is not None and -BEHIND_S <= outcome_at - proven_at <= AHEAD_S:
             self.events += 1
         else:

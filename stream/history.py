@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
+from math import inf
 from operator import add, truediv
 from typing import NamedTuple
 
@@ -137,6 +138,10 @@ class History:
         """Return the losses before about ``at``: all that ``since`` leaves."""
         buckets, first = [*self.buckets()], self._split(at)
         return _span(buckets[:first])
+
+    def border_after(self, at: float) -> float:
+        """Return when the first bucket began that began after ``at``; infinite without one."""
+        return next((one for one in self.cells[::CELLS] if one > at), inf)
 
     def _split(self, at: float) -> int:
         """Return which bucket border is nearest in time to ``at``."""

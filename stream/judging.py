@@ -12,6 +12,7 @@ from stream.aspects import Proof
 from stream.attribution import harm_behind
 from stream.closing import close
 from stream.cycle import Rise
+from stream.development import Early
 from stream.diagnosis import is_still_there, is_unusual
 from stream.error_windows import ErrorWindows
 from stream.events import ALL, Finding
@@ -21,6 +22,7 @@ from stream.lineage import of_lineage
 from stream.maturity import Maturity
 from stream.scan import onset_in
 from stream.series import Series
+from stream.uneven import Uneven
 from stream.version import Judgement, Version
 
 
@@ -88,9 +90,12 @@ class Judge(NamedTuple):
         if found is None:
             suspected.guard.calm()
             return None
+        if self._is_too_early(version):
+            return None
         series, rise = version.series[found.slice], Rise(1.0, increase)  # a promise is one at all hours
         if not series.guard.is_promised:
             rise = self._rise(version, found.onset_at)
+        rise = rise.times(self._early(version, found.onset_at).factor(version.task, found.before.mean))
         if not is_still_there(found, series) or not is_unusual(found, series, rise):
             suspected.guard.ease()
             return None
@@ -100,7 +105,7 @@ class Judge(NamedTuple):
 
     def _told(self, version: Version, change: Change) -> Finding:
         made = harm_finding(self.served, version, change, self.around, self.at, self.proven_at)
-        return made if version is self.around.versions[self.served.version] else of_lineage(made)
+        return of_lineage(made) if self._is_lineage(version) else made
 
     def _rise(self, version: Version, since: float) -> Rise:
         """Return what a rise since an onset is held against; a reference from a file knows all hours."""
@@ -108,6 +113,27 @@ class Judge(NamedTuple):
         rise = self.maturity.rise(since, known, least)
         is_known = self.served.model in self.judgement.references
         return rise._replace(least=least, is_known=True) if is_known else rise
+
+    def _early(self, version: Version, since: float) -> Early:
+        """Return what is usual since an onset of labels that come so soon after their predictions.
+
+        Those of the first bucket since the onset may have come at its end.
+        """
+        uneven, whole = self._uneven(version), version.series[ALL]
+        last = min(whole.history.border_after(since), whole.newest_at)
+        return max(uneven.early(since, last), key=lambda one: one.ratio)
+
+    def _uneven(self, version: Version) -> Uneven:
+        return Uneven(version, self._is_lineage(version), self.maturity, self.at)
+
+    def _is_lineage(self, version: Version) -> bool:
+        return version is not self.around.versions[self.served.version]
+
+    def _is_too_early(self, version: Version) -> bool:
+        """Forget references that were learned too early, as the newest labels show; return whether these were."""
+        uneven = self._uneven(version)
+        uneven.reckon()
+        return uneven.unlearn(self.served.model, self.judgement)
 
     def _beside(self, version: Version, one: Proof) -> Finding | None:
         """Judge what is beside the errors; harm that these show as well is told by them, and where it is."""
@@ -119,7 +145,11 @@ class Judge(NamedTuple):
         if one.aspect.since_at <= self.told_until():
             one.aspect.guard.calm()
             return None
-        if not is_page(version, one, self._rise(version, one.aspect.since_at)):
+        if self._is_too_early(version):
+            return None
+        since = one.aspect.since_at
+        rise = self._rise(version, since).times(self._early(version, since).ratio)
+        if not is_page(version, one, rise):
             return None
         change = change_told(version, one, increase, self.windows)
         made = self._told(version, change)

@@ -21,7 +21,7 @@ from stream.inheritance import catch_up, new_version
 from stream.joined import Served
 from stream.reference import Reference
 from stream.series import task_of
-from stream.version import Judgement, Stages, Version, served_until, settled_s, stage_of
+from stream.version import AWAY_S, Judgement, Stages, Version, served_until, settled_s, stage_of
 
 TOGETHER: Final = (
     "judged together with other versions, since it is too young, or back for too short, to be judged alone"
@@ -29,8 +29,8 @@ TOGETHER: Final = (
 SHADOW: Final[tuple[Stage, ...]] = ("shadow",)
 YOUNG: Final = 2
 """Versions in a row that were too young, when another one begins, for their lineage to be judged."""
-AWAY_S, DENT, SPACINGS = 900.0, 0.25, 20.0
-"""Seconds, mean label delays, and mean times between two predictions, of an absence that labels show at least."""
+DENT, SPACINGS = 0.25, 20.0
+"""Mean label delays, and mean times between two predictions, of an absence that labels show at least."""
 
 
 def lineage_of(
@@ -151,7 +151,7 @@ def is_over(lineage: Version, versions: Mapping[str, Version], stages: Stages, a
     if not since:
         return True
     labels = lineage.series[ALL].outcomes if ALL in lineage.series else 0
-    return labels > 0 and at - max(since) > settled_s(*lineage.delays(labels))
+    return labels > 0 and at - max(since) > max(settled_s(*lineage.delays(labels)), lineage.settles_s)
 
 
 def may_tell(version: str, is_fair: bool, versions: Mapping[str, Version], stages: Stages) -> bool:

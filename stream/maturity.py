@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from stream.cycle import Count, Cycle, Rise
+from stream.development import DELAYS, Development, Made, Pattern
 from stream.events import Finding
 from stream.gaps import SHORTEST_S, Gaps
 from stream.traffic import DAY_S, heard
@@ -26,8 +27,6 @@ AGES = 72
 """Cohorts within the label horizon; the others are past it, and are what was labelled in the end."""
 WIDTH_S = 3_600.0
 """Of a cohort at least: an hour, for a horizon of up to ``AGES`` hours."""
-DELAYS = 40
-"""Counts of label delays below 1, 2, 4, ... seconds; no two event times lie further apart."""
 EMPTY, HALF = -(2**62), 0.5
 MANY = 65_536
 """Counts beyond which the past counts half."""
@@ -45,28 +44,6 @@ class Share(NamedTuple):
     labelled: int
     usual: float
     loss_total: float
-
-
-class Pattern(NamedTuple):
-    """How predictions are labelled: the share in the end, and how many delays are below 0, 1, 2, 4, ... s."""
-
-    final: float
-    arrived: list[int]
-
-    def usual(self, age_s: float) -> float:
-        """Return the share labelled at this age, evenly within a power of two; nan when nothing is known."""
-        if age_s <= 0.0:
-            return 0.0
-        arrived, age = self.arrived, int(age_s)
-        place = min(age.bit_length(), DELAYS - 1)
-        low = 1 << place >> 1
-        within = min((age_s - low) / (low or 1), 1.0)
-        came = arrived[place] + within * (arrived[place + 1] - arrived[place])
-        return self.final * came / arrived[-1] if arrived[-1] else nan
-
-    def is_open(self, age_s: float) -> bool:
-        """Return whether predictions of this age may still get labels."""
-        return age_s <= 0.0 or self.arrived[min(int(age_s).bit_length() + 1, DELAYS)] < self.arrived[-1]
 
 
 class Cohorts:
@@ -114,6 +91,7 @@ class Maturity(Struct, array_like=True, gc=False):
     finding: Finding | None = None
     cycle: Cycle = field(default_factory=Cycle)
     """Of the cohorts that have left the ring."""
+    development: Development = field(default_factory=Development)
 
     def predicted(self, at: float) -> None:
         """Count a prediction of this event time (epoch seconds); one before the ring counts nowhere."""
@@ -155,13 +133,19 @@ class Maturity(Struct, array_like=True, gc=False):
         cohorts.labelled[place], cohorts.losses[place] = 0, 0.0
         return place
 
-    def labelled(self, at: float, delay_s: float, loss: float, now: float, lost_s: float) -> None:
-        """Take a label of a prediction of event time ``at``; the partition's clock stands at ``now``."""
+    def labelled(
+        self, at: float, delay_s: float, loss: float, scale: float, now: float, lost_s: float
+    ) -> None:
+        """Take a label of a prediction of event time ``at``; the partition's clock stands at ``now``.
+
+        ``scale`` is a large loss, 0 while it is not known what is large.
+        """
         if self.finding is None and now - self.seen_at > SHORTEST_S and self.ripe_labelled:
             self.gaps.turn(int(now // DAY_S))
             self.gaps.note(min(self.missed(now, lost_s), self.limit))
         self.heard(now, lost_s)
         self.delays[int(delay_s).bit_length() if delay_s > 0.0 else 0] += 1
+        self.development.take(delay_s, loss, scale)
         if self.began_at <= at < self.ends_at:
             self.labels += 1
             self.loss_total += loss
@@ -271,6 +255,15 @@ class Maturity(Struct, array_like=True, gc=False):
         """Return what a rise of the mean loss is held against that began ``since`` (``stream.cycle``)."""
         rows = (Count(began_at, labelled, total) for began_at, _, labelled, total in self._rows() if labelled)
         return self.cycle.rise(rows, self.width_s, since, known, least)
+
+    def made(self, since: float, until: float) -> Iterator[Made]:
+        """Yield when predictions were made from ``since`` on; ``until``: the newest."""
+        for began_at, count, *_ in self._rows():
+            first, last = max(began_at, since), min(began_at + self.width_s, until)
+            if first < last:
+                yield Made(
+                    first, last, count * (last - first) / (min(began_at + self.width_s, until) - began_at)
+                )
 
     def mature(self, now: float) -> tuple[int, float]:
         """Return labels and losses of the mature cohorts: those that are labelled as far as they will be.

@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from stream.carried import WAITS_S
 from stream.clock import UNTIMED, Clock
 from stream.correction import correct, is_sound
-from stream.ending import IDLES, MADE_ROOM, RETIRED, end_idle, end_of, last_episode, turn
+from stream.ending import IDLES, MADE_ROOM, OTHER_TASK, RETIRED, end_idle, end_of, last_episode, turn
 from stream.error_windows import ErrorWindows
-from stream.events import Errors, Finding, Prediction, Rollout, Stage
+from stream.events import ALL, Errors, Finding, Prediction, Rollout, Stage
 from stream.harm_finding import Around
 from stream.health import Health
 from stream.inheritance import catch_up, new_version
@@ -32,10 +32,10 @@ from stream.room import FORGOTTEN, FORGOTTEN_VERSION, make_room, remember
 from stream.rows import row_of, with_class
 from stream.series import Series, loss_of, widest
 from stream.tickets import look
+from stream.uneven import Uneven
 from stream.version import Judgement, Version, served_until, stage_of
 
 MATCHED: Final = Reason.MATCHED
-OTHER_TASK: Final = "the model's newest version is of another task"
 
 
 class Monitor(Struct, array_like=True, gc=False):
@@ -81,7 +81,7 @@ class Monitor(Struct, array_like=True, gc=False):
         ended = end_idle(judged, self.rollouts, self.label_horizon_s, at, proven_at)
         is_off = all(stage_of(one, self.rollouts) in IDLES for one in self.versions)
         if lineage is not None and is_off and at - served_until(lineage) > WAITS_S:
-            ended += self._end_lineage(RETIRED, at, proven_at)
+            ended += self._end_lineage(lineage, RETIRED, at, proven_at)
         return ended
 
     def predicted(
@@ -192,7 +192,7 @@ class Monitor(Struct, array_like=True, gc=False):
             ended += end_of(one, MADE_ROOM, served.at, proven_at)
         is_served = stage_of(served.version, self.rollouts) not in IDLES
         if self.lineage is not None and self.lineage.task != made.task and is_served:
-            ended += self._end_lineage(OTHER_TASK, served.at, proven_at)
+            ended += self._end_lineage(self.lineage, OTHER_TASK, served.at, proven_at)
         self._judge_together(served, judgement)
         if self.lineage is not None:
             self.lineage.forgotten_episode = self.forgotten_episode
@@ -214,7 +214,8 @@ class Monitor(Struct, array_like=True, gc=False):
         # a clock that runs ahead puts no onset into the future, and its label came at once
         at, arl = min(served.at, joined.outcome_at), version.arl
         stage = stage_of(served.version, self.rollouts)
-        self.health.labelled(served.at, joined.outcome_at, loss, clock, proven_at)
+        scale = version.series[ALL].scale
+        self.health.labelled(served.at, joined.outcome_at, loss, scale, clock, proven_at)
         route = self._sum(version, served, joined, at, loss, judgement)
         version.confidence.labelled(served.at, served.prediction, served.scores, not loss)
         lineage = self.lineage
@@ -247,8 +248,12 @@ class Monitor(Struct, array_like=True, gc=False):
         if served.bins:
             where = with_class(served.slices, version.task, joined.outcome)
             version.rows.add(at, min(loss, widest(route) or loss), where, served.bins)
-        if version.ripens(at, joined.outcome_at, len(route), judgement):
+        maturity, known_at = self.health.maturity, joined.outcome_at
+        if version.ripens(at, known_at, len(route), judgement, maturity.development):
             catch_up(version, self.versions, judgement)
+        if version.settles_s:
+            uneven = Uneven(version, version is self.lineage, maturity, known_at)
+            uneven.heed(self.model, self.versions, judgement)
         return route
 
     def _has(self, lineage: Version, served: Served, without: Container[Stage]) -> bool:
@@ -277,9 +282,7 @@ class Monitor(Struct, array_like=True, gc=False):
     def _corrected_together(self, served: Served, joined: Joined, judgement: Judgement) -> list[Finding]:
         """Put a correction into the lineage, if that had what it corrects: it began before the prediction."""
         lineage = self.lineage
-        if lineage is None or served.at < lineage.began_at:
-            return []
-        if not self._has(lineage, served, SHADOW):
+        if lineage is None or served.at < lineage.began_at or not self._has(lineage, served, SHADOW):
             return []
         route = lineage.route(served, judgement, self.versions)
         found = correct(lineage, served, joined, route, judgement).findings
@@ -291,10 +294,7 @@ class Monitor(Struct, array_like=True, gc=False):
         self.forgotten_episode = max(self.forgotten_episode, last_episode(lineage))
         self.lineage = None
 
-    def _end_lineage(self, why: str, at: float, proven_at: float | None) -> list[Finding]:
+    def _end_lineage(self, lineage: Version, why: str, at: float, proven_at: float | None) -> list[Finding]:
         """Judge no versions together any more; return what that closes."""
-        lineage = self.lineage
-        if lineage is None:
-            return []
         self._forget_lineage(lineage)
         return end_of(lineage, why, at, proven_at)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 
 from stream import state
+from stream.cohorts import expect
 from stream.monitor import Monitor
-from stream.version import expect
 
 
 class Monitors(MutableMapping[str, Monitor]):

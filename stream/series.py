@@ -260,5 +260,9 @@ def widest(route: Iterable[Series]) -> float:
 def new_series(task: Task, delta: float) -> Series:
     """Return the series of a version and slice that nothing is known of yet."""
     scale = 1.0 if task == "classification" else 0.0
-    guard = Guard(HALF) if task == "classification" else Guard()
-    return Series(task, Detector(delta=delta), History(), scale=scale, guard=guard)
+    return Series(task, Detector(delta=delta), History(), scale=scale, guard=new_guard(task))
+
+
+def new_guard(task: Task) -> Guard:
+    """Return the guard of errors that no reference is known of yet."""
+    return Guard(HALF) if task == "classification" else Guard()

@@ -22,6 +22,7 @@ from stream import state_1
 from stream.confidence import Confidence, restored_confidence
 from stream.cycle import Cycle
 from stream.detectors import delta_of, restored_adwin
+from stream.development import Development
 from stream.drift import Drift
 from stream.engine.partition import MARKER
 from stream.error_windows import ErrorWindows
@@ -48,7 +49,9 @@ _SCHEMA_3: Final = 7
 """Fields of a feature then."""
 UNTIMED: Final = 4
 """Fields of a reference that did not say since when the model says the same."""
-PLAIN: Final = (History, Cycle, Hours, Cohorts, Rows)
+CELLS: Final = frozenset([History, Cycle, Development, Hours])
+"""What is written as the bytes of its one array."""
+PLAIN: Final = (History, Cycle, Development, Hours, Cohorts, Rows)
 """What is made anew of what was written of it."""
 
 _RIVER = {
@@ -71,7 +74,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _write(value: Any) -> Any:
     kind = type(value)
-    if kind is History or kind is Cycle or kind is Hours:
+    if kind in CELLS:
         return value.cells.tobytes()
     if kind is Cohorts or kind is Rows:
         return value.fields()

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from stream.aspects import Aspects
 from stream.confidence import Confidence
+from stream.development import Development
 from stream.events import ALL, Stage, Task
 from stream.figures.sums import WIDTHS, Sums
 from stream.joined import Joined, Served
@@ -34,6 +35,8 @@ RECKONED = 50
 """Labels of a version between two looks at how many come in a week; so many say how long labels take."""
 PATIENCE = 1.5
 """Mean label delays without a prediction after which labels are not judged."""
+AWAY_S, USUAL = 900.0, 2.0
+"""Seconds without a prediction that are a pause, and how many times one as long as the longest so far is usual."""
 LATE = 2.0
 """Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
 DAYS = 7
@@ -121,6 +124,16 @@ class Version(Struct, array_like=True, gc=False):
 
     Or ``serves_since``, once it is judged with others since then.
     """
+    settles_s: float = 0.0
+    """How old predictions are when their labels are a fair sample, as those of all versions say (``Maturity``).
+
+    0 where losses come no sooner or later. Then when that was looked at last, and whether the labels of that time
+    were none.
+    """
+    looked_at: float = -inf
+    is_biased: bool = False
+    away_s: float = 0.0
+    """The longest pause between two predictions so far, seconds."""
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""
@@ -131,19 +144,23 @@ class Version(Struct, array_like=True, gc=False):
         mean = self.delay_total_s / labels
         return mean, sqrt(max(self.delay_squares / labels - mean * mean, 0.0))
 
-    def ripens(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> bool:
+    def ripens(
+        self, at: float, outcome_at: float, slices: int, judgement: Judgement, development: Development
+    ) -> bool:
         """Take when a label came, before its loss; return whether it is the first that is one of a fair sample.
 
-        It is in so many slices, and its prediction of event time ``at``.
+        It is in so many slices, and its prediction of event time ``at``; ``development`` is the model's.
         """
         delay_s, labels = outcome_at - at, self.series[ALL].outcomes + 1
         self.delay_total_s += delay_s
         self.delay_squares += delay_s * delay_s
         if labels % RECKONED == 1:
+            self.settles_s = development.settled_s()
             self._reckon(at, outcome_at, slices, judgement)
         if self.is_mature or labels < RECKONED:
             return False
-        self.is_mature = self._lasted_s(outcome_at) >= settled_s(*self.delays(labels))
+        least_s = max(settled_s(*self.delays(labels)), self.settles_s)
+        self.is_mature = self.lasted_s(outcome_at) >= least_s
         return self.is_mature
 
     def _reckon(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> None:
@@ -156,9 +173,11 @@ class Version(Struct, array_like=True, gc=False):
         if not outcomes:
             return
         self.patience_s = PATIENCE * self.delay_total_s / (outcomes + 1)
+        if self.settles_s:  # what comes of a pause is slow ones only, unless it is one as ever
+            self.patience_s = min(self.patience_s, max(AWAY_S, USUAL * self.away_s))
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
         streams = slices + self.aspects.of_a_label(self.task)
-        self.arl = budget.run_length(outcomes, self._lasted_s(outcome_at), streams, team, pages)
+        self.arl = budget.run_length(outcomes, self.lasted_s(outcome_at), streams, team, pages)
         is_seasoned = at - self.learned_from >= WEEK_S
         guards = (one.guard for one in self.series.values())
         for guard in (*guards, *(one.guard for one in self.aspects.all())):
@@ -172,7 +191,7 @@ class Version(Struct, array_like=True, gc=False):
         self.delay_total_s *= left
         self.delay_squares *= left
 
-    def _lasted_s(self, outcome_at: float) -> float:
+    def lasted_s(self, outcome_at: float) -> float:
         """Return for how long there are labels up to this one, whichever of its two clocks is ahead."""
         return min(outcome_at, self.series[ALL].newest_at) - self.began_at
 
@@ -182,7 +201,7 @@ class Version(Struct, array_like=True, gc=False):
         An outcome that was read before its prediction says nothing of whether predictions still come.
         """
         is_in_time = joined.has_waited or joined.outcome_at - self.series[ALL].newest_at <= self.patience_s
-        return self.is_mature and is_in_time
+        return self.is_mature and is_in_time and not (self.is_biased and self.settles_s)
 
     def heed_findings(self) -> None:
         """Take note of findings that were opened or closed: what one series tells, others show as well.
@@ -206,7 +225,11 @@ class Version(Struct, array_like=True, gc=False):
 
     def count(self, served: Served, judgement: Judgement, versions: Mapping[str, Version]) -> None:
         """Count a prediction in each of its slices; ``versions`` are the model's."""
-        for series in self.route(served, judgement, versions):
+        route = self.route(served, judgement, versions)
+        since = route[0].newest_at
+        if AWAY_S < served.at - since < inf:
+            self.away_s = max(self.away_s, served.at - since)
+        for series in route:
             series.predictions += 1
             if served.at > series.newest_at:
                 series.newest_at = served.at
@@ -271,16 +294,3 @@ def served_until(version: Version) -> float:
 def series_of(versions: Mapping[str, Version]) -> int:
     """Return how many series the versions have in all."""
     return sum(len(one.series) for one in versions.values())
-
-
-def expect(versions: Mapping[str, Version], label_horizon_s: float) -> None:
-    """Count confidence anew, from the next cohort on, where it was for another label horizon (seconds)."""
-    for version in versions.values():
-        if version.confidence.horizon_s != label_horizon_s:
-            version.confidence = Confidence(label_horizon_s, served_until(version))
-
-
-def close_cohorts(versions: Mapping[str, Version], now: float) -> None:
-    """Hold estimates against labels of which all are known, when both clocks of the partition stand at ``now``."""
-    for version in versions.values():
-        version.confidence.close(now)

@@ -80,7 +80,7 @@ def _tickets(at: Floats, labelled: Floats, known: Floats) -> list[float]:
             traffic.seen(now, 0.0)
             maturity.predicted(now)
         elif kind == 1:
-            maturity.labelled(predicted_at, now - predicted_at, 0.0, now, 0.0)
+            maturity.labelled(predicted_at, now - predicted_at, 0.0, 1.0, now, 0.0)
             is_open = False
         else:
             final = maturity.final()

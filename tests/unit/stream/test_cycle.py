@@ -5,7 +5,7 @@ import pytest
 
 from bench.detection.cycles import Kind, pages
 from stream import state
-from stream.cycle import FIRST_DAY, FIRST_WEEK, Count, Cycle, hour_of
+from stream.cycle import FIRST_DAY, FIRST_WEEK, Count, Cycle, Rise, hour_of
 from stream.events import Instant, Prediction
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
@@ -61,7 +61,7 @@ def test_a_rise_that_lasts_for_all_hours_needs_none_of_it():
 
 @pytest.mark.parametrize("rows", [[], hours(1, evening), hours(9, lambda _: 0.0)])
 def test_nothing_is_usual_without_anything_to_compare(rows):
-    assert Cycle().rise(rows, HOUR_S, 0.0, float("nan"), LEAST) == (1.0, LEAST, True)
+    assert Cycle().rise(rows, HOUR_S, 0.0, float("nan"), LEAST) == Rise(1.0, LEAST)
 
 
 def test_one_broken_hour_is_no_cycle():
@@ -75,7 +75,8 @@ def test_cohorts_that_left_the_ring_are_remembered_by_hour_of_the_week():
         at = HOUR_S * hour + 60.0
         for _ in range(100):
             maturity.predicted(at)
-            maturity.labelled(at, 1.0, float(rng.random() < evening(hour)), at, 0.0)
+            lost = float(rng.random() < evening(hour))
+            maturity.labelled(at, 1.0, lost, 1.0, at, 0.0)
     assert sum(map(bool, maturity.cycle.cells[::2])) == 168
     assert hour_of(HOUR_S * (24 * 14 + 18)) == 18
     rise = maturity.rise(HOUR_S * (24 * 14 + 18), 0.125, LEAST)

@@ -8,10 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from stream import state
+from stream.ending import OTHER_TASK
 from stream.events import Finding, Instant, Outcome, Prediction, Rollout, SliceValue, Stage
 from stream.join import Join
 from stream.lineage import TOGETHER, told_of
-from stream.monitor import OTHER_TASK, Monitor
+from stream.monitor import Monitor
 from stream.pending import MemoryStore
 from stream.traffic import DAY_S
 from stream.version import Judgement

@@ -25,7 +25,7 @@ def played(*, hours=240, an_hour=60, seed=4):
     end = hours * HOUR_S
     for now, is_label, at, delay_s, wrong in sorted([*events, *(one for one in late if one[0] < end)]):
         if is_label:
-            made.labelled(at, delay_s, float(wrong), now, 0.0)
+            made.labelled(at, delay_s, float(wrong), 1.0, now, 0.0)
         else:
             made.predicted(at)
     return made, end
@@ -53,7 +53,7 @@ def test_the_usual_share_at_an_age_is_what_cohorts_have():
 def test_events_before_1970_have_cohorts_too():
     made = Maturity()
     made.predicted(-10_000.0)
-    made.labelled(-10_000.0, 60.0, 1.0, -9_000.0, 0.0)
+    made.labelled(-10_000.0, 60.0, 1.0, 1.0, -9_000.0, 0.0)
     (share,) = made.shares(-9_000.0)
     assert (share.predictions, share.labelled, share.loss_total) == (1, 1, 1.0)
 
@@ -62,7 +62,7 @@ def test_a_correction_revises_its_cohort():
     made = Maturity()
     for at in (0.0, 2 * HOUR_S):
         made.predicted(at)
-        made.labelled(at, 1.0, 0.0, at + 1.0, 0.0)
+        made.labelled(at, 1.0, 0.0, 1.0, at + 1.0, 0.0)
     for at in (0.0, 2 * HOUR_S):
         made.revised(at, 1.0, 0)
     assert [one.loss_total for one in made.shares(3 * HOUR_S)] == [1.0, 1.0]

@@ -136,9 +136,10 @@ def test_state_of_schema_6_keeps_what_its_references_are_learned_from(kind):
     assert (level.blocks, level.sums, level.squares, young.first) == ((), (), (), ())
 
 
-def back_at_of(fields: list[Any]) -> set[float]:
-    """Take out of a monitor's fields when its versions came back, the last field of each."""
-    return {version.pop() for version in fields[1].values()}
+def appended_to(fields: list[Any]) -> set[tuple[float, ...]]:
+    """Take out of a monitor's fields what was appended to its versions, and how their labels develop."""
+    assert fields[4][2].pop() == b""
+    return {tuple(version.pop() for _ in range(5)) for version in fields[1].values()}
 
 
 @pytest.mark.parametrize("kind", ["error", "number"])
@@ -147,20 +148,20 @@ def test_state_of_schema_7_is_the_same_without_a_head_and_what_was_appended(kind
     body = state.dump(state.load(b"7\n" + written)).partition(b"\n")[2]
     fields = msgspec.msgpack.decode(body[2 + int.from_bytes(body[:2]) :])
     lineage, appended = fields.pop(), fields[4].pop()
-    assert back_at_of(fields) == {-inf}
+    assert appended_to(fields) == {(0.0, False, -inf, 0.0, -inf)}
     assert msgspec.msgpack.encode(fields) == written
     assert lineage is None
     assert msgspec.msgpack.encode(appended) == msgspec.msgpack.encode(Unjudged())
 
 
 @pytest.mark.parametrize("kind", ["error", "number"])
-def test_state_of_schema_8_is_the_same_without_a_lineage_and_when_versions_came_back(kind):
+def test_state_of_schema_8_is_the_same_without_a_lineage_and_what_was_appended(kind):
     written = (WRITTEN / f"state-8-{kind}.bin").read_bytes().partition(b"\n")[2]
     head, body = (written[2:][: int.from_bytes(written[:2])], written[2 + int.from_bytes(written[:2]) :])
     again = state.dump(state.load(b"8\n" + written)).partition(b"\n")[2]
     fields = msgspec.msgpack.decode(again[2 + int.from_bytes(again[:2]) :])
     assert (again[2:][: len(head)], fields.pop()) == (head, None)
-    assert back_at_of(fields) == {-inf}
+    assert appended_to(fields) == {(0.0, False, -inf, 0.0, -inf)}
     assert msgspec.msgpack.encode(fields) == body
 
 
