@@ -115,14 +115,10 @@ class Development:
         if cells[cell] > MANY:
             self.cells = array("f", (one / 2.0 for one in cells))
 
-    def is_uneven(self) -> bool:
-        """Return whether losses come sooner or later than the other labels."""
-        return self._curves().is_uneven()
-
     def settled_s(self) -> float:
         """Return after how many seconds labels are a fair sample for certain; 0 where losses come as others do."""
-        curves = self._curves()
-        return SLACK * max(curves.lost.age(NEARLY), curves.kept.age(NEARLY)) if curves.is_uneven() else 0.0
+        lost, kept = self._apart()
+        return SLACK * max(_age(lost), _age(kept)) if _is_uneven(lost, kept) else 0.0
 
     def early(self, made: Iterable[Made], since: Sequence[float], now: float) -> list[Early]:
         """Return, for each ``since``, the mean loss of what comes from then until ``now``, and of all in the end.
@@ -130,18 +126,45 @@ class Development:
         ``made`` are all predictions whose labels are looked at. Both are alike where losses come as soon as other
         labels do, and where no label is expected.
         """
-        curves = self._curves()
-        if not curves.is_uneven():
+        if not _is_uneven(*self._apart()):
             return [EVEN] * len(since)
-        known = [*made]
-        return [curves.early(known, one, now) for one in since]
-
-    def _curves(self) -> _Curves:
         labels, ways, lost = (self.cells[one::CELLS] for one in range(CELLS))
-        kept = [max(each - some, 0.0) for each, some in zip(labels, lost, strict=True)]
         means = [way / each if each else 0.5 for each, way in zip(labels, ways, strict=True)]
         places = [_Place(*one) for one in enumerate(means)]
-        return _Curves(_Curve(labels, places), _Curve(lost, places), _Curve(kept, places))
+        all_, some, known = _Curve(labels, places), _Curve(lost, places), [*made]
+        return [_early(all_, some, known, one, now) for one in since]
+
+    def _apart(self) -> tuple[list[float], list[float]]:
+        """Return how many losses, and how many other labels, have come by each place, and in the end."""
+        labels, lost = self.cells[::CELLS], self.cells[2::CELLS]
+        kept = (max(each - some, 0.0) for each, some in zip(labels, lost, strict=True))
+        return [*accumulate(lost, initial=0.0)], [*accumulate(kept, initial=0.0)]
+
+
+def _is_uneven(lost: Sequence[float], kept: Sequence[float]) -> bool:
+    """Return whether what has come by each place is so far apart that losses come sooner or later."""
+    losses, others = lost[-1], kept[-1]
+    if not (losses > 0.0 and others > 0.0):
+        return False
+    apart = max(abs(one / losses - other / others) for one, other in zip(lost, kept, strict=True))
+    return apart > max(APART, SURE * sqrt(1.0 / losses + 1.0 / others))
+
+
+def _age(reached: Sequence[float]) -> float:
+    """Return the age by which nearly all have come at the latest, seconds."""
+    return _delay(next(place for place, one in enumerate(reached) if one >= NEARLY * reached[-1]))
+
+
+def _early(labels: _Curve, lost: _Curve, made: Iterable[Made], since: float, now: float) -> Early:
+    came = losses = 0.0
+    settled = since - labels.longest
+    for one in made:
+        until = min(one.until, now)
+        if until > max(one.since, settled):
+            each = one.predictions / (one.until - one.since)
+            came += each * labels.came(one.since, until, since, now)
+            losses += each * lost.came(one.since, until, since, now)
+    return Early(losses / came, lost.total / labels.total) if came > 0.0 else EVEN
 
 
 class _Place:
@@ -165,57 +188,28 @@ class _Place:
         return low * (age_s - self.begin) + (high - low) * more
 
 
-class _Curves(NamedTuple):
-    labels: _Curve
-    lost: _Curve
-    kept: _Curve
-
-    def early(self, made: Iterable[Made], since: float, now: float) -> Early:
-        labels = lost = 0.0
-        settled = since - self.labels.longest
-        for one in made:
-            until = min(one.until, now)
-            if until > max(one.since, settled):
-                each = one.predictions / (one.until - one.since)
-                labels += each * self.labels.came(one.since, until, since, now)
-                lost += each * self.lost.came(one.since, until, since, now)
-        return Early(lost / labels, self.lost.total / self.labels.total) if labels > 0.0 else EVEN
-
-    def is_uneven(self) -> bool:
-        lost, kept = self.lost.total, self.kept.total
-        if not (lost > 0.0 and kept > 0.0):
-            return False
-        pairs = zip(self.lost.reached, self.kept.reached, strict=True)
-        apart = max(abs(one / lost - other / kept) for one, other in pairs)
-        return apart > max(APART, SURE * sqrt(1.0 / lost + 1.0 / kept))
-
-
 class _Curve:
-    """How much has come by an age; ``reached``: by the beginning of each place, then in all."""
+    """How much has come by an age."""
 
-    __slots__ = ("_area", "_places", "reached")
+    __slots__ = ("_area", "_places", "_reached")
 
     def __init__(self, counts: Sequence[float], places: Sequence[_Place]) -> None:
-        self._places, self.reached = places, [*accumulate(counts, initial=0.0)]
+        self._places, self._reached = places, [*accumulate(counts, initial=0.0)]
         areas = (
             one.area(low, high, one.end)
-            for one, (low, high) in zip(places, pairwise(self.reached), strict=True)
+            for one, (low, high) in zip(places, pairwise(self._reached), strict=True)
         )
         self._area = [*accumulate(areas, initial=0.0)]
 
     @property
     def total(self) -> float:
         """What has come in the end."""
-        return self.reached[-1]
+        return self._reached[-1]
 
     @property
     def longest(self) -> float:
         """The delay (seconds) that all are below."""
         return _delay(len(self._places))
-
-    def age(self, share: float) -> float:
-        """Return the age by which this share has come at the latest, seconds."""
-        return _delay(next(place for place, one in enumerate(self.reached) if one >= share * self.total))
 
     def came(self, first: float, last: float, since: float, until: float) -> float:
         """Return what came from ``since`` to ``until`` of predictions from ``first`` to ``last``, one a second."""
@@ -229,7 +223,9 @@ class _Curve:
         number, places = int(FINE * log2(1.0 + age_s)), self._places
         if number >= len(places):
             return self._area[-1] + self.total * (age_s - _delay(len(places)))
-        return self._area[number] + places[number].area(self.reached[number], self.reached[number + 1], age_s)
+        return self._area[number] + places[number].area(
+            self._reached[number], self._reached[number + 1], age_s
+        )
 
 
 def _delay(way: float) -> float:

@@ -131,9 +131,8 @@ class Judge(NamedTuple):
 
     def _is_too_early(self, version: Version) -> bool:
         """Forget references that were learned too early, as the newest labels show; return whether these were."""
-        uneven = self._uneven(version)
-        uneven.reckon()
-        return uneven.unlearn(self.served.model, self.judgement)
+        version.settles_s = self.maturity.development.settled_s()
+        return self._uneven(version).unlearn(self.served.model, self.judgement)
 
     def _beside(self, version: Version, one: Proof) -> Finding | None:
         """Judge what is beside the errors; harm that these show as well is told by them, and where it is."""

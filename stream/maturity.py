@@ -261,9 +261,7 @@ class Maturity(Struct, array_like=True, gc=False):
         for began_at, count, *_ in self._rows():
             first, last = max(began_at, since), min(began_at + self.width_s, until)
             if first < last:
-                yield Made(
-                    first, last, count * (last - first) / (min(began_at + self.width_s, until) - began_at)
-                )
+                yield Made(first, last, count * (last - first) / (last - began_at))
 
     def mature(self, now: float) -> tuple[int, float]:
         """Return labels and losses of the mature cohorts: those that are labelled as far as they will be.

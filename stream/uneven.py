@@ -12,7 +12,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from stream.aspects import Aspects
-from stream.development import Early
+from stream.development import EVEN, Early
 from stream.ending import last_episode
 from stream.events import ALL
 from stream.history import History
@@ -46,13 +46,11 @@ class Uneven(NamedTuple):
                 one.settles_s = self.version.settles_s
                 self._replace(version=one, is_lineage=False).unlearn(model, judgement)
 
-    def reckon(self) -> None:
-        """Set anew how long labels take until they are a fair sample."""
-        self.version.settles_s = self.maturity.development.settled_s()
-
     def early(self, *since: float) -> list[Early]:
         """Return what is usual of labels that came since then, so soon after their predictions."""
         version = self.version
+        if not version.settles_s:
+            return [EVEN] * len(since)
         first = -inf if self.is_lineage else version.began_at  # it gets labels of older ones as well
         made = self.maturity.made(first, version.series[ALL].newest_at)
         return self.maturity.development.early(made, since, self._at())

@@ -160,7 +160,7 @@ class Version(Struct, array_like=True, gc=False):
         if self.is_mature or labels < RECKONED:
             return False
         least_s = max(settled_s(*self.delays(labels)), self.settles_s)
-        self.is_mature = self.lasted_s(outcome_at) >= least_s
+        self.is_mature = self._lasted_s(outcome_at) >= least_s
         return self.is_mature
 
     def _reckon(self, at: float, outcome_at: float, slices: int, judgement: Judgement) -> None:
@@ -177,7 +177,7 @@ class Version(Struct, array_like=True, gc=False):
             self.patience_s = min(self.patience_s, max(AWAY_S, USUAL * self.away_s))
         team, pages = judgement.models_per_team, judgement.false_pages_per_week
         streams = slices + self.aspects.of_a_label(self.task)
-        self.arl = budget.run_length(outcomes, self.lasted_s(outcome_at), streams, team, pages)
+        self.arl = budget.run_length(outcomes, self._lasted_s(outcome_at), streams, team, pages)
         is_seasoned = at - self.learned_from >= WEEK_S
         guards = (one.guard for one in self.series.values())
         for guard in (*guards, *(one.guard for one in self.aspects.all())):
@@ -191,7 +191,7 @@ class Version(Struct, array_like=True, gc=False):
         self.delay_total_s *= left
         self.delay_squares *= left
 
-    def lasted_s(self, outcome_at: float) -> float:
+    def _lasted_s(self, outcome_at: float) -> float:
         """Return for how long there are labels up to this one, whichever of its two clocks is ahead."""
         return min(outcome_at, self.series[ALL].newest_at) - self.began_at
 

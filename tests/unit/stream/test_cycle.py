@@ -5,7 +5,7 @@ import pytest
 
 from bench.detection.cycles import Kind, pages
 from stream import state
-from stream.cycle import FIRST_DAY, FIRST_WEEK, Count, Cycle, Rise, hour_of
+from stream.cycle import FIRST_DAY, FIRST_WEEK, Count, Cycle, hour_of
 from stream.events import Instant, Prediction
 from stream.joined import Joined, Reason, Served
 from stream.judge.guard import Guard
@@ -61,7 +61,7 @@ def test_a_rise_that_lasts_for_all_hours_needs_none_of_it():
 
 @pytest.mark.parametrize("rows", [[], hours(1, evening), hours(9, lambda _: 0.0)])
 def test_nothing_is_usual_without_anything_to_compare(rows):
-    assert Cycle().rise(rows, HOUR_S, 0.0, float("nan"), LEAST) == Rise(1.0, LEAST)
+    assert Cycle().rise(rows, HOUR_S, 0.0, float("nan"), LEAST) == (1.0, LEAST, True, 1.0)
 
 
 def test_one_broken_hour_is_no_cycle():
