@@ -12,7 +12,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from stream.aspects import Aspects
-from stream.development import EVEN, Early
+from stream.development import EVEN, SLACK, Early
 from stream.ending import last_episode
 from stream.events import ALL
 from stream.history import History
@@ -87,14 +87,14 @@ class Uneven(NamedTuple):
         Batches are one in the latter only. What takes less than a cohort lasts can't be told.
         """
         version, now = self.version, self._at()
-        since = version.looked_at
-        if version.settles_s < self.maturity.width_s:
+        since, slow_s = version.looked_at, version.settles_s / SLACK
+        if slow_s < self.maturity.width_s:
             version.is_biased = False
         elif since == -inf:
             version.looked_at = now
-        elif now - since > version.settles_s / LOOKS:
+        elif now - since > slow_s / LOOKS:
             version.looked_at = now
-            version.is_biased = all(map(_is_biased, self.early(since, now - version.settles_s)))
+            version.is_biased = all(map(_is_biased, self.early(since, now - slow_s)))
 
 
 def _is_biased(early: Early) -> bool:

@@ -103,9 +103,11 @@ class EngineApp(faust.App):
 
     def look_alive(self) -> tuple[int, bool]:
         """Return how many records wait, and whether some of them wait in vain."""
-        lags = self.keeper.measure_lag(cast(Consumer, self.consumer).end)
-        is_kept = self.keeper.restoring or self.rebalancing or self.custody.throttling.keeps(time.monotonic())
-        is_stalled = self.liveness.look(lags, time.monotonic(), is_kept=is_kept)
+        consumer, now = cast(Consumer, self.consumer), time.monotonic()
+        lags = self.keeper.measure_lag(consumer.end)
+        is_kept = self.custody.throttling.keeps(now) or consumer.fetching.is_away(now)
+        is_kept = is_kept or self.keeper.restoring or self.rebalancing
+        is_stalled = self.liveness.look(lags, now, is_kept=is_kept)
         return sum(lag.waiting for lag in lags.values()), is_stalled
 
 

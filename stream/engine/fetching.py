@@ -17,13 +17,15 @@ from stream.engine.backlog import Reach
 from stream.engine.fetched import slim
 from stream.engine.held_back import Ends
 from stream.engine.member import notice
-from stream.engine.topic_ids import made_again, told, topic_ids
+from stream.engine.topic_ids import ANSWER_S, made_again, told, topic_ids
 
 notice()
 
 FETCH_WAIT_MS = 20
 ANSWER_MS = 90_000
 """How long a broker may take to answer: more than the minute that a group's rebalance may take."""
+LOOKS_S = 15.0
+"""Between two looks at which logs topics are, at most, beside what brokers take that don't answer."""
 
 
 class ConsumerThread(stock.AIOKafkaConsumerThread):
@@ -31,6 +33,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
 
     gone: frozenset[str] = frozenset()
     """Assigned topics that Kafka has not had at some time: what has such a name now may be another topic."""
+    _away_until = -math.inf
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -149,9 +152,20 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         if assignment is None or is_kept:
             return []
         names = {custody.checkpoints, *(tp.topic for tp in assignment.tps)}
-        now = await topic_ids(self._ensure_consumer()._client, names)
+        client = self._ensure_consumer()._client
+        now = await topic_ids(client, names)
+        self._away_until = -math.inf
+        if not now:
+            self._away_until = time.monotonic() + LOOKS_S + ANSWER_S * len(client.cluster.brokers())
         self._ids = told(now) | self._ids
         return made_again(self._ids, now)
+
+    def is_away(self, now: float) -> bool:
+        """Return whether Kafka is away: at the last look no broker answered; ``now`` is in seconds, monotonic.
+
+        Looks that are not made any more say nothing.
+        """
+        return now < self._away_until
 
     def forget_id(self, topic: str) -> None:
         """Take the log that this topic is at the next look for the first one seen."""

@@ -1,7 +1,8 @@
 """Core. Whether a process is alive: records wait, and some partition's are folded no more.
 
 Each partition is judged by itself, so that a stuck one does not hide behind busy ones. A process that restores,
-whose group rebalances, or that Kafka makes wait for a quota, folds nothing by rights; it begins anew afterwards.
+whose group rebalances, or that Kafka makes wait for a quota or does not answer at all, folds nothing by rights; it
+begins anew afterwards.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Liveness:
     def look(self, lags: Mapping[int, Lag], now: float, *, is_kept: bool) -> bool:
         """Return whether a partition's records wait in vain; ``now`` is in seconds, monotonic.
 
-        ``is_kept``: the process restores, its group rebalances, or Kafka makes it wait for a quota.
+        ``is_kept``: the process restores, its group rebalances, Kafka makes it wait for a quota, or is away.
         """
         before, self._since = self._since, {}
         if is_kept:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
+from stream.engine.driver import Consumer
 from stream.engine.keeper import Keeper
 from stream.engine.pace import Verdict, advice
 from stream.engine.scrape import Rendered, rendered
@@ -46,8 +47,11 @@ def health_of(app: EngineApp) -> dict[str, Any]:
     waiting, is_stalled = app.look_alive()
     said: dict[str, Any] = {"stalled": is_stalled, "waiting": waiting, "folded": app.keeper.folded}
     said["pace"] = app.pace.verdict
-    if waits := app.custody.throttling.waits(time.monotonic()):
+    now = time.monotonic()
+    if waits := app.custody.throttling.waits(now):
         said["throttled"] = waits
+    if cast(Consumer, app.consumer).fetching.is_away(now):
+        said["kafka"] = "away"
     if app.pace.verdict is Verdict.FALLS_BEHIND:
         said["advice"] = advice(len(app.keeper.folds()))
     return said

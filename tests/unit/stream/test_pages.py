@@ -44,8 +44,10 @@ def test_lag_is_what_lies_between_the_state_and_the_end_of_each_input():
 def test_health_says_what_waits_and_what_helps_a_worker_that_falls_behind():
     keeper = holding({0: {}, 1: {}})
     keeper.folded = 70
+    fetching = SimpleNamespace(is_away=lambda now: False)
     app = SimpleNamespace(
         look_alive=lambda: (9, True),
+        consumer=SimpleNamespace(fetching=fetching),
         pace=SimpleNamespace(verdict=Verdict.KEEPS_UP),
         keeper=keeper,
         custody=SimpleNamespace(throttling=Throttling()),
@@ -55,6 +57,8 @@ def test_health_says_what_waits_and_what_helps_a_worker_that_falls_behind():
     assert "add workers: this one has 2 partitions" in health_of(app)["advice"]
     app.custody.throttling.told(FETCH, 60.0, time.monotonic())
     assert health_of(app)["throttled"] == ["fetch"]
+    fetching.is_away = lambda now: True
+    assert health_of(app)["kafka"] == "away"
 
 
 def test_records_wait_although_no_fetch_has_told_of_them_yet():

@@ -79,6 +79,32 @@ def looked(monkeypatch, *ids, restores=()):
     return found, [line["event"] for line in logs], len(rewritten)
 
 
+def test_kafka_is_away_while_no_broker_answers_a_look_and_looks_go_on(monkeypatch):
+    answers, now = [{"checkpoints": OLD}, {}, {"checkpoints": OLD}, {}], [1_000.0]
+
+    async def topic_ids(client, names):
+        return answers.pop(0)
+
+    monkeypatch.setattr(fetching, "topic_ids", topic_ids)
+    monkeypatch.setattr(fetching.time, "monotonic", lambda: now[0])
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._ids = {}
+    thread.app = SimpleNamespace(custody=SimpleNamespace(checkpoints="c", throttling=Throttling()))
+    thread.generation = lambda: SimpleNamespace(tps=[SimpleNamespace(topic="p")])
+    cluster = SimpleNamespace(brokers=lambda: ["one", "another"])
+    thread._ensure_consumer = lambda: SimpleNamespace(_client=SimpleNamespace(cluster=cluster))
+    seen = [thread.is_away(now[0])]
+    for _ in range(4):
+        asyncio.run(thread._made_again())
+        seen.append(thread.is_away(now[0]))
+        now[0] += 10.0
+    assert seen == [False, False, True, False, True]
+    now[0] += 10.0
+    assert thread.is_away(now[0]), "the next look may still wait for each broker"
+    now[0] += 10.0
+    assert not thread.is_away(now[0]), "a thread that looks no more may be what is wrong"
+
+
 def test_while_kafka_lets_requests_wait_it_is_not_asked_for_ids():
     throttling = Throttling()
     throttling.told(1, 600.0, time.monotonic())

@@ -111,11 +111,11 @@ def test_the_line_names_the_quota():
     assert (line["requests"], line["quotas"]) == (["fetch"], ["consumer_byte_rate"])
 
 
-def alive(monkeypatch, *, throttled: bool) -> bool:
+def alive(monkeypatch, *, throttled: bool, is_away: bool = False) -> bool:
     """Whether a process passes for alive that lets records wait for two minutes, as Kafka may let it."""
     app = SimpleNamespace(
         keeper=SimpleNamespace(measure_lag=lambda end: {0: Lag(5, 100)}, restoring=False),
-        consumer=SimpleNamespace(end=None),
+        consumer=SimpleNamespace(end=None, fetching=SimpleNamespace(is_away=lambda now: is_away)),
         custody=SimpleNamespace(throttling=Throttling()),
         liveness=Liveness(),
         rebalancing=False,
@@ -130,4 +130,5 @@ def alive(monkeypatch, *, throttled: bool) -> bool:
 
 def test_a_process_that_kafka_lets_wait_is_not_taken_for_dead_and_another_is(monkeypatch):
     assert alive(monkeypatch, throttled=True), "a restart would read its state again, and wait for that, too"
+    assert alive(monkeypatch, throttled=False, is_away=True), "it would find no broker either"
     assert not alive(monkeypatch, throttled=False)
