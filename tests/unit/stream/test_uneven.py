@@ -5,6 +5,7 @@ from heapq import merge
 import numpy as np
 import pytest
 
+from bench.detection.pauses import Kind, pages
 from stream import state
 from stream.clock import Clock
 from stream.events import ALL, Instant, Prediction
@@ -160,3 +161,9 @@ def test_a_life_goes_on_from_its_state_as_it_was():
     assert one.pages == other.pages
     assert len(one.pages) == 1
     assert state.dump(one.monitor) == state.dump(other.monitor)
+
+
+def test_half_more_wrong_clicks_are_told_where_weekends_have_no_predictions():
+    """On a Monday all that comes is wrong; on the other days it is a fair sample, and judged."""
+    (told,) = pages(Kind(2_000, "right", rest="weekend", times=1.5), 0)
+    assert 0.0 < told < 7.0
