@@ -1,7 +1,8 @@
 """Core. What is open of a version when it ends: it was retired, made room for others, or has long served nobody.
 
 A finding is closed by labels and predictions of its own version and slice, so nothing that comes later would close
-it. So what is open of a slice ends as well when that has long had no prediction, longer than it may rest.
+it. So what is open of a slice ends as well when that has long had no prediction, longer than it may rest; and of a
+class's recall when none of the class was missed for as long: it may never happen again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ OTHER_TASK: Final = "the model's newest version is of another task"
 SERVES: Final = "this version was a shadow, and serves now: it is judged anew"
 IDLE: Final = "this version has had no prediction for two label horizons, and another one had"
 VANISHED: Final = "this slice has had no prediction for eight days and two label horizons, and others had"
+NEVER_MISSED: Final = "no outcome of this class was missed for eight days and two label horizons"
 IDLES: Final = ("shadow", "retired")
 """Stages of a version that serves nobody."""
 RESTS_S = 8 * DAY_S
@@ -154,6 +156,7 @@ def end_idle(
     ]
     for one in others.values():
         ended += _vanished(one, vanished_at, at, proven_at)
+        ended += _never_missed(one, vanished_at, at, proven_at)
     return ended
 
 
@@ -167,6 +170,18 @@ def _vanished(version: Version, since: float, at: float, proven_at: float | None
     if found:
         version.heed_findings()
     return _closed(found, VANISHED, at, proven_at)
+
+
+def _never_missed(version: Version, since: float, at: float, proven_at: float | None) -> list[Finding]:
+    """Close what is open of the recall of classes of which no outcome was missed ``since`` then."""
+    found = []
+    for one in version.aspects.recalls.values():
+        if one.finding is not None and one.large_at < since:
+            found.append(one.finding)
+            one.withdraw()
+    if found:
+        version.heed_findings()
+    return _closed(found, NEVER_MISSED, at, proven_at)
 
 
 def _labelled_until(version: Version) -> float:

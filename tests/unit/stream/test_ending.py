@@ -10,7 +10,17 @@ import pytest
 from stream import state
 from stream.aspect import Aspect
 from stream.drift import Drift
-from stream.ending import IDLE, RESTS_S, RETIRED, SERVES, VANISHED, end_of, is_told
+from stream.ending import (
+    IDLE,
+    NEVER_MISSED,
+    RESTS_S,
+    RETIRED,
+    SERVES,
+    VANISHED,
+    end_idle,
+    end_of,
+    is_told,
+)
 from stream.events import Instant, Outcome, Prediction, Rollout
 from stream.fold import InputFold
 from stream.instant import in_words
@@ -223,6 +233,22 @@ def test_a_slice_that_rests_at_night_stays_open():
     life.gate_until = inf
     life.until(GONE + 900)
     assert [(one.slice, one.state) for one in life.found] == [("gate=b", "open")]
+
+
+@pytest.mark.parametrize(("rests_s", "causes"), [(RESTS_S - 60.0, []), (RESTS_S + 60.0, [NEVER_MISSED])])
+def test_what_is_open_of_the_recall_of_a_class_ends_when_none_of_it_is_missed_any_more(rests_s, causes):
+    now = FINDING.detected_at + 2 * RESTS_S
+    series = new_series("classification", 0.002)
+    series.newest_at = now
+    series.history.add(now, 0.0)
+    version = Version("classification", series={"all": series})
+    version.aspects.recalls["fraud"] = Aspect(finding=FINDING, large_at=now - rests_s)
+    ended = end_idle({"v1": version}, {}, HORIZON_S, now, 7.0)
+    assert [(one.id, one.state, one.closed_at, one.causes[0]) for one in ended] == [
+        (FINDING.id, "closed", now, cause) for cause in causes
+    ]
+    assert is_told(version) == (not causes)
+    assert end_idle({"v1": version}, {}, HORIZON_S, now + 1.0, 8.0) == []
 
 
 def test_a_version_that_was_forgotten_and_is_back_tells_its_harm_under_another_id():
