@@ -197,6 +197,11 @@ class Aspect(Struct, array_like=True, gc=False):
         self.told_count, self.told_total, self.back = self.onset_count, self.onset_total, 0.0
         self.freeze()
 
+    def wait(self, losses: int) -> None:
+        """Make no first reference of so many more losses, as ``Guard.wait``."""
+        self.guard.wait(losses)
+        self.aim()
+
     def freeze(self) -> None:
         """Learn nothing more, as ``Guard.freeze``."""
         self.guard.freeze()

@@ -19,8 +19,9 @@ from stream.confidence import HORIZONS
 from stream.events import ALL, Finding, Rollout
 from stream.history import Span
 from stream.reference import Reference
+from stream.series import Ended
 from stream.traffic import DAY_S
-from stream.version import Ended, Stages, Version, served_until, stage_of
+from stream.version import Stages, Version, served_until, stage_of
 
 RETIRED: Final = "this version has been retired"
 MADE_ROOM: Final = "this version has made room for others of the model, and is forgotten"

@@ -19,7 +19,10 @@ from stream.onset import Onset
 from stream.producers import Producers
 from stream.scan import Harm, onset_in
 from stream.traffic import DAY_S
-from stream.version import LATE, SPREADS, Stages, Version, stage_of
+from stream.version import SPREADS, Stages, Version, stage_of
+
+LATE = 2.0
+"""Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
 
 
 class Change(NamedTuple):

@@ -75,6 +75,14 @@ class Rested(Struct, array_like=True, gc=False):
     total: float
 
 
+class Ended(Struct, array_like=True, gc=False, frozen=True):
+    """What is remembered of a finding of the errors that was closed because its version ended."""
+
+    slice: str
+    onset_at: float
+    closed_at: float
+
+
 class Series(Struct, array_like=True, gc=False):
     """Figures, recent history and detector of one model x version x slice.
 
@@ -231,6 +239,12 @@ class Series(Struct, array_like=True, gc=False):
     def _spare(self, example: str) -> None:
         if example in self.examples:
             self.examples = tuple(one for one in self.examples if one != example)
+
+    def wait(self, losses: int) -> None:
+        """Make no first reference, nor have ADWIN see anything, of the newest losses, nor of so many more."""
+        if self.guard.harm is None:
+            self.guard.wait(losses)
+            self.detector.restart()
 
     def open(self, finding: Finding) -> None:
         """Take note of a finding: its harm is told, and no reference is learned from it."""

@@ -9,7 +9,9 @@ from math import inf, isnan, sqrt
 import msgspec
 from msgspec import Struct
 
+from stream.aspect import Aspect
 from stream.aspects import Aspects
+from stream.batches import Batches
 from stream.confidence import Confidence
 from stream.development import Development
 from stream.events import ALL, Stage, Task
@@ -22,7 +24,7 @@ from stream.judge.known import References
 from stream.judge.objective import Objective
 from stream.reference import Reference
 from stream.rows import Rows
-from stream.series import Series, new_series
+from stream.series import Ended, Series, new_series
 
 OTHER = "__other__"
 OTHERS = 16
@@ -37,8 +39,6 @@ PATIENCE = 1.5
 """Mean label delays without a prediction after which labels are not judged."""
 AWAY_S, USUAL = 900.0, 2.0
 """Seconds without a prediction that are a pause, and how many times one as long as the longest so far is usual."""
-LATE = 2.0
-"""Mean label delays by which harm may have begun before the labels show it: at least half come within them."""
 DAYS = 7
 ROUTES = 256
 """Combinations of slices that a version remembers the series of."""
@@ -76,14 +76,6 @@ class Routes:
     def __init__(self) -> None:
         self.known: dict[bytes | tuple[str, ...], tuple[Series, ...]] = {}
         """By shape, the hash of which is worked out once, or by slices where there is none."""
-
-
-class Ended(Struct, array_like=True, gc=False, frozen=True):
-    """What is remembered of a finding of the errors that was closed because its version ended."""
-
-    slice: str
-    onset_at: float
-    closed_at: float
 
 
 class Version(Struct, array_like=True, gc=False):
@@ -134,6 +126,7 @@ class Version(Struct, array_like=True, gc=False):
     is_biased: bool = False
     away_s: float = 0.0
     """The longest pause between two predictions so far, seconds."""
+    batches: Batches = msgspec.field(default_factory=Batches)
 
     def __post_init__(self) -> None:
         """Tell the sums what they are of."""
@@ -179,10 +172,20 @@ class Version(Struct, array_like=True, gc=False):
         streams = slices + self.aspects.of_a_label(self.task)
         self.arl = budget.run_length(outcomes, self._lasted_s(outcome_at), streams, team, pages)
         is_seasoned = at - self.learned_from >= WEEK_S
-        guards = (one.guard for one in self.series.values())
-        for guard in (*guards, *(one.guard for one in self.aspects.all())):
-            guard.aim(self.arl)
-            guard.is_seasoned = is_seasoned
+        is_first_batch = self._is_first_batch(outcome_at)
+        judged: list[Series | Aspect] = [*self.series.values(), *self.aspects.all()]
+        for one in judged:
+            one.guard.aim(self.arl)
+            one.guard.is_seasoned = is_seasoned
+            if is_first_batch:
+                one.wait(RECKONED)
+
+    def _is_first_batch(self, outcome_at: float) -> bool:
+        """Look at when labels come; return whether the newest are of a first batch."""
+        whole = self.series[ALL]
+        usual_s = RECKONED * (whole.newest_at - self.began_at) / max(whole.predictions, 1)
+        delay_s = self.delay_total_s / (whole.outcomes + 1)
+        return self.batches.is_first(outcome_at, usual_s, delay_s, self.is_mature)
 
     def unlabel(self) -> None:
         """Take note, before its loss goes, that a label is taken back: mean and spread of delays stay."""

@@ -10,28 +10,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import partial
-from heapq import merge
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.detection.feed import Floats, page_days
 from bench.detection.pool import each
-from stream.clock import Clock
-from stream.events import ALL, Instant, Prediction
-from stream.joined import Joined, Reason, Served
-from stream.monitor import Monitor
+from stream.events import ALL
 from stream.traffic import DAY_S, HOUR_S
-from stream.version import Judgement
 
-BEGAN_AT, RATE = 1_700_006_400.0, 0.1
-"""A midnight, and how many are wrong."""
+RATE = 0.1
+"""How many are wrong."""
 DAYS = 28
 PAUSED = 14.4
 """The day on which the one pause begins, and ends where it takes no time."""
 MINUTE_S = 60.0
-Floats = NDArray[np.float64]
 
 
 class Kind(NamedTuple):
@@ -80,26 +75,8 @@ def pages(kind: Kind, seed: int) -> list[float]:
     at, end = _served(kind, rng), PAUSED + kind.pause_h / 24
     wrong = rng.random(len(at)) < RATE * np.where(at >= end, kind.times, 1.0)
     known_at = at + _delays_s(kind, wrong, rng) / DAY_S
-    order = np.argsort(known_at, kind="stable")
-    predictions = ((one, 0, number) for number, one in enumerate(at.tolist()))
-    labels = zip(known_at[order].tolist(), [1] * len(at), order.tolist(), strict=True)
-    monitor, clock, judgement, found = Monitor("m"), Clock(), Judgement(), []
-    for now, is_label, number in merge(predictions, labels):
-        name, instant = f"p{number}", BEGAN_AT + DAY_S * float(at[number])
-        version = f"v{int(at[number] // kind.lives)}"
-        served = Served(name, "m", version, instant, True, False, (ALL,))
-        clock.move(BEGAN_AT + DAY_S * now)
-        if not is_label:
-            monitor.health.predicted(instant, clock, 0.0)
-            one = Prediction(
-                prediction_id=name, model="m", version=version, at=Instant(instant), prediction=True
-            )
-            monitor.predicted(one, served, judgement)
-            continue
-        joined = Joined(Reason.MATCHED, "m", served, not wrong[number], BEGAN_AT + DAY_S * now)
-        told = monitor.take(joined, judgement, None)[1]
-        found += [one for one in told if (one.state, one.severity) == ("open", "page")]
-    return [(one.detected_at - BEGAN_AT) / DAY_S - end for one in found]
+    days = page_days(at, known_at, wrong, lambda number: (f"v{int(at[number] // kind.lives)}", (ALL,)))
+    return [day - end for day in days]
 
 
 def kinds() -> Iterator[Kind]:

@@ -149,6 +149,11 @@ class Guard(Struct, array_like=True, gc=False):
         elif not self.is_seasoned:  # a day's waves are suspected as well, but not for long
             self.due = self.level.losses + self.level.losses // SOON
 
+    def wait(self, losses: int) -> None:
+        """Make no first reference of so many more losses."""
+        if self.harm is None and self.learning:
+            self.due = max(self.due, self.level.losses + losses + 1)
+
     def _is_chance(self, increase: float) -> bool:
         """Return whether the reference allows for all losses so far, now that these say how dependent they are.
 

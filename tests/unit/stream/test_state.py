@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from stream import state
+from stream.batches import LOOKS
 from stream.doubles import SIZE
 from stream.engine.partition import MARKER
 from stream.events import Instant, Prediction
@@ -137,8 +138,9 @@ def test_state_of_schema_6_keeps_what_its_references_are_learned_from(kind):
 
 
 def appended_to(fields: list[Any]) -> set[tuple[float, ...]]:
-    """Take out of a monitor's fields what was appended to its versions, and how their labels develop."""
+    """Take out of a monitor's fields what was appended to its versions, and how their labels develop and come."""
     assert fields[4][2].pop() == b""
+    assert all(version.pop()[0] == [-inf] * LOOKS for version in fields[1].values())
     return {tuple(version.pop() for _ in range(5)) for version in fields[1].values()}
 
 
