@@ -199,8 +199,10 @@ class Aspect(Struct, array_like=True, gc=False):
 
     def wait(self, losses: int) -> None:
         """Make no first reference of so many more losses, as ``Guard.wait``."""
-        self.guard.wait(losses)
-        self.aim()
+        if self.guard.harm is None:
+            self._skip()
+            self.guard.wait(losses)
+            self.aim()
 
     def freeze(self) -> None:
         """Learn nothing more, as ``Guard.freeze``."""
@@ -211,10 +213,15 @@ class Aspect(Struct, array_like=True, gc=False):
         """Go on to learn, as ``Guard.resume``."""
         guard = self.guard
         if not guard.learning:
-            guard.skip(self.count - self.taken)
-            self.taken, self.began_total = self.count, self.total
+            self._skip()
+            self.began_total = self.total
             guard.resume()
             self.aim()
+
+    def _skip(self) -> None:
+        """Let the guard know of the losses that were only counted."""
+        self.guard.skip(self.count - self.taken)
+        self.taken = self.count
 
     def close(self, loss: float, at: float, proven_at: float | None) -> Finding | None:
         """Follow the open finding by one loss more; return it closed when its harm is over."""

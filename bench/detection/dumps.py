@@ -1,6 +1,6 @@
 """Shell. Models whose labels come in a dump each night: a part of one that is sorted is no fair sample.
 
-``python -m bench.detection.dumps [LIVES]`` prints a line for each kind of model (some minutes).
+``python -m bench.detection.dumps [LIVES]`` prints a line for each kind of model (half an hour).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import pytest
 
 from bench.detection.dumps import Kind, pages
 from stream import state
+from stream.aspect import Aspect, Case
 from stream.batches import LOOKS, Batches
 from stream.judge.guard import Guard
 from stream.judge.level import FEWEST
@@ -90,6 +91,22 @@ def test_a_sorted_dump_each_night_pages_only_when_the_model_is_worse(order, afte
     days = pages(Kind(2_000, order, times=3.0), 0)
     assert days
     assert 0.0 < min(days) < after_days
+
+
+def test_no_first_reference_is_made_beside_the_errors_either():
+    aspect = Aspect(Guard(0.5))
+    aspect.aim()
+    for number in range(4 * FEWEST):
+        if number % RECKONED == 0:
+            aspect.wait(RECKONED)
+        loss = float(number % 40 == 0)
+        if aspect.counts(loss, loss):
+            aspect.take(loss, loss, Case(0.0, "p", 1e6, LEAST))
+    assert aspect.guard.harm is None
+    for _ in range(RECKONED + 1):
+        if aspect.counts(0.0, 0.0):
+            aspect.take(0.0, 0.0, Case(0.0, "p", 1e6, LEAST))
+    assert aspect.guard.known == 4 * FEWEST + 1
 
 
 def test_when_labels_came_is_kept_in_the_state():
